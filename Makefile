@@ -1,0 +1,144 @@
+# make              the module for this machine's nginx, in build/
+# make run          install what is missing, build, run on 127.0.0.1:5000
+#                   (PORT=5001 for another port)
+# make test         install what is missing and run every test
+# make check        build, unit tests, t/*.t; no real clients, nothing to fetch
+# make unit         unit tests and the fuzzers' corpora, under ASan and UBSan
+# make asan         t/*.t against an nginx under ASan and UBSan
+# make fuzz         each fuzzer for TIME seconds (TIME=600), by libFuzzer
+# make matrix       build and test on the nginx of each Debian suite
+# make bench        compare with distribution and with nginx's own modules
+#                   (ARGS="--quick" and other options of bench/run)
+# make lint         shellcheck, and nginx -t over conf.examples
+# make clean        remove build/ (not var/)
+#
+# run and test are ci/run.sh and ci/test.sh, which need no make to start.
+# CC chooses the compiler, BUILD another folder than build/.
+
+CC    = cc
+CLANG ?= clang
+TIME  ?= 60
+PORT  ?= 5000
+
+BUILD ?= build
+
+export CC BUILD PORT
+
+WARN  = -Wall -Wextra -Werror
+SAN   = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer
+
+CORE  := $(shell sed -e 's/\#.*//' src/core/sources 2>/dev/null)
+DIRS  := $(sort $(dir $(CORE)))
+TESTS := $(wildcard t/unit/*_test.c)
+# what the unit tests share
+UTIL  := $(filter-out $(TESTS),$(wildcard t/unit/*.c))
+FUZZ  := $(patsubst t/fuzz/%_fuzz.c,%,$(wildcard t/fuzz/*_fuzz.c))
+
+PKGS  = libssl libcrypto libpcre2-8 jansson libcrypt
+INCS  = -Isrc $(DIRS:%=-I%) -It/unit -It/fuzz
+LIBS  = $(shell pkg-config --libs $(PKGS)) -lpthread
+
+CFLAGS_UNIT = -O1 -g $(WARN) $(SAN) $(INCS) \
+	$(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
+
+U     = $(BUILD)/unit
+F     = $(BUILD)/fuzz
+
+UNITS   = $(patsubst t/unit/%.c,$(U)/%,$(TESTS))
+REPLAYS = $(FUZZ:%=$(F)/%_replay)
+FUZZERS = $(FUZZ:%=$(F)/%)
+
+# a failed command leaves no half-made file behind
+.DELETE_ON_ERROR:
+
+.PHONY: all module run test check unit unit-programs asan fuzz \
+	fuzz-programs matrix bench lint clean FORCE
+
+all: module
+
+module:
+	@sh ci/deps.sh build
+	@sh ci/module.sh
+
+run:
+	@sh ci/run.sh
+
+test:
+	@sh ci/test.sh
+
+check:
+	@sh ci/test.sh lint build unit api
+
+unit:
+	@sh ci/test.sh unit
+
+asan:
+	@sh ci/test.sh asan
+
+matrix:
+	@sh ci/matrix.sh
+
+lint:
+	@sh ci/test.sh lint
+
+bench: module
+	@sh ci/deps.sh build bench
+	@sh ci/tools.sh registry || echo "without the newest distribution" >&2
+	@BENCH_DISTRIBUTION=$$(PATH=$(abspath $(BUILD))/tools/bin:$$PATH \
+		command -v registry) perl bench/run $(ARGS)
+
+clean:
+	rm -rf $(BUILD)
+
+
+# --- unit tests and replays: the core once, as an archive --------------------
+
+unit-programs: $(UNITS) $(REPLAYS)
+
+CORE_OBJS = $(CORE:%.c=$(U)/obj/%.o)
+UTIL_OBJS = $(UTIL:%.c=$(U)/obj/%.o)
+FUZZ_OBJS = $(FUZZ:%=$(U)/obj/t/fuzz/%_fuzz.o) $(U)/obj/t/fuzz/replay.o
+
+$(U)/libcore.a: $(CORE_OBJS) $(UTIL_OBJS)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(U)/obj/%.o: %.c $(U)/flags
+	@mkdir -p $(@D)
+	@echo "  CC $<"
+	@$(CC) $(CFLAGS_UNIT) -MMD -MP -c -o $@ $<
+
+$(UNITS): $(U)/%: $(U)/obj/t/unit/%.o $(U)/libcore.a
+	@$(CC) $(CFLAGS_UNIT) -o $@ $< $(U)/libcore.a $(LIBS)
+
+$(REPLAYS): $(F)/%_replay: $(U)/obj/t/fuzz/%_fuzz.o \
+		$(U)/obj/t/fuzz/replay.o $(U)/libcore.a
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS_UNIT) -o $@ $^ $(LIBS)
+
+# objects of two compilers, or of other flags, must not meet
+$(U)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CFLAGS_UNIT) $(CORE)' | cmp -s - $@ \
+		|| echo '$(CC) $(CFLAGS_UNIT) $(CORE)' > $@
+
+.SECONDARY: $(UNITS:$(U)/%=$(U)/obj/t/unit/%.o) $(FUZZ_OBJS)
+
+-include $(wildcard $(U)/obj/t/*/*.d $(U)/obj/src/core/*/*.d)
+
+
+# --- libFuzzer ---------------------------------------------------------------
+
+fuzz:
+	@sh ci/deps.sh build fuzz
+	@sh ci/fuzz.sh $(TIME)
+
+fuzz-programs: $(FUZZERS)
+
+$(FUZZERS): $(F)/%: t/fuzz/%_fuzz.c $(CORE) FORCE
+	@mkdir -p $(@D)
+	@echo "  FUZZ $@"
+	@$(CLANG) -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined -fno-omit-frame-pointer \
+		$(INCS) $(CFLAGS) -o $@ $< $(CORE) $(LIBS)

@@ -1,0 +1,160 @@
+#!/bin/sh
+# Builds without a warning by gcc and clang, and runs the tests, on the nginx
+# of several Debian suites, each in a small Debian of that suite:
+#
+#     matrix.sh [--quick] [--prepare] [--tally FILE] [SUITE...]
+#
+#     SUITE       default: bookworm (nginx 1.22), trixie (1.26), sid (newest)
+#     --quick     the build and the short tests, without the unit tests
+#     --prepare   only make the folders and install what the tests need
+#     --tally     where test.sh keeps the score
+#     MATRIX_DIR  where the folders <suite> are, or are made by debootstrap
+#                 (default build/matrix); one that is there is used again
+#
+# Needs root or sudo.  All mounts are made in a mount namespace of this run's
+# own, with a process namespace beside it, so that they and everything that
+# was started are gone when it ends, however it ends.
+
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+stages='build unit api'
+tests=
+prepare=no
+tally=
+
+# what differs most between versions of nginx; the whole suite takes minutes
+quick_tests='t/base.t t/blob.t t/manifest.t t/tags.t t/upload.t
+             t/upload_body.t t/upload_range.t'
+
+
+# --- inside the mount namespace, as root -------------------------------------
+
+# inside ROOT OUT COMMAND...
+if [ "${1:-}" = --inside ]; then
+    root=$2
+    out=$3
+    shift 3
+
+    mkdir -p "$root/mnt/registry" "$root/mnt/out"
+    mount --bind "$top" "$root/mnt/registry"
+    mount -o remount,bind,ro "$root/mnt/registry"
+    mount --bind "$out" "$root/mnt/out"
+    mount --rbind /dev "$root/dev"
+    mount -t proc proc "$root/proc"
+    mount -t tmpfs -o mode=755 tmpfs "$root/run"
+    mkdir -p "$root/run/lock"
+
+    if [ -e /etc/resolv.conf ]; then
+        cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+    fi
+
+    exec chroot "$root" /usr/bin/env -i \
+        HOME=/root TERM=dumb PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+        ${http_proxy:+http_proxy="$http_proxy"} \
+        CI="${CI:-}" TESTS="${TESTS:-}" JOBS="$jobs" BUILD=/mnt/out \
+        TEST_VERBOSE="${TEST_VERBOSE:-}" \
+        "$@" </dev/null
+fi
+
+
+# --- outside -----------------------------------------------------------------
+
+while [ $# -gt 0 ]; do
+    case $1 in
+        --quick)
+            stages='build api'
+            tests=$quick_tests
+        ;;
+
+        --prepare)
+            prepare=yes
+        ;;
+
+        --tally)
+            tally=$2
+            shift
+        ;;
+
+        -*)
+            die "unknown option $1"
+        ;;
+
+        *)
+            break
+        ;;
+    esac
+
+    shift
+done
+
+[ $# -gt 0 ] || set -- bookworm trixie sid
+
+dir=${MATRIX_DIR:-$build/matrix}
+mkdir -p "$dir"
+dir=$(CDPATH='' cd -- "$dir" && pwd)
+
+sh "$top/ci/deps.sh" matrix
+
+
+# in_suite SUITE COMMAND...
+in_suite()
+{
+    _suite=$1
+    shift
+
+    mkdir -p "$build/matrix-out/$_suite"
+
+    as_root env MATRIX= TESTS="$tests" CI="${CI:-}" \
+        unshare --mount --pid --fork --kill-child -- \
+        sh "$top/ci/matrix.sh" --inside "$dir/$_suite" \
+           "$build/matrix-out/$_suite" "$@"
+}
+
+
+bootstrap()
+{
+    [ ! -e "$dir/$1/usr/bin/dpkg" ] || return 0
+
+    mirror=$(sh "$top/ci/suite.sh" "$1" mirror) || return 1
+
+    say "making a small Debian $1 in $dir/$1"
+    as_root rm -rf "$dir/$1.new"
+    quietly "$build/log/debootstrap-$1.log" as_root \
+        debootstrap --variant=minbase "$1" "$dir/$1.new" "$mirror" || return 1
+    as_root mv "$dir/$1.new" "$dir/$1"
+}
+
+
+rc=0
+
+for suite in "$@"; do
+    if ! bootstrap "$suite"; then
+        echo "not ok - no Debian $suite here"
+        rc=1
+        continue
+    fi
+
+    say "$suite: packages"
+
+    if ! in_suite "$suite" sh /mnt/registry/ci/deps.sh build test; then
+        echo "not ok - packages of $suite"
+        rc=1
+        continue
+    fi
+
+    [ $prepare = no ] || continue
+
+    version=$(in_suite "$suite" nginx -v 2>&1 | sed 's|.*nginx/||')
+    say "$suite: nginx $version"
+
+    # shellcheck disable=SC2086
+    in_suite "$suite" sh /mnt/registry/ci/test.sh $stages || rc=1
+
+    if [ -n "$tally" ] && [ -f "$build/matrix-out/$suite/tally" ]; then
+        sed "s/^\([0-9]* [0-9]* [0-9]*\) /\1 $suite: /" \
+            "$build/matrix-out/$suite/tally" >>"$tally"
+    fi
+done
+
+exit $rc

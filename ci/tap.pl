@@ -1,0 +1,123 @@
+#!/usr/bin/perl
+#
+# Runs one group of TAP programs and keeps the score:
+#
+#     tap.pl --name NAME [--tally FILE] [--reports DIR] [--timeout SECONDS]
+#            [--jobs N] PROGRAM...
+#
+# A *.t file is run by perl with t/lib in @INC, anything else by itself; an
+# argument with blanks is a program with its arguments.  Closes with prove's
+# own lines.  To the tally file it appends "passed failed skipped", where a
+# program that dies, exits non-zero or keeps no plan counts as a failure even
+# if all of its tests passed.  In CI (CI set and not empty) a skipped test is
+# a failure: every suite must really have run.  --reports names the folder
+# that sanitizers write to; each file that is found there is a failure.
+
+use strict;
+use warnings;
+
+use File::Basename qw(dirname);
+use Getopt::Long;
+use TAP::Harness;
+
+
+my ($name, $tally, $reports) = ('tests', undef, undef);
+my ($timeout, $jobs) = (900, 1);
+
+GetOptions('name=s' => \$name, 'tally=s' => \$tally,
+           'reports=s' => \$reports, 'timeout=i' => \$timeout,
+           'jobs=i' => \$jobs)
+    or exit 2;
+
+if (@ARGV == 0) {
+    warn "error: no programs to run for $name\n";
+    score(0, 1, 0);
+    exit 1;
+}
+
+$| = 1;
+print "# $name\n";
+
+my $top = dirname(dirname(File::Spec->rel2abs($0)));
+my @kill = -t STDIN ? () : ('timeout', '-k', '10', $timeout);
+
+my $harness = TAP::Harness->new({
+    merge     => 0,
+    jobs      => $jobs,
+    timer     => 1,
+    verbosity => $ENV{TEST_VERBOSE} ? 1 : 0,
+    color     => 0,
+    exec      => sub {
+        my (undef, $file) = @_;
+
+        if ($file =~ /\.t$/) {
+            return [@kill, $^X, '-I', "$top/t/lib", $file];
+        }
+
+        return [@kill, split(' ', $file)];
+    },
+});
+
+my $result = $harness->runtests(@ARGV);
+
+# what prove calls a failed program, beyond its failed tests
+my $broken = 0;
+
+for my $parser ($result->parsers()) {
+    $broken++ if $parser->has_problems() && !$parser->failed();
+}
+
+my $passed = $result->passed();
+my $failed = $result->failed() + $broken;
+my $skipped = $result->skipped();
+
+for my $desc ($result->descriptions()) {
+    my ($parser) = $result->parsers($desc);
+    my $reason = $parser->skip_all();
+
+    next if !defined $reason;
+
+    print "# SKIP $desc: $reason\n";
+    $skipped++;
+}
+
+for my $desc ($result->descriptions()) {
+    my ($parser) = $result->parsers($desc);
+    my @skips = $parser->skipped();
+
+    printf "# %s: %d skipped\n", $desc, scalar @skips if @skips;
+}
+
+if ($ENV{CI} && $skipped) {
+    print "# in CI nothing may be skipped: $skipped counted as failed\n";
+    $failed += $skipped;
+    $skipped = 0;
+}
+
+if (defined $reports) {
+    for my $file (glob("$reports/*")) {
+        next if !-s $file;
+
+        $failed++;
+        print "# sanitizer report $file\n";
+
+        if (open my $fh, '<', $file) {
+            print while <$fh>;
+            close $fh;
+        }
+    }
+}
+
+# skipped tests count as passed in TAP
+score($passed - $result->skipped(), $failed, $skipped);
+
+exit($failed ? 1 : 0);
+
+
+sub score {
+    return if !defined $tally;
+
+    open my $fh, '>>', $tally or die "error: $tally: $!\n";
+    print $fh join(' ', @_, $name), "\n";
+    close $fh or die "error: $tally: $!\n";
+}

@@ -1,0 +1,301 @@
+#!/bin/sh
+# Installs what the tests need and runs them all; `make test` is this.
+#
+#     test.sh [STAGE...]
+#
+#     lint      the scripts through shellcheck, conf.examples through nginx -t
+#     build     the module by gcc and by clang, no warning let through
+#     plain     the module as --add-dynamic-module --with-compat, built and
+#               loaded by an nginx from plain sources
+#     unit      unit tests and the fuzzers' corpora, under ASan and UBSan
+#     api       t/*.t against this machine's nginx
+#     asan      t/*.t against an nginx under ASan and UBSan, linked statically
+#     clients   t/client_*.t, t/conformance.t: real clients, the OCI suite
+#     matrix    build and quick tests on the nginx of the newer Debian suites
+#
+# Without a stage: all, matrix only in CI (it needs root, and fetches two
+# small Debian systems).  Every stage runs even when one before it failed, but
+# nothing is tested that was not built.  The last line is the score of all.
+#
+#     CI=true         a skipped test is a failure
+#     TESTS="a.t ..." of api and asan only these
+#     TEST_VERBOSE=1  each test's own lines
+
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+cd "$top"
+
+if [ $# -gt 0 ]; then
+    stages=$*
+
+else
+    stages='lint build plain unit api asan clients'
+
+    if [ -n "${CI:-}" ]; then
+        stages="$stages matrix"
+    fi
+fi
+
+tally=$build/tally
+mkdir -p "$build"
+: >"$tally"
+
+started=$(date +%s)
+
+
+# Adds a line to the tally: passed failed skipped name.
+score()
+{
+    echo "$@" >>"$tally"
+}
+
+
+# step NAME COMMAND...: a command that passes or fails as a whole.
+step()
+{
+    _name=$1
+    shift
+
+    _from=$(date +%s)
+
+    if "$@"; then
+        echo "ok - $_name ($(($(date +%s) - _from)) s)"
+        score 1 0 0 "$_name"
+        return 0
+    fi
+
+    echo "not ok - $_name"
+    score 0 1 0 "$_name"
+    return 1
+}
+
+
+tap()
+{
+    perl ci/tap.pl --tally "$tally" "$@" || true
+}
+
+
+# The tests against a server, without those of real clients.
+api_tests()
+{
+    if [ -n "${TESTS:-}" ]; then
+        echo "$TESTS"
+        return
+    fi
+
+    for _file in t/*.t; do
+        case $_file in
+            t/client_*|t/conformance.t) ;;
+            *) echo "$_file" ;;
+        esac
+    done
+}
+
+
+install_needed()
+{
+    groups=
+
+    for stage in $stages; do
+        case $stage in
+            clients) groups="$groups build test clients" ;;
+            matrix)  groups="$groups build test matrix" ;;
+            *)       groups="$groups build test" ;;
+        esac
+    done
+
+    # shellcheck disable=SC2086
+    sh ci/deps.sh $groups || return 1
+
+    # What cannot be had is said here, and the suite that misses it says SKIP.
+    case " $stages " in
+        *" clients "*)
+            sh ci/tools.sh crane oras cosign registry conformance \
+                || warn "some client suites will be skipped"
+        ;;
+    esac
+}
+
+
+lint()
+{
+    step 'shellcheck' shellcheck ci/*.sh .ci/run || true
+    built && tap --name 'conf.examples' ci/examples.sh
+}
+
+
+# The module is built once, by whichever stage needs it first.
+module_state=unknown
+
+built()
+{
+    if [ $module_state = unknown ]; then
+        if step 'module for this nginx' sh ci/module.sh; then
+            module_state=yes
+
+        else
+            module_state=no
+        fi
+    fi
+
+    [ $module_state = yes ]
+}
+
+
+build_stage()
+{
+    built || true
+
+    for compiler in gcc clang; do
+        CC=$compiler step "module by $compiler, warnings are errors" \
+            sh ci/module.sh "$build/by-$compiler/ngx_http_registry_module.so" \
+            || true
+    done
+}
+
+
+plain()
+{
+    step 'module by --add-dynamic-module --with-compat' \
+        sh ci/nginx.sh dynamic || return 0
+
+    step 'nginx loads that module' loads_dynamic || true
+}
+
+
+loads_dynamic()
+{
+    mkdir -p "$build/dynamic/logs"
+    cat >"$build/dynamic/test.conf" <<END
+load_module "$build/dynamic/ngx_http_registry_module.so";
+events {}
+http {
+    access_log off;
+    server {
+        listen 127.0.0.1:5000;
+        location /v2/ { registry "$build/dynamic/registry"; }
+    }
+}
+END
+    quietly "$build/log/dynamic.log" "$build/dynamic/nginx" -t \
+        -e stderr -p "$build/dynamic" -c "$build/dynamic/test.conf"
+}
+
+
+unit()
+{
+    step 'unit tests are built' \
+        make -s BUILD="$build" -j "$jobs" unit-programs || return 0
+
+    set --
+
+    for file in t/unit/*_test.c; do
+        [ -f "$file" ] || continue
+        file=${file##*/}
+        set -- "$@" "$build/unit/${file%.c}"
+    done
+
+    UBSAN_OPTIONS=print_stacktrace=1 tap --name 'unit tests' "$@"
+
+    set --
+
+    for file in t/fuzz/*_fuzz.c; do
+        [ -f "$file" ] || continue
+        file=${file##*/}
+        file=${file%_fuzz.c}
+        set -- "$@" "$build/fuzz/${file}_replay t/fuzz/corpus/$file"
+    done
+
+    UBSAN_OPTIONS=print_stacktrace=1 tap --name 'corpora of the fuzzers' "$@"
+}
+
+
+api()
+{
+    built || return 0
+
+    # shellcheck disable=SC2046
+    tap --name 'the registry' $(api_tests)
+}
+
+
+asan()
+{
+    step 'nginx under ASan and UBSan' sh ci/nginx.sh asan || return 0
+
+    # workers write their reports as another user
+    reports=$build/asan/reports
+    rm -rf "$reports"
+    mkdir -p "$reports"
+    chmod 1777 "$reports"
+
+    # shellcheck disable=SC2046
+    TEST_NGINX_BINARY=$build/asan/nginx TEST_NGINX_MODULE='' \
+    ASAN_OPTIONS=log_path=$reports/asan:detect_stack_use_after_return=1 \
+    UBSAN_OPTIONS=log_path=$reports/ubsan:print_stacktrace=1 \
+        tap --name 'the registry under ASan and UBSan' \
+            --reports "$reports" $(api_tests)
+}
+
+
+clients()
+{
+    built || return 0
+    tap --name 'real clients' --timeout 1500 t/client_*.t t/conformance.t
+}
+
+
+matrix()
+{
+    step 'other suites' sh ci/matrix.sh --quick --tally "$tally" \
+        trixie sid || true
+}
+
+
+# programs fetched by tools.sh, and the module under test
+PATH=$build/tools/bin:$PATH
+TEST_NGINX_MODULE=${TEST_NGINX_MODULE-$build/ngx_http_registry_module.so}
+export PATH TEST_NGINX_MODULE
+
+if ! install_needed; then
+    score 0 1 0 'packages'
+    stages=
+fi
+
+for stage in $stages; do
+    say "$stage"
+
+    case $stage in
+        lint|plain|api|unit|asan|clients|matrix)
+            "$stage"
+        ;;
+
+        build)
+            build_stage
+        ;;
+
+        *)
+            die "unknown stage $stage"
+        ;;
+    esac
+done
+
+echo
+echo "after $(($(date +%s) - started)) s:"
+
+awk '
+    $2 > 0 || $3 > 0 {
+        line = $0
+        sub(/^[0-9]+ [0-9]+ [0-9]+ /, "", line)
+        printf "  %s: %d failed, %d skipped\n", line, $2, $3
+    }
+
+    { passed += $1; failed += $2; skipped += $3 }
+
+    END {
+        if (NR == 0) failed = 1
+        printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
+        exit failed > 0 || passed == 0
+    }' "$tally"

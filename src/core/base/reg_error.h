@@ -1,0 +1,151 @@
+
+/*
+ * Errors: one table.  The symbol, the HTTP status, the code of the
+ * distribution-spec ("Error Codes") and the sentence for people all expand
+ * from it, so that they cannot fall out of step.
+ *
+ * Functions of the core return a reg_rc_t.  REG_OK is 0; anything else is a
+ * row of the table, and the caller's reg_error_t tells the details.  The
+ * deepest function that knows what happened fills it; the layers above pass
+ * it on unchanged.
+ */
+
+
+#ifndef REG_ERROR_H_INCLUDED
+#define REG_ERROR_H_INCLUDED
+
+
+#include "reg_str.h"
+
+
+/*    symbol                   status  OCI code            text for people */
+#define REG_ERROR_TABLE(X)                                                    \
+    X(REG_BLOB_UNKNOWN,          404, "BLOB_UNKNOWN",                         \
+      "blob unknown to registry")                                             \
+    X(REG_UPLOAD_UNKNOWN,        404, "BLOB_UPLOAD_UNKNOWN",                  \
+      "blob upload unknown to registry")                                      \
+    X(REG_UPLOAD_INVALID,        400, "BLOB_UPLOAD_INVALID",                  \
+      "blob upload invalid")                                                  \
+    X(REG_UPLOAD_BUSY,           429, "TOOMANYREQUESTS",                      \
+      "another request is writing to this upload")                            \
+    X(REG_RANGE_INVALID,         416, "RANGE_INVALID",                        \
+      "range does not continue the upload")                                   \
+    X(REG_DIGEST_INVALID,        400, "DIGEST_INVALID",                       \
+      "invalid digest")                                                       \
+    X(REG_DIGEST_MISMATCH,       400, "DIGEST_INVALID",                       \
+      "provided digest did not match uploaded content")                       \
+    X(REG_SIZE_INVALID,          400, "SIZE_INVALID",                         \
+      "provided length did not match content length")                         \
+    X(REG_NAME_INVALID,          400, "NAME_INVALID",                         \
+      "invalid repository name")                                              \
+    X(REG_NAME_UNKNOWN,          404, "NAME_UNKNOWN",                         \
+      "repository name not known to registry")                                \
+    X(REG_TAG_INVALID,           400, "TAG_INVALID",                          \
+      "invalid tag")                                                          \
+    X(REG_TAGS_TOO_MANY,         414, "TAG_INVALID",                          \
+      "too many tag parameters")                                              \
+    X(REG_PAGE_INVALID,          400, "PAGINATION_NUMBER_INVALID",            \
+      "invalid number of results requested")                                  \
+    X(REG_QUERY_INVALID,         400, "UNSUPPORTED",                          \
+      "malformed query string")                                               \
+    X(REG_MANIFEST_UNKNOWN,      404, "MANIFEST_UNKNOWN",                     \
+      "manifest unknown to registry")                                         \
+    X(REG_MANIFEST_INVALID,      400, "MANIFEST_INVALID",                     \
+      "manifest invalid")                                                     \
+    X(REG_MANIFEST_TOO_LARGE,    413, "MANIFEST_INVALID",                     \
+      "manifest larger than this registry accepts")                           \
+    X(REG_MANIFEST_BLOB_UNKNOWN, 404, "MANIFEST_BLOB_UNKNOWN",                \
+      "manifest references a manifest or blob unknown to registry")           \
+    X(REG_ROUTE_UNKNOWN,         404, "UNSUPPORTED",                          \
+      "no such endpoint")                                                     \
+    X(REG_METHOD_UNKNOWN,        405, "UNSUPPORTED",                          \
+      "the operation is unsupported")                                         \
+    X(REG_DELETE_DISABLED,       405, "UNSUPPORTED",                          \
+      "deletion is switched off on this registry")                            \
+    X(REG_UNAUTHORIZED,          401, "UNAUTHORIZED",                         \
+      "authentication required")                                              \
+    X(REG_DENIED,                403, "DENIED",                               \
+      "requested access to the resource is denied")                           \
+    X(REG_BODY_TOO_LARGE,        413, "SIZE_INVALID",                         \
+      "request body larger than this registry accepts")                       \
+    X(REG_BODY_INCOMPLETE,       400, "SIZE_INVALID",                         \
+      "request body ended early")                                             \
+    X(REG_BUSY,                  503, "TOOMANYREQUESTS",                      \
+      "the registry is busy, try again")                                      \
+    X(REG_NO_SPACE,              507, "UNKNOWN",                              \
+      "no space left in the registry's storage")                              \
+    X(REG_READ_ONLY,             503, "UNKNOWN",                              \
+      "the registry's storage is read-only")                                  \
+    X(REG_NO_MEMORY,             503, "UNKNOWN",                              \
+      "the registry is out of memory, try again")                             \
+    X(REG_STORAGE,               500, "UNKNOWN",                              \
+      "the registry's storage failed")                                        \
+    X(REG_ABSENT,                404, "UNKNOWN",                              \
+      "not found")                                                            \
+    X(REG_INTERNAL,              500, "UNKNOWN",                              \
+      "internal error")
+
+
+typedef enum {
+    REG_OK = 0,
+#define REG_ERROR_SYMBOL(symbol, status, code, text)  symbol,
+    REG_ERROR_TABLE(REG_ERROR_SYMBOL)
+#undef REG_ERROR_SYMBOL
+    REG_ERROR_N
+} reg_rc_t;
+
+
+#define REG_ERROR_DETAIL  320
+
+
+/*
+ * What went wrong, for the reply and for the log.  detail is a sentence or a
+ * value for the client ("" when there is none); it may hold bytes of the
+ * request and is escaped when it is printed.  sys, call and path are for the
+ * operator's log alone and never reach a client.
+ */
+typedef struct {
+    reg_rc_t     rc;
+    int          sys;                       /* errno of the failed call, or 0 */
+    const char  *call;                      /* its name, static, or NULL */
+    char         detail[REG_ERROR_DETAIL];
+    char         path[REG_ERROR_DETAIL];    /* below the root, or "" */
+} reg_error_t;
+
+
+void reg_error_clear(reg_error_t *e);
+
+/*
+ * Fills e unless it is filled already (the first failure tells the cause) and
+ * returns rc, so that callers may write "return reg_error_set(...)".  e may be
+ * NULL.  fmt may be NULL.  Text that does not fit is cut.
+ */
+reg_rc_t reg_error_set(reg_error_t *e, reg_rc_t rc, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * The same for a failed system call: chooses REG_NO_SPACE for ENOSPC, EDQUOT
+ * and EFBIG, REG_READ_ONLY for EROFS, REG_NO_MEMORY for ENOMEM, REG_BUSY for
+ * EMFILE and ENFILE, REG_STORAGE for the rest.
+ */
+reg_rc_t reg_error_sys(reg_error_t *e, int sys, const char *call,
+    const char *path);
+
+/* Columns of the table; rc must not be REG_OK. */
+int reg_error_status(reg_rc_t rc);
+const char *reg_error_code(reg_rc_t rc);
+const char *reg_error_text(reg_rc_t rc);
+
+/* The OCI code and the sentence that fit a status nginx itself chose. */
+const char *reg_error_status_code(int status);
+const char *reg_error_status_text(int status);
+
+/*
+ * Appends {"errors":[{"code":...,"message":...,"detail":...}]} (distribution-
+ * spec, "Error Codes").  detail is left out when it is empty.
+ */
+void reg_error_json(reg_buf_t *b, const char *code, const char *message,
+    reg_str_t detail);
+
+
+#endif /* REG_ERROR_H_INCLUDED */

@@ -1,0 +1,141 @@
+
+#include "reg_json.h"
+#include "reg_json_parse.h"
+
+
+static int reg_json_delimiter(char c);
+
+
+static int
+reg_json_delimiter(char c)
+{
+    return c == ',' || c == ':' || c == '"' || c == '{' || c == '}'
+           || c == '[' || c == ']' || c == ' ' || c == '\t' || c == '\n'
+           || c == '\r';
+}
+
+
+/*
+ * Keys count as values, since each costs as much memory as one.  The text may
+ * be anything; what is no JSON is only counted, never judged.
+ */
+
+int
+reg_json_bounded(const char *data, size_t len, size_t values, size_t depth,
+    const char **why)
+{
+    size_t       n, level;
+    const char  *p, *end;
+
+    if (len == 0) {
+        return 0;
+    }
+
+    n = 0;
+    level = 0;
+    end = data + len;
+
+    for (p = data; p < end; p++) {
+
+        switch (*p) {
+
+        case ' ':
+        case '\t':
+        case '\n':
+        case '\r':
+        case ',':
+        case ':':
+            continue;
+
+        case '}':
+        case ']':
+            if (level != 0) {
+                level--;
+            }
+
+            continue;
+
+        case '{':
+        case '[':
+            if (++level > depth) {
+                *why = "the document is nested too deeply";
+                return -1;
+            }
+
+            break;
+
+        case '"':
+            for (p++; p < end && *p != '"'; p++) {
+                if (*p == '\\' && end - p > 1) {
+                    p++;
+                }
+            }
+
+            break;
+
+        default:
+            while (end - p > 1 && !reg_json_delimiter(p[1])) {
+                p++;
+            }
+        }
+
+        if (++n > values) {
+            *why = "the document holds too many values";
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+json_t *
+reg_json_load(const char *data, size_t len, reg_error_t *e)
+{
+    size_t       at;
+    json_t      *root;
+    const char  *why;
+
+    if (reg_json_bounded(data, len, REG_JSON_VALUES_MAX, REG_JSON_DEPTH_MAX,
+                         &why)
+        != 0)
+    {
+        (void) reg_error_set(e, REG_MANIFEST_INVALID, "%s", why);
+        return NULL;
+    }
+
+    root = reg_json_parse(data, len, &why, &at);
+
+    if (root != NULL) {
+        return root;
+    }
+
+    if (why == NULL) {
+        (void) reg_error_set(e, REG_NO_MEMORY, NULL);
+
+    } else {
+        (void) reg_error_set(e, REG_MANIFEST_INVALID,
+                             "not valid JSON at byte %zu: %s", at, why);
+    }
+
+    return NULL;
+}
+
+
+reg_str_t
+reg_json_str(const json_t *object, const char *key)
+{
+    reg_str_t      s;
+    const json_t  *value;
+
+    value = json_object_get(object, key);
+
+    if (!json_is_string(value)) {
+        return reg_null_str;
+    }
+
+    s.data = json_string_value(value);
+    s.len = json_string_length(value);
+
+    return s;
+}

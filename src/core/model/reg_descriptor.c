@@ -1,0 +1,179 @@
+
+#include "reg_descriptor.h"
+
+
+static reg_rc_t reg_descriptor_bad(reg_descriptor_at_e at, size_t i,
+    const char *what, reg_error_t *e);
+static int reg_descriptor_foreign(reg_str_t media_type);
+static const char *reg_descriptor_urls(const json_t *d, int foreign);
+
+
+/* image-spec, "Non-Distributable Layers", and what Docker called them */
+
+static const reg_str_t  reg_descriptor_foreign_types[] = {
+    reg_str("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"),
+    reg_str("application/vnd.oci.image.layer.nondistributable.v1.tar"),
+    reg_str("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"),
+    reg_str("application/vnd.oci.image.layer.nondistributable.v1.tar+zstd"),
+    reg_null_str
+};
+
+
+/* Whatever a descriptor says besides, its digest makes it a reference. */
+
+reg_rc_t
+reg_descriptor_read(reg_reference_t *ref, const json_t *d,
+    reg_descriptor_at_e at, size_t i, reg_error_t *e)
+{
+    reg_str_t      media_type, digest;
+    const json_t  *size;
+
+    if (!json_is_object(d)) {
+        return reg_descriptor_bad(at, i, "is not an object", e);
+    }
+
+    digest = reg_json_str(d, "digest");
+
+    if (digest.data == NULL) {
+        return reg_descriptor_bad(at, i, "has no digest", e);
+    }
+
+    if (reg_digest_parse(&ref->digest, digest, NULL) != REG_OK) {
+        return reg_error_set(e, REG_MANIFEST_INVALID,
+                             "malformed or unsupported digest \"%.*s\"",
+                             REG_DIGEST_MAX, digest.data);
+    }
+
+    media_type = reg_json_str(d, "mediaType");
+    size = json_object_get(d, "size");
+
+    ref->size = (json_integer_value(size) > 0) ? json_integer_value(size) : 0;
+    ref->foreign = (at == REG_AT_LAYER && reg_descriptor_foreign(media_type));
+
+    /*
+     * An index may also name blobs: the cache exports of BuildKit do.  What
+     * is none of the types that can be pushed cannot be here as a manifest.
+     */
+
+    ref->manifest = (at == REG_AT_SUBJECT
+                     || (at == REG_AT_CHILD
+                         && reg_manifest_type_known(media_type)));
+
+    return REG_OK;
+}
+
+
+/* What is asked of a descriptor in a push. */
+
+reg_rc_t
+reg_descriptor_check(const reg_reference_t *ref, const json_t *d,
+    reg_descriptor_at_e at, size_t i, reg_error_t *e)
+{
+    const char    *why;
+    const json_t  *size;
+
+    if (reg_json_str(d, "mediaType").len == 0) {
+        return reg_descriptor_bad(at, i, "has no mediaType", e);
+    }
+
+    size = json_object_get(d, "size");
+
+    if (!json_is_integer(size) || json_integer_value(size) < 0) {
+        return reg_descriptor_bad(at, i,
+                                  "has no size, or it is not a natural number",
+                                  e);
+    }
+
+    why = reg_descriptor_urls(d, ref->foreign);
+
+    if (why != NULL) {
+        return reg_descriptor_bad(at, i, why, e);
+    }
+
+    return REG_OK;
+}
+
+
+static reg_rc_t
+reg_descriptor_bad(reg_descriptor_at_e at, size_t i, const char *what,
+    reg_error_t *e)
+{
+    switch (at) {
+
+    case REG_AT_CONFIG:
+        return reg_error_set(e, REG_MANIFEST_INVALID, "config %s", what);
+
+    case REG_AT_LAYER:
+        return reg_error_set(e, REG_MANIFEST_INVALID, "layers[%zu] %s", i,
+                             what);
+
+    case REG_AT_CHILD:
+        return reg_error_set(e, REG_MANIFEST_INVALID, "manifests[%zu] %s", i,
+                             what);
+
+    default:
+        return reg_error_set(e, REG_MANIFEST_INVALID, "subject %s", what);
+    }
+}
+
+
+static int
+reg_descriptor_foreign(reg_str_t media_type)
+{
+    const reg_str_t  *type;
+
+    for (type = reg_descriptor_foreign_types; type->len != 0; type++) {
+        if (reg_str_eq(*type, media_type)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * NULL when "urls" may stand as it does.  A client that follows the URL of an
+ * ordinary layer asks a host of the author's choice with the credentials of
+ * this registry (CVE-2020-15157).
+ */
+
+static const char *
+reg_descriptor_urls(const json_t *d, int foreign)
+{
+    size_t         i;
+    reg_str_t      url;
+    const json_t  *urls, *item;
+
+    urls = json_object_get(d, "urls");
+
+    if (urls == NULL) {
+        return NULL;
+    }
+
+    if (!json_is_array(urls)) {
+        return "has urls that are not an array";
+    }
+
+    for (i = 0; i < json_array_size(urls); i++) {
+        item = json_array_get(urls, i);
+
+        if (!json_is_string(item)) {
+            return "has urls that are not strings";
+        }
+
+        if (!foreign) {
+            return "has urls, which only a foreign layer may have";
+        }
+
+        url = reg_str_of(json_string_value(item));
+
+        if (!reg_str_starts(url, reg_str("https://"))
+            && !reg_str_starts(url, reg_str("http://")))
+        {
+            return "has urls that are neither http nor https";
+        }
+    }
+
+    return NULL;
+}

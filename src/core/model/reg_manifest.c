@@ -1,0 +1,595 @@
+
+#include "reg_descriptor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+
+/* what distribution 2 may have left in a store; never accepted in a push */
+#define REG_TYPE_SCHEMA1                                                      \
+    "application/vnd.docker.distribution.manifest.v1+json"
+#define REG_TYPE_SCHEMA1_SIGNED                                               \
+    "application/vnd.docker.distribution.manifest.v1+prettyjws"
+
+/* a message names this many bytes of a value that came from outside */
+#define REG_MANIFEST_SHOWN  100
+
+
+typedef struct {
+    reg_str_t  name;
+    unsigned   index:1;
+    unsigned   docker:1;
+} reg_manifest_type_t;
+
+
+static reg_rc_t reg_manifest_open(reg_manifest_t *m, const char *data,
+    size_t len, reg_error_t *e);
+static reg_rc_t reg_manifest_fail(reg_manifest_t *m, reg_rc_t rc);
+static reg_rc_t reg_manifest_fill(reg_manifest_t *m,
+    const reg_manifest_type_t *type, int strict, reg_error_t *e);
+static const reg_manifest_type_t *reg_manifest_type(reg_str_t name);
+static int reg_manifest_schema1(const json_t *root, reg_str_t content_type);
+static const reg_manifest_type_t *reg_manifest_shape(const json_t *root);
+static const reg_manifest_type_t *reg_manifest_settle(const json_t *root,
+    reg_str_t content_type, reg_error_t *e);
+static reg_rc_t reg_manifest_check(const json_t *root,
+    const reg_manifest_type_t *type, reg_error_t *e);
+static reg_rc_t reg_manifest_check_labels(const json_t *root, reg_error_t *e);
+static reg_rc_t reg_manifest_refs(reg_manifest_t *m, int strict,
+    reg_error_t *e);
+static reg_rc_t reg_manifest_reference(reg_reference_t *ref,
+    const json_t *d, reg_descriptor_at_e at, size_t i, int strict,
+    reg_error_t *e);
+static void reg_manifest_labels(reg_manifest_t *m);
+
+
+static const reg_manifest_type_t  reg_manifest_types[] = {
+    { reg_str(REG_TYPE_OCI_MANIFEST),    0, 0 },
+    { reg_str(REG_TYPE_OCI_INDEX),       1, 0 },
+    { reg_str(REG_TYPE_DOCKER_MANIFEST), 0, 1 },
+    { reg_str(REG_TYPE_DOCKER_LIST),     1, 1 },
+    { reg_null_str,                      0, 0 }
+};
+
+#define reg_manifest_oci        (&reg_manifest_types[0])
+#define reg_manifest_oci_index  (&reg_manifest_types[1])
+
+
+reg_rc_t
+reg_manifest_parse(reg_manifest_t *m, const char *data, size_t len,
+    reg_str_t content_type, reg_error_t *e)
+{
+    reg_rc_t                    rc;
+    const reg_manifest_type_t  *type;
+
+    rc = reg_manifest_open(m, data, len, e);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    type = reg_manifest_settle(m->root, content_type, e);
+
+    if (type == NULL) {
+        return reg_manifest_fail(m, REG_MANIFEST_INVALID);
+    }
+
+    rc = reg_manifest_check(m->root, type, e);
+
+    if (rc != REG_OK) {
+        return reg_manifest_fail(m, rc);
+    }
+
+    return reg_manifest_fill(m, type, 1, e);
+}
+
+
+reg_rc_t
+reg_manifest_read(reg_manifest_t *m, const char *data, size_t len,
+    reg_error_t *e)
+{
+    reg_rc_t                    rc;
+    reg_str_t                   name;
+    const reg_manifest_type_t  *type;
+
+    rc = reg_manifest_open(m, data, len, e);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    name = reg_json_str(m->root, "mediaType");
+    type = reg_manifest_type(name);
+
+    if (type == NULL && reg_manifest_schema1(m->root, name)) {
+
+        /* signatures stand in the document itself */
+
+        m->media_type = (json_object_get(m->root, "signatures") != NULL)
+                        ? reg_str(REG_TYPE_SCHEMA1_SIGNED)
+                        : reg_str(REG_TYPE_SCHEMA1);
+        return REG_OK;
+    }
+
+    if (type == NULL) {
+        type = reg_manifest_shape(m->root);
+    }
+
+    if (type == NULL) {
+        type = reg_manifest_oci;
+    }
+
+    return reg_manifest_fill(m, type, 0, e);
+}
+
+
+void
+reg_manifest_free(reg_manifest_t *m)
+{
+    json_decref(m->root);
+    free(m->refs);
+
+    memset(m, 0, sizeof(reg_manifest_t));
+}
+
+
+static reg_rc_t
+reg_manifest_open(reg_manifest_t *m, const char *data, size_t len,
+    reg_error_t *e)
+{
+    reg_error_t  why;
+
+    memset(m, 0, sizeof(reg_manifest_t));
+
+    reg_error_clear(&why);
+
+    m->root = reg_json_load(data, len, &why);
+
+    if (m->root == NULL) {
+        return reg_error_set(e, why.rc, "%s", why.detail);
+    }
+
+    if (!json_is_object(m->root)) {
+        return reg_manifest_fail(m, reg_error_set(e, REG_MANIFEST_INVALID,
+                                                  "not a JSON object"));
+    }
+
+    return REG_OK;
+}
+
+
+static reg_rc_t
+reg_manifest_fail(reg_manifest_t *m, reg_rc_t rc)
+{
+    reg_manifest_free(m);
+
+    return rc;
+}
+
+
+/* Reads what a document of that type refers to and says of itself. */
+
+static reg_rc_t
+reg_manifest_fill(reg_manifest_t *m, const reg_manifest_type_t *type,
+    int strict, reg_error_t *e)
+{
+    reg_rc_t          rc;
+    const json_t     *subject;
+    reg_reference_t   ref;
+
+    m->media_type = type->name;
+    m->index = type->index;
+
+    subject = json_object_get(m->root, "subject");
+
+    if (subject != NULL) {
+        rc = reg_manifest_reference(&ref, subject, REG_AT_SUBJECT, 0, strict,
+                                    e);
+
+        if (rc == REG_OK) {
+            m->subject = ref.digest;
+            m->has_subject = 1;
+
+        } else if (strict) {
+            return reg_manifest_fail(m, rc);
+        }
+    }
+
+    reg_manifest_labels(m);
+
+    rc = reg_manifest_refs(m, strict, e);
+
+    return (rc == REG_OK) ? REG_OK : reg_manifest_fail(m, rc);
+}
+
+
+static const reg_manifest_type_t *
+reg_manifest_type(reg_str_t name)
+{
+    const reg_manifest_type_t  *type;
+
+    for (type = reg_manifest_types; type->name.len != 0; type++) {
+        if (reg_str_eq(type->name, name)) {
+            return type;
+        }
+    }
+
+    return NULL;
+}
+
+
+int
+reg_manifest_type_known(reg_str_t media_type)
+{
+    return reg_manifest_type(media_type) != NULL;
+}
+
+
+static int
+reg_manifest_schema1(const json_t *root, reg_str_t content_type)
+{
+    const json_t  *version;
+
+    if (reg_str_eq(content_type, reg_str(REG_TYPE_SCHEMA1))
+        || reg_str_eq(content_type, reg_str(REG_TYPE_SCHEMA1_SIGNED)))
+    {
+        return 1;
+    }
+
+    version = json_object_get(root, "schemaVersion");
+
+    return (json_is_integer(version) && json_integer_value(version) == 1)
+           || json_object_get(root, "fsLayers") != NULL;
+}
+
+
+/* What a document without a type looks like; NULL when like nothing. */
+
+static const reg_manifest_type_t *
+reg_manifest_shape(const json_t *root)
+{
+    if (json_object_get(root, "manifests") != NULL) {
+        return reg_manifest_oci_index;
+    }
+
+    if (json_object_get(root, "config") != NULL
+        || json_object_get(root, "layers") != NULL)
+    {
+        return reg_manifest_oci;
+    }
+
+    return NULL;
+}
+
+
+/*
+ * Settles the type of a pushed manifest.  Header and document have to agree,
+ * because clients differ in which of the two they believe (CVE-2021-41190);
+ * image-spec lets its own types leave mediaType out.
+ */
+
+static const reg_manifest_type_t *
+reg_manifest_settle(const json_t *root, reg_str_t content_type,
+    reg_error_t *e)
+{
+    reg_str_t                   name;
+    const json_t               *value;
+    const reg_manifest_type_t  *type;
+
+    value = json_object_get(root, "mediaType");
+
+    if (value != NULL && !json_is_string(value)) {
+        (void) reg_error_set(e, REG_MANIFEST_INVALID,
+                             "mediaType is not a string");
+        return NULL;
+    }
+
+    name = reg_json_str(root, "mediaType");
+
+    if (reg_manifest_schema1(root, content_type.len ? content_type : name)) {
+        (void) reg_error_set(e, REG_MANIFEST_INVALID,
+                             "manifests of Docker image schema 1 are not "
+                             "supported, push the image with a client that "
+                             "writes schema 2 or OCI manifests");
+        return NULL;
+    }
+
+    if (value != NULL && content_type.len != 0
+        && !reg_str_eq(content_type, name))
+    {
+        (void) reg_error_set(e, REG_MANIFEST_INVALID,
+                             "mediaType \"%.*s\" differs from Content-Type "
+                             "\"%.*s\"",
+                             (int) ((name.len < REG_MANIFEST_SHOWN)
+                                    ? name.len : REG_MANIFEST_SHOWN),
+                             name.data,
+                             (int) ((content_type.len < REG_MANIFEST_SHOWN)
+                                    ? content_type.len : REG_MANIFEST_SHOWN),
+                             content_type.data);
+        return NULL;
+    }
+
+    if (value == NULL) {
+        name = content_type;
+    }
+
+    if (value == NULL && content_type.len == 0) {
+        type = reg_manifest_shape(root);
+
+        if (type == NULL) {
+            (void) reg_error_set(e, REG_MANIFEST_INVALID,
+                                 "neither a mediaType nor a Content-Type, "
+                                 "and neither manifests nor layers");
+        }
+
+        return type;
+    }
+
+    type = reg_manifest_type(name);
+
+    if (type == NULL) {
+        (void) reg_error_set(e, REG_MANIFEST_INVALID,
+                             "manifests of type \"%.*s\" are not supported",
+                             (int) ((name.len < REG_MANIFEST_SHOWN)
+                                    ? name.len : REG_MANIFEST_SHOWN),
+                             name.data);
+        return NULL;
+    }
+
+    if (type->docker && value == NULL) {
+        (void) reg_error_set(e, REG_MANIFEST_INVALID,
+                             "a Docker manifest needs its mediaType");
+        return NULL;
+    }
+
+    return type;
+}
+
+
+/* The members of the document itself, their types and what excludes what. */
+
+static reg_rc_t
+reg_manifest_check(const json_t *root, const reg_manifest_type_t *type,
+    reg_error_t *e)
+{
+    const json_t  *version;
+
+    version = json_object_get(root, "schemaVersion");
+
+    if (!json_is_integer(version) || json_integer_value(version) != 2) {
+        return reg_error_set(e, REG_MANIFEST_INVALID,
+                             "schemaVersion is not the number 2");
+    }
+
+    if (type->index) {
+
+        if (json_object_get(root, "config") != NULL
+            || json_object_get(root, "layers") != NULL)
+        {
+            return reg_error_set(e, REG_MANIFEST_INVALID,
+                                 "an index has no config and no layers");
+        }
+
+        if (!json_is_array(json_object_get(root, "manifests"))) {
+            return reg_error_set(e, REG_MANIFEST_INVALID,
+                                 "manifests is not an array");
+        }
+
+    } else {
+
+        if (json_object_get(root, "manifests") != NULL) {
+            return reg_error_set(e, REG_MANIFEST_INVALID,
+                                 "an image manifest has no manifests");
+        }
+
+        if (!json_is_object(json_object_get(root, "config"))) {
+            return reg_error_set(e, REG_MANIFEST_INVALID,
+                                 "config is not an object");
+        }
+
+        if (!json_is_array(json_object_get(root, "layers"))) {
+            return reg_error_set(e, REG_MANIFEST_INVALID,
+                                 "layers is not an array");
+        }
+    }
+
+    return reg_manifest_check_labels(root, e);
+}
+
+
+static reg_rc_t
+reg_manifest_check_labels(const json_t *root, reg_error_t *e)
+{
+    void    *iter;
+    json_t  *value;
+
+    value = json_object_get(root, "artifactType");
+
+    if (value != NULL && !json_is_string(value)) {
+        return reg_error_set(e, REG_MANIFEST_INVALID,
+                             "artifactType is not a string");
+    }
+
+    value = json_object_get(root, "annotations");
+
+    if (value == NULL) {
+        return REG_OK;
+    }
+
+    if (!json_is_object(value)) {
+        return reg_error_set(e, REG_MANIFEST_INVALID,
+                             "annotations is not an object");
+    }
+
+    for (iter = json_object_iter(value);
+         iter != NULL;
+         iter = json_object_iter_next(value, iter))
+    {
+        if (!json_is_string(json_object_iter_value(iter))) {
+            return reg_error_set(e, REG_MANIFEST_INVALID,
+                                 "annotation \"%.*s\" is not a string",
+                                 REG_MANIFEST_SHOWN,
+                                 json_object_iter_key(iter));
+        }
+    }
+
+    return REG_OK;
+}
+
+
+/* Collects the references: all of them, or those that make sense. */
+
+static reg_rc_t
+reg_manifest_refs(reg_manifest_t *m, int strict, reg_error_t *e)
+{
+    size_t                i, n;
+    reg_rc_t              rc;
+    const json_t         *config, *list;
+    reg_descriptor_at_e   at;
+
+    config = NULL;
+
+    if (m->index) {
+        list = json_object_get(m->root, "manifests");
+        at = REG_AT_CHILD;
+
+    } else {
+        config = json_object_get(m->root, "config");
+        list = json_object_get(m->root, "layers");
+        at = REG_AT_LAYER;
+    }
+
+    /* the size of what is no array is 0 */
+
+    n = json_array_size(list);
+
+    m->refs = malloc((n + 1) * sizeof(reg_reference_t));
+
+    if (m->refs == NULL) {
+        return reg_error_set(e, REG_NO_MEMORY, NULL);
+    }
+
+    if (config != NULL) {
+        rc = reg_manifest_reference(&m->refs[0], config, REG_AT_CONFIG, 0,
+                                    strict, e);
+
+        if (rc == REG_OK) {
+            m->nrefs = 1;
+
+        } else if (strict) {
+            return rc;
+        }
+    }
+
+    for (i = 0; i < n; i++) {
+        rc = reg_manifest_reference(&m->refs[m->nrefs],
+                                    json_array_get(list, i), at, i, strict,
+                                    e);
+
+        if (rc == REG_OK) {
+            m->nrefs++;
+
+        } else if (strict) {
+            return rc;
+        }
+    }
+
+    return REG_OK;
+}
+
+
+/* A descriptor; what is wrong with it matters only when read strictly. */
+
+static reg_rc_t
+reg_manifest_reference(reg_reference_t *ref, const json_t *d,
+    reg_descriptor_at_e at, size_t i, int strict, reg_error_t *e)
+{
+    reg_rc_t  rc;
+
+    if (!strict) {
+        return reg_descriptor_read(ref, d, at, i, NULL);
+    }
+
+    rc = reg_descriptor_read(ref, d, at, i, e);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    return reg_descriptor_check(ref, d, at, i, e);
+}
+
+
+/* distribution-spec, "Listing Referrers": what a referrer shows of itself */
+
+static void
+reg_manifest_labels(reg_manifest_t *m)
+{
+    const json_t  *annotations;
+
+    m->artifact_type = reg_json_str(m->root, "artifactType");
+
+    if (m->artifact_type.len == 0 && !m->index) {
+        m->artifact_type = reg_json_str(json_object_get(m->root, "config"),
+                                        "mediaType");
+    }
+
+    annotations = json_object_get(m->root, "annotations");
+
+    if (json_is_object(annotations)) {
+        m->annotations = annotations;
+    }
+}
+
+
+int
+reg_manifest_descriptor(reg_buf_t *b, const reg_manifest_t *m,
+    const reg_digest_t *digest, uint64_t size)
+{
+    int         first;
+    void       *iter;
+    json_t     *object;
+    reg_str_t   value;
+
+    reg_buf_str(b, reg_str("{\"mediaType\":\""));
+    reg_buf_json(b, m->media_type);
+    reg_buf_str(b, reg_str("\",\"digest\":\""));
+    reg_buf_str(b, reg_digest_str(digest));
+    reg_buf_printf(b, "\",\"size\":%llu", (unsigned long long) size);
+
+    if (m->artifact_type.len != 0) {
+        reg_buf_str(b, reg_str(",\"artifactType\":\""));
+        reg_buf_json(b, m->artifact_type);
+        reg_buf_str(b, reg_str("\""));
+    }
+
+    /* jansson's iterators want an object they might change, and do not */
+
+    object = (json_t *) m->annotations;
+    first = 1;
+
+    for (iter = json_object_iter(object);
+         iter != NULL;
+         iter = json_object_iter_next(object, iter))
+    {
+        if (!json_is_string(json_object_iter_value(iter))) {
+            continue;
+        }
+
+        value.data = json_string_value(json_object_iter_value(iter));
+        value.len = json_string_length(json_object_iter_value(iter));
+
+        reg_buf_str(b, first ? reg_str(",\"annotations\":{\"")
+                             : reg_str(",\""));
+        reg_buf_json(b, reg_str_of(json_object_iter_key(iter)));
+        reg_buf_str(b, reg_str("\":\""));
+        reg_buf_json(b, value);
+        reg_buf_str(b, reg_str("\""));
+
+        first = 0;
+    }
+
+    reg_buf_str(b, first ? reg_str("}") : reg_str("}}"));
+
+    return reg_buf_failed(b) ? -1 : 0;
+}

@@ -1,0 +1,58 @@
+
+/* Blobs of a repository: found, opened, mounted, deleted. */
+
+
+#ifndef REG_BLOB_H_INCLUDED
+#define REG_BLOB_H_INCLUDED
+
+
+#include "reg_store.h"
+
+
+/* most repositories looked at for a mount that names no source */
+#define REG_MOUNT_SEARCH_MAX   2000
+
+
+/*
+ * Finds the blob that a repository knows under that digest.  *target is where
+ * its bytes are stored: the same digest, or the canonical one when distribution
+ * wrote an alias.  REG_BLOB_UNKNOWN when there is no link.  fast
+ */
+reg_rc_t reg_blob_find(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
+    reg_digest_t *target, reg_error_t *e);
+
+/* Opens the bytes of a found blob; REG_BLOB_UNKNOWN when they are gone. fast */
+reg_rc_t reg_blob_open(reg_store_t *s, const reg_digest_t *target,
+    reg_file_t *f, reg_error_t *e);
+
+/* 1 when link and bytes are there, 0 when not, -1 after an error. */
+int reg_blob_exists(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
+    reg_error_t *e);
+
+/* REG_OK when bytes are stored under that digest, REG_ABSENT when not. */
+reg_rc_t reg_blob_stored(reg_store_t *s, const reg_digest_t *target,
+    reg_error_t *e);
+
+/* Links stored bytes into a repository, durably. */
+reg_rc_t reg_blob_link(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
+    reg_error_t *e);
+
+/* 1 when the user may pull from that repository. */
+typedef int (*reg_may_pull_pt)(void *ctx, reg_str_t name);
+
+/*
+ * Mounts: links a blob of repository from into name.  With an empty from some
+ * repository that may_pull (NULL: all) allows and that holds the blob is
+ * looked for, among REG_MOUNT_SEARCH_MAX at the most.  REG_OK, or
+ * REG_BLOB_UNKNOWN: the caller then begins an upload.
+ */
+reg_rc_t reg_blob_mount(reg_store_t *s, reg_str_t name, reg_str_t from,
+    const reg_digest_t *d, reg_may_pull_pt may_pull, void *ctx,
+    reg_error_t *e);
+
+/* Takes the blob out of this repository; its bytes stay for the collector. */
+reg_rc_t reg_blob_delete(reg_store_t *s, reg_str_t name,
+    const reg_digest_t *d, reg_error_t *e);
+
+
+#endif /* REG_BLOB_H_INCLUDED */

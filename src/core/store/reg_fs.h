@@ -1,0 +1,183 @@
+
+/*
+ * The local file system, below one root.  Private to the store: the driver of
+ * reg_store_fs.c is made of it, and the upload sessions and the catalogue's
+ * journal, which no small whole file can be, use it directly.
+ *
+ * Every path is relative to the root (or to a directory opened below it) and
+ * is resolved without following a symbolic link and without leaving the root.
+ *
+ * Functions that return an int answer 0 or a descriptor, or -1 with errno.
+ */
+
+
+#ifndef REG_FS_H_INCLUDED
+#define REG_FS_H_INCLUDED
+
+
+#include "reg_store.h"
+
+#include <stdatomic.h>
+
+
+#define REG_FS_DIR_MODE    0755
+#define REG_FS_FILE_MODE   0644
+
+#define REG_FS_TMP         REG_LAYOUT_OWN "/tmp"
+#define REG_FS_TRASH       REG_LAYOUT_OWN "/trash"
+
+/* how often a path is made anew when somebody removes its empty parents */
+#define REG_FS_TRIES       100
+
+/* slots for directories whose names are known to be on disk */
+#define REG_FS_KNOWN       4096
+
+/* room for a name that reg_fs_unique() makes */
+#define REG_FS_UNIQUE      48
+
+
+typedef struct {
+    int                    root;
+    atomic_int             plain;       /* the kernel has no openat2() */
+    uint64_t               seed;
+    atomic_uint_fast64_t   count;
+
+    /*
+     * Directories that were seen on disk together with all their parents:
+     * hashes of inode number and birth.  It spares the fsync of parents that
+     * are young, but were synced before.  A slot is only ever overwritten.
+     */
+    atomic_uint_fast64_t   known[REG_FS_KNOWN];
+} reg_fs_t;
+
+
+/* The inode behind a descriptor. */
+typedef struct {
+    uint64_t  key;           /* hash of inode number and birth, never 0 */
+    unsigned  young:1;       /* born less than REG_SYNC_AGE seconds ago */
+} reg_fs_ident_t;
+
+
+/* Directories that one operation has synced already. */
+typedef struct {
+    size_t    n;
+    uint64_t  keys[32];
+} reg_fs_done_t;
+
+
+/* Opens the root; *fs is the caller's: reg_fs_free(). */
+reg_rc_t reg_fs_init(reg_fs_t **fs, const char *root, reg_error_t *e);
+void reg_fs_free(reg_fs_t *fs);
+
+/* 1 for an errno that says: there is no such thing, or it is another one. */
+int reg_fs_absent(int err);
+
+/* REG_ABSENT without a word in e, or reg_error_sys(). */
+reg_rc_t reg_fs_fail(reg_error_t *e, int err, const char *call,
+    const char *path);
+
+/*
+ * open(2) below the directory dir (fs->root or one below).  O_CLOEXEC,
+ * O_NOFOLLOW and O_NOCTTY are added, and O_NONBLOCK where something is read
+ * or written, so that a FIFO or a device in place of a file holds nobody up.
+ */
+int reg_fs_open(reg_fs_t *fs, int dir, const char *path, int flags);
+
+/* Opens a directory for fsync(), *at() calls and listing. */
+int reg_fs_opendir(reg_fs_t *fs, int dir, const char *path);
+
+/* The same for the first len bytes of path; 0 gives a copy of the root. */
+int reg_fs_openlen(reg_fs_t *fs, const char *path, size_t len);
+
+/*
+ * Opens a directory given by the first len bytes of path, making what is
+ * missing.  *made becomes the length of the path of the uppermost directory
+ * made here, or stays as it is.
+ */
+int reg_fs_mkdirs(reg_fs_t *fs, const char *path, size_t len, size_t *made);
+
+/* The length of the directory part of path, 0 for the root. */
+size_t reg_fs_parent(const char *path, size_t len);
+
+/* Stirs b into the hash a; never 0. */
+uint64_t reg_fs_mix(uint64_t a, uint64_t b);
+
+int reg_fs_ident(int fd, reg_fs_ident_t *id);
+int reg_fs_known(reg_fs_t *fs, uint64_t key);
+void reg_fs_learn(reg_fs_t *fs, uint64_t key);
+
+/*
+ * Syncs the directory dir, whose path is the first len bytes of path and
+ * which gained an entry, and those above it that may not be on disk: the
+ * parents of directories that were made by this call (from length made on, 0:
+ * none) or that are young.  done may be NULL.
+ */
+int reg_fs_sync(reg_fs_t *fs, int dir, const char *path, size_t len,
+    size_t made, reg_fs_done_t *done);
+
+/* Whole buffers, whatever signals and short counts come between. */
+int reg_fs_write(int fd, const void *data, size_t len);
+int reg_fs_pwrite(int fd, const void *data, size_t len, uint64_t offset);
+
+/* The bytes read, fewer than len only at the end of the file; or -1. */
+ssize_t reg_fs_pread(int fd, void *data, size_t len, uint64_t offset);
+
+/* Makes a file that was not there, with that content, unsynced. */
+int reg_fs_create(reg_fs_t *fs, int dir, const char *name, reg_str_t data);
+
+/* A name that nobody else uses, in this process or another. */
+void reg_fs_unique(reg_fs_t *fs, char *name);
+
+/* Opens one of our own directories (REG_FS_TMP, ...), making it. */
+int reg_fs_own(reg_fs_t *fs, const char *path);
+
+/*
+ * Removes a file or a whole tree below dir.  0 when it is gone; 1 when
+ * *budget entries were removed and more is left.
+ */
+int reg_fs_rmtree(reg_fs_t *fs, int dir, const char *name,
+    unsigned *budget);
+
+/*
+ * Moves a directory into the trash; name (of REG_FS_UNIQUE bytes) tells what
+ * it is called there.  With durable set it stays away after a power cut.
+ */
+reg_rc_t reg_fs_discard(reg_fs_t *fs, const char *path, int durable,
+    char *name, reg_error_t *e);
+
+/*
+ * Removes the directory dir, whose path is the first len bytes of path, and
+ * those above it as long as they are empty and longer than stop, and syncs
+ * the first that stays.  Closes dir.
+ */
+reg_rc_t reg_fs_prune(reg_fs_t *fs, int dir, const char *path, size_t len,
+    size_t stop, reg_error_t *e);
+
+/* Parts of the driver, see reg_store.h. */
+reg_rc_t reg_fs_put(reg_store_t *s, const reg_put_t *items, size_t n,
+    reg_error_t *e);
+reg_rc_t reg_fs_remove(reg_store_t *s, const char *path, const char *stop,
+    reg_error_t *e);
+reg_rc_t reg_fs_empty_trash(reg_store_t *s, unsigned files, int *left,
+    reg_error_t *e);
+reg_rc_t reg_fs_lock(reg_store_t *s, reg_lock_e mode, int *handle,
+    reg_error_t *e);
+void reg_fs_unlock(reg_store_t *s, int handle);
+
+/*
+ * Locks a directory of a repository against others who do the same, waiting
+ * for them.  *fd goes to unlock(), or is -1: REG_ABSENT, or nothing to unlock.
+ * Where the file system cannot lock a directory (NFS), the whole store is
+ * locked in its place; the one who shares it must hold that lock anyway.
+ */
+reg_rc_t reg_fs_lock_repo(reg_store_t *s, const char *path, reg_lock_e mode,
+    int *fd, reg_error_t *e);
+
+/* Makes a handle do without openat2(), for the tests. */
+void reg_fs_plain(reg_store_t *s);
+
+
+#define reg_fs_of(s)  ((reg_fs_t *) (s)->data)
+
+
+#endif /* REG_FS_H_INCLUDED */

@@ -1,0 +1,222 @@
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#define _FILE_OFFSET_BITS  64
+
+#include "reg_fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+
+#define REG_FS_LOCK  REG_LAYOUT_OWN "/lock"
+
+
+static int reg_fs_lock_open(reg_fs_t *fs);
+static int reg_fs_lock_wait(int fd, reg_lock_e mode);
+
+
+/*
+ * flock() lets who comes late share a lock that somebody waits for to have
+ * alone, so under constant use he would wait for ever.  Everybody therefore
+ * takes a second lock first, on the first byte, and gives it back when he has
+ * the real one: it is a door that the one who waits keeps shut.
+ */
+
+reg_rc_t
+reg_fs_lock(reg_store_t *s, reg_lock_e mode, int *handle,
+    reg_error_t *e)
+{
+    int          fd, err;
+    struct stat  st;
+
+    for ( ;; ) {
+        fd = reg_fs_lock_open(reg_fs_of(s));
+
+        if (fd == -1) {
+            return reg_error_sys(e, errno, "open", REG_FS_LOCK);
+        }
+
+        if (reg_fs_lock_wait(fd, mode) == -1
+            || fstat(fd, &st) == -1)
+        {
+            err = errno;
+            (void) close(fd);
+
+            return reg_error_sys(e, err, "flock", REG_FS_LOCK);
+        }
+
+        if (st.st_nlink != 0) {
+            *handle = fd;
+            return REG_OK;
+        }
+
+        /* somebody removed the file, others lock a new one */
+
+        (void) close(fd);
+    }
+}
+
+
+static int
+reg_fs_lock_open(reg_fs_t *fs)
+{
+    int  fd, dir;
+
+    fd = reg_fs_open(fs, fs->root, REG_FS_LOCK, O_RDWR);
+
+    if (fd == -1 && errno == ENOENT) {
+
+        dir = reg_fs_own(fs, REG_LAYOUT_OWN);
+
+        if (dir == -1) {
+            return -1;
+        }
+
+        (void) close(dir);
+
+        fd = reg_fs_open(fs, fs->root, REG_FS_LOCK, O_RDWR|O_CREAT);
+    }
+
+    return fd;
+}
+
+
+static int
+reg_fs_lock_wait(int fd, reg_lock_e mode)
+{
+    int           rc;
+    struct flock  door;
+
+    memset(&door, 0, sizeof(door));
+
+    door.l_type = (mode == REG_LOCK_SHARED) ? F_RDLCK : F_WRLCK;
+    door.l_whence = SEEK_SET;
+    door.l_len = 1;
+
+    do {
+        rc = fcntl(fd, F_OFD_SETLKW, &door);
+    } while (rc == -1 && errno == EINTR);
+
+    /* without such locks there is no order, but still a lock */
+
+    if (rc == -1 && errno != EINVAL && errno != ENOLCK && errno != ENOTSUP) {
+        return -1;
+    }
+
+    do {
+        rc = flock(fd, (mode == REG_LOCK_SHARED) ? LOCK_SH : LOCK_EX);
+    } while (rc == -1 && errno == EINTR);
+
+    if (rc == 0) {
+        door.l_type = F_UNLCK;
+        (void) fcntl(fd, F_OFD_SETLK, &door);
+    }
+
+    return rc;
+}
+
+
+void
+reg_fs_unlock(reg_store_t *s, int handle)
+{
+    (void) s;
+    (void) close(handle);
+}
+
+
+reg_rc_t
+reg_fs_lock_repo(reg_store_t *s, const char *path, reg_lock_e mode, int *fd,
+    reg_error_t *e)
+{
+    int        rc, err;
+    reg_fs_t  *fs;
+
+    fs = reg_fs_of(s);
+    *fd = reg_fs_opendir(fs, fs->root, path);
+
+    if (*fd == -1) {
+        return reg_fs_fail(e, errno, "open", path);
+    }
+
+    do {
+        rc = flock(*fd, (mode == REG_LOCK_SHARED) ? LOCK_SH : LOCK_EX);
+    } while (rc == -1 && errno == EINTR);
+
+    if (rc == 0) {
+        return REG_OK;
+    }
+
+    err = errno;
+
+    (void) close(*fd);
+    *fd = -1;
+
+    if (err != EBADF && err != EINVAL && err != ENOLCK && err != ENOTSUP) {
+        return reg_error_sys(e, err, "flock", path);
+    }
+
+    return (mode == REG_LOCK_SHARED) ? REG_OK
+                                     : s->driver->lock(s, mode, fd, e);
+}
+
+
+reg_rc_t
+reg_store_upload_open(reg_store_t *s, const char *path, int *out,
+    uint64_t *size, reg_error_t *e)
+{
+    int          fd, now, err;
+    reg_fs_t    *fs;
+    struct stat  st, named;
+
+    fs = reg_fs_of(s);
+    fd = reg_fs_open(fs, fs->root, path, O_RDWR);
+
+    if (fd == -1) {
+        return reg_fs_fail(e, errno, "open", path);
+    }
+
+    if (flock(fd, LOCK_EX|LOCK_NB) == -1) {
+        err = errno;
+        (void) close(fd);
+
+        return (err == EWOULDBLOCK) ? reg_error_set(e, REG_UPLOAD_BUSY, NULL)
+                                    : reg_error_sys(e, err, "flock", path);
+    }
+
+    /*
+     * Between open() and flock() the one before us may have ended the session:
+     * then this is a blob by now, or nothing.
+     */
+
+    err = 0;
+    now = reg_fs_open(fs, fs->root, path, O_PATH);
+
+    if (now == -1 || fstat(now, &named) == -1 || fstat(fd, &st) == -1) {
+        err = errno;
+
+    } else if (st.st_ino != named.st_ino || st.st_dev != named.st_dev
+               || !S_ISREG(st.st_mode))
+    {
+        err = ENOENT;
+    }
+
+    if (now != -1) {
+        (void) close(now);
+    }
+
+    if (err != 0) {
+        (void) close(fd);
+        return reg_fs_fail(e, err, "open", path);
+    }
+
+    *out = fd;
+    *size = (uint64_t) st.st_size;
+
+    return REG_OK;
+}

@@ -1,0 +1,604 @@
+
+/*
+ * Files put in place, durably.
+ *
+ *   prepared  content stands in a temporary of REG_FS_TMP, the directory of
+ *             the final name is there and open
+ *   synced    the content of every item is on disk
+ *   named     the items of one step were renamed, one after the other
+ *   settled   the directories of that step are on disk; the next may begin
+ *
+ * What can be written early is written early, so that the journal of the file
+ * system is committed once for all content and once more for each step.
+ */
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#define _FILE_OFFSET_BITS  64
+
+#include "reg_fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+
+typedef struct {
+    int        dir;              /* of the final name, -1: not prepared */
+    int        temp;             /* the temporary, until it is synced; or -1 */
+    size_t     len;              /* of the directory's path */
+    size_t     made;             /* see reg_fs_mkdirs() */
+    unsigned   written:1;        /* name is there and has to go */
+    unsigned   kept:1;           /* an equal file is in place */
+    unsigned   settled:1;        /* and it is on disk */
+    unsigned   replaces:1;       /* something else is in place */
+    unsigned   named:1;
+    char       name[REG_FS_UNIQUE];
+} reg_fs_spot_t;
+
+
+typedef struct {
+    reg_store_t      *s;
+    reg_fs_t         *fs;
+    const reg_put_t  *items;
+    reg_fs_spot_t    *spots;
+    size_t            n;
+    int               tmp;       /* REG_FS_TMP, or -1 as long as not needed */
+    reg_error_t      *e;
+} reg_fs_put_t;
+
+
+static reg_rc_t reg_fs_put_all(reg_fs_put_t *p);
+static reg_rc_t reg_fs_prepare(reg_fs_put_t *p, size_t i);
+static reg_rc_t reg_fs_keep(reg_fs_put_t *p, size_t i);
+static int reg_fs_equal(int fd, reg_str_t data);
+static reg_rc_t reg_fs_temp(reg_fs_put_t *p, size_t i);
+static reg_rc_t reg_fs_flush(reg_fs_put_t *p, size_t from, size_t to);
+static reg_rc_t reg_fs_step_try(reg_fs_put_t *p, size_t from, size_t to,
+    int *raced);
+static reg_rc_t reg_fs_name(reg_fs_put_t *p, size_t i, int *raced);
+static int reg_fs_lost(reg_fs_put_t *p, size_t from, size_t to);
+static int reg_fs_removed(int dir);
+static reg_rc_t reg_fs_settle(reg_fs_put_t *p, size_t from, size_t to);
+static void reg_fs_withdraw(reg_fs_put_t *p, size_t from, size_t to);
+static void reg_fs_release(reg_fs_put_t *p, size_t i);
+
+
+reg_rc_t
+reg_fs_put(reg_store_t *s, const reg_put_t *items, size_t n, reg_error_t *e)
+{
+    size_t        i;
+    reg_rc_t      rc;
+    reg_fs_put_t  p;
+
+    p.s = s;
+    p.fs = reg_fs_of(s);
+    p.items = items;
+    p.n = n;
+    p.tmp = -1;
+    p.e = e;
+
+    p.spots = calloc(n, sizeof(reg_fs_spot_t));
+
+    if (p.spots == NULL) {
+        return reg_error_set(e, REG_NO_MEMORY, NULL);
+    }
+
+    for (i = 0; i < n; i++) {
+        p.spots[i].dir = -1;
+        p.spots[i].temp = -1;
+    }
+
+    rc = reg_fs_put_all(&p);
+
+    for (i = 0; i < n; i++) {
+        reg_fs_release(&p, i);
+    }
+
+    if (p.tmp != -1) {
+        (void) close(p.tmp);
+    }
+
+    free(p.spots);
+
+    return rc;
+}
+
+
+static reg_rc_t
+reg_fs_put_all(reg_fs_put_t *p)
+{
+    int       raced, tries;
+    size_t    i, from, to;
+    reg_rc_t  rc;
+
+    for (i = 0; i < p->n; i++) {
+        rc = reg_fs_prepare(p, i);
+
+        if (rc != REG_OK) {
+            return rc;
+        }
+    }
+
+    rc = reg_fs_flush(p, 0, p->n);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    for (from = 0; from < p->n; from = to) {
+
+        for (to = from + 1; to < p->n; to++) {
+            if (p->items[to].step != p->items[from].step) {
+                break;
+            }
+        }
+
+        for (tries = 0; /* void */ ; tries++) {
+            raced = 0;
+            rc = reg_fs_step_try(p, from, to, &raced);
+
+            if (!raced || tries == REG_FS_TRIES) {
+                break;
+            }
+        }
+
+        if (rc != REG_OK) {
+            return rc;
+        }
+    }
+
+    return REG_OK;
+}
+
+
+static reg_rc_t
+reg_fs_prepare(reg_fs_put_t *p, size_t i)
+{
+    reg_rc_t          rc;
+    const char       *path;
+    reg_fs_spot_t    *spot;
+    const reg_put_t  *item;
+
+    item = &p->items[i];
+    spot = &p->spots[i];
+    path = item->path;
+
+    spot->made = 0;
+    spot->kept = 0;
+    spot->replaces = 0;
+    spot->len = reg_fs_parent(path, strlen(path));
+
+    spot->dir = reg_fs_openlen(p->fs, path, spot->len);
+
+    if (spot->dir != -1 && item->keep) {
+        rc = reg_fs_keep(p, i);
+
+        if (rc != REG_OK || spot->kept) {
+            return rc;
+        }
+    }
+
+    if (spot->dir == -1) {
+
+        if (errno == ENOENT) {
+            spot->dir = reg_fs_mkdirs(p->fs, path, spot->len, &spot->made);
+        }
+
+        if (spot->dir == -1) {
+            return reg_error_sys(p->e, errno, "mkdir", path);
+        }
+    }
+
+    return (item->from == NULL) ? reg_fs_temp(p, i) : REG_OK;
+}
+
+
+/* Looks whether the same is there already, and renews it. */
+
+static reg_rc_t
+reg_fs_keep(reg_fs_put_t *p, size_t i)
+{
+    int              fd, err;
+    const char      *path;
+    reg_fs_ident_t   id;
+    reg_fs_spot_t   *spot;
+
+    spot = &p->spots[i];
+    path = p->items[i].path;
+
+    fd = reg_fs_open(p->fs, spot->dir, path + spot->len + (spot->len > 0),
+                     O_RDONLY);
+
+    if (fd == -1) {
+        if (errno == ENOENT) {
+            return REG_OK;
+        }
+
+        /* whatever it is, rename() will replace it or say why not */
+
+        spot->replaces = 1;
+        return REG_OK;
+    }
+
+    spot->replaces = 1;
+
+    /*
+     * Who may not renew it is not its owner, and makes it anew.  A read-only
+     * file system refuses both.
+     */
+
+    if (!reg_fs_equal(fd, p->items[i].data) || futimens(fd, NULL) == -1) {
+        (void) close(fd);
+        return REG_OK;
+    }
+
+    if (reg_fs_ident(fd, &id) == -1) {
+        err = errno;
+        (void) close(fd);
+
+        return reg_error_sys(p->e, err, "statx", path);
+    }
+
+    spot->kept = 1;
+    spot->settled = (!id.young || reg_fs_known(p->fs, id.key));
+
+    if (!spot->settled) {
+
+        /* its maker may be about to sync it, or may have died before */
+
+        if (fsync(fd) == -1) {
+            err = errno;
+            (void) close(fd);
+
+            return reg_error_sys(p->e, err, "fsync", path);
+        }
+
+        spot->temp = fd;
+        return REG_OK;
+    }
+
+    (void) close(fd);
+
+    return REG_OK;
+}
+
+
+static int
+reg_fs_equal(int fd, reg_str_t data)
+{
+    int       equal;
+    char      text[REG_LINK_MAX + 1], *buf;
+    ssize_t   n;
+
+    buf = (data.len < sizeof(text)) ? text : malloc(data.len + 1);
+
+    if (buf == NULL) {
+        return 0;
+    }
+
+    n = reg_fs_pread(fd, buf, data.len + 1, 0);
+
+    equal = (n == (ssize_t) data.len && memcmp(buf, data.data, data.len) == 0);
+
+    if (buf != text) {
+        free(buf);
+    }
+
+    return equal;
+}
+
+
+static reg_rc_t
+reg_fs_temp(reg_fs_put_t *p, size_t i)
+{
+    int             err;
+    reg_fs_spot_t  *spot;
+
+    spot = &p->spots[i];
+
+    if (p->tmp == -1) {
+        p->tmp = reg_fs_own(p->fs, REG_FS_TMP);
+
+        if (p->tmp == -1) {
+            return reg_error_sys(p->e, errno, "open", REG_FS_TMP);
+        }
+    }
+
+    do {
+        reg_fs_unique(p->fs, spot->name);
+
+        spot->temp = reg_fs_create(p->fs, p->tmp, spot->name,
+                                   p->items[i].data);
+    } while (spot->temp == -1 && errno == EEXIST);
+
+    if (spot->temp == -1) {
+        err = errno;
+        return reg_error_sys(p->e, err, "create", REG_FS_TMP);
+    }
+
+    spot->written = 1;
+
+    /* begin all before the first is waited for */
+
+    if (p->n > 1) {
+        (void) sync_file_range(spot->temp, 0, 0, SYNC_FILE_RANGE_WRITE);
+    }
+
+    return REG_OK;
+}
+
+
+/* Syncs content.  A failure is final: a second fsync() would lie. */
+
+static reg_rc_t
+reg_fs_flush(reg_fs_put_t *p, size_t from, size_t to)
+{
+    size_t  i;
+
+    for (i = from; i < to; i++) {
+
+        if (p->items[i].from != NULL && p->items[i].fd != -1
+            && !p->spots[i].named && fdatasync(p->items[i].fd) == -1)
+        {
+            return reg_error_sys(p->e, errno, "fdatasync", p->items[i].from);
+        }
+    }
+
+    for (i = from; i < to; i++) {
+
+        if (p->spots[i].temp == -1 || p->spots[i].kept) {
+            continue;
+        }
+
+        if (fdatasync(p->spots[i].temp) == -1) {
+            return reg_error_sys(p->e, errno, "fdatasync", p->items[i].path);
+        }
+
+        (void) close(p->spots[i].temp);
+        p->spots[i].temp = -1;
+    }
+
+    return REG_OK;
+}
+
+
+/*
+ * Names and settles the items of one step.  *raced becomes 1 when somebody
+ * removed what was prepared: it is prepared again then, and the caller tries
+ * once more.
+ */
+
+static reg_rc_t
+reg_fs_step_try(reg_fs_put_t *p, size_t from, size_t to, int *raced)
+{
+    size_t    i;
+    reg_rc_t  rc;
+
+    rc = REG_OK;
+
+    for (i = from; i < to && rc == REG_OK && !*raced; i++) {
+        rc = reg_fs_name(p, i, raced);
+    }
+
+    if (rc == REG_OK && !*raced) {
+        *raced = reg_fs_lost(p, from, to);
+    }
+
+    if (rc == REG_OK && !*raced) {
+        rc = reg_fs_settle(p, from, to);
+    }
+
+    if (rc != REG_OK) {
+        reg_fs_withdraw(p, from, to);
+        return rc;
+    }
+
+    if (!*raced) {
+        return REG_OK;
+    }
+
+    /* all of them, for they may belong together, as a tag and its index do */
+
+    for (i = from; i < to && rc == REG_OK; i++) {
+
+        if (p->items[i].from != NULL && p->spots[i].named) {
+            continue;
+        }
+
+        reg_fs_release(p, i);
+        p->spots[i].named = 0;
+
+        rc = reg_fs_prepare(p, i);
+    }
+
+    return (rc == REG_OK) ? reg_fs_flush(p, from, to) : rc;
+}
+
+
+static reg_rc_t
+reg_fs_name(reg_fs_put_t *p, size_t i, int *raced)
+{
+    int               dir, rc, err;
+    size_t            len;
+    const char       *base;
+    reg_fs_spot_t    *spot;
+    const reg_put_t  *item;
+
+    item = &p->items[i];
+    spot = &p->spots[i];
+
+    if (spot->kept || spot->named) {
+        return REG_OK;
+    }
+
+    base = item->path + spot->len + (spot->len > 0);
+
+    if (item->from == NULL) {
+        rc = renameat(p->tmp, spot->name, spot->dir, base);
+        err = errno;
+
+    } else {
+        len = reg_fs_parent(item->from, strlen(item->from));
+        dir = reg_fs_openlen(p->fs, item->from, len);
+
+        if (dir == -1) {
+            return reg_fs_fail(p->e, errno, "open", item->from);
+        }
+
+        rc = renameat(dir, item->from + len + (len > 0), spot->dir, base);
+        err = errno;
+
+        (void) close(dir);
+    }
+
+    if (rc == 0) {
+        spot->named = 1;
+        spot->written = 0;
+
+        return REG_OK;
+    }
+
+    if (err == ENOENT && reg_fs_removed(spot->dir)) {
+        *raced = 1;
+        return REG_OK;
+    }
+
+    if (err == ENOENT && item->from != NULL) {
+        return REG_ABSENT;
+    }
+
+    return reg_error_sys(p->e, err, "rename", item->path);
+}
+
+
+/*
+ * 1 when a file that was kept is gone by the time its companions got their
+ * names: it was in a directory that was discarded, they are in a new one.
+ */
+
+static int
+reg_fs_lost(reg_fs_put_t *p, size_t from, size_t to)
+{
+    int     fd, named;
+    size_t  i;
+
+    named = 0;
+
+    for (i = from; i < to; i++) {
+        named |= p->spots[i].named;
+    }
+
+    for (i = from; i < to && named; i++) {
+
+        if (!p->spots[i].kept) {
+            continue;
+        }
+
+        fd = reg_fs_open(p->fs, p->fs->root, p->items[i].path, O_PATH);
+
+        if (fd == -1) {
+            return 1;
+        }
+
+        (void) close(fd);
+    }
+
+    return 0;
+}
+
+
+/* 1 when a directory has no name any more. */
+
+static int
+reg_fs_removed(int dir)
+{
+    struct stat  st;
+
+    return fstat(dir, &st) == 0 && st.st_nlink == 0;
+}
+
+
+static reg_rc_t
+reg_fs_settle(reg_fs_put_t *p, size_t from, size_t to)
+{
+    size_t           i;
+    reg_fs_done_t    done;
+    reg_fs_ident_t   id;
+    reg_fs_spot_t   *spot;
+
+    done.n = 0;
+
+    for (i = from; i < to; i++) {
+        spot = &p->spots[i];
+
+        if (spot->kept && spot->settled) {
+            continue;
+        }
+
+        if (reg_fs_sync(p->fs, spot->dir, p->items[i].path, spot->len,
+                        spot->made, &done)
+            == -1)
+        {
+            return reg_error_sys(p->e, errno, "fsync", p->items[i].path);
+        }
+
+        if (spot->kept && reg_fs_ident(spot->temp, &id) == 0) {
+            reg_fs_learn(p->fs, id.key);
+        }
+    }
+
+    return REG_OK;
+}
+
+
+/*
+ * What could not be synced must not be taken for something that was.  What
+ * replaced something is left: what it replaced cannot be brought back.
+ */
+
+static void
+reg_fs_withdraw(reg_fs_put_t *p, size_t from, size_t to)
+{
+    size_t          i;
+    reg_fs_spot_t  *spot;
+
+    for (i = from; i < to; i++) {
+        spot = &p->spots[i];
+
+        if (p->items[i].keep && spot->named && !spot->replaces) {
+            (void) unlinkat(spot->dir,
+                            p->items[i].path + spot->len + (spot->len > 0),
+                            0);
+        }
+    }
+}
+
+
+static void
+reg_fs_release(reg_fs_put_t *p, size_t i)
+{
+    reg_fs_spot_t  *spot;
+
+    spot = &p->spots[i];
+
+    if (spot->temp != -1) {
+        (void) close(spot->temp);
+        spot->temp = -1;
+    }
+
+    if (spot->written) {
+        (void) unlinkat(p->tmp, spot->name, 0);
+        spot->written = 0;
+    }
+
+    if (spot->dir != -1) {
+        (void) close(spot->dir);
+        spot->dir = -1;
+    }
+}

@@ -1,0 +1,313 @@
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#define _FILE_OFFSET_BITS  64
+
+#include "reg_fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+
+/* a temporary that old has no owner any more, in seconds */
+#define REG_FS_TMP_AGE   (24 * 3600)
+
+/* directories inside one another that are removed at most */
+#define REG_FS_TREE_MAX  64
+
+
+static int reg_fs_rmdir(reg_fs_t *fs, int dir, const char *name,
+    unsigned *budget, unsigned depth);
+static reg_rc_t reg_fs_sweep(reg_fs_t *fs, const char *path,
+    time_t before, unsigned *files, int *left, reg_error_t *e);
+
+
+int
+reg_fs_rmtree(reg_fs_t *fs, int dir, const char *name, unsigned *budget)
+{
+    return reg_fs_rmdir(fs, dir, name, budget, 0);
+}
+
+
+static int
+reg_fs_rmdir(reg_fs_t *fs, int dir, const char *name, unsigned *budget,
+    unsigned depth)
+{
+    int             fd, rc, err;
+    DIR            *list;
+    struct dirent  *entry;
+
+    if (*budget == 0) {
+        return 1;
+    }
+
+    if (unlinkat(dir, name, 0) == 0) {
+        (*budget)--;
+        return 0;
+    }
+
+    if (errno != EISDIR && errno != EPERM) {
+        return (errno == ENOENT) ? 0 : -1;
+    }
+
+    if (depth == REG_FS_TREE_MAX) {
+        errno = ELOOP;
+        return -1;
+    }
+
+    fd = reg_fs_opendir(fs, dir, name);
+
+    if (fd == -1) {
+        return (errno == ENOENT) ? 0 : -1;
+    }
+
+    list = fdopendir(fd);
+
+    if (list == NULL) {
+        err = errno;
+        (void) close(fd);
+        errno = err;
+
+        return -1;
+    }
+
+    rc = 0;
+
+    while (rc == 0 && (entry = readdir(list)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0
+            && strcmp(entry->d_name, "..") != 0)
+        {
+            rc = reg_fs_rmdir(fs, fd, entry->d_name, budget, depth + 1);
+        }
+    }
+
+    err = errno;
+    (void) closedir(list);
+    errno = err;
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    if (unlinkat(dir, name, AT_REMOVEDIR) == -1 && errno != ENOENT) {
+        return -1;
+    }
+
+    *budget -= (*budget > 0);
+
+    return 0;
+}
+
+
+reg_rc_t
+reg_fs_discard(reg_fs_t *fs, const char *path, int durable, char *name,
+    reg_error_t *e)
+{
+    int          dir, trash, err;
+    size_t       len;
+    const char  *call;
+
+    trash = -1;
+    len = reg_fs_parent(path, strlen(path));
+    call = "open";
+
+    dir = reg_fs_openlen(fs, path, len);
+
+    if (dir == -1) {
+        return reg_fs_fail(e, errno, call, path);
+    }
+
+    trash = reg_fs_own(fs, REG_FS_TRASH);
+
+    if (trash == -1) {
+        err = errno;
+        (void) close(dir);
+
+        return reg_error_sys(e, err, call, REG_FS_TRASH);
+    }
+
+    err = 0;
+    reg_fs_unique(fs, name);
+
+    call = "rename";
+
+    if (renameat(dir, path + len + (len > 0), trash, name) == -1) {
+        err = errno;
+
+    } else if (durable) {
+        call = "fsync";
+
+        if (fsync(dir) == -1) {
+            err = errno;
+        }
+    }
+
+    (void) close(trash);
+    (void) close(dir);
+
+    return (err == 0) ? REG_OK : reg_fs_fail(e, err, call, path);
+}
+
+
+reg_rc_t
+reg_fs_remove(reg_store_t *s, const char *path, const char *stop,
+    reg_error_t *e)
+{
+    int        dir, err;
+    size_t     len;
+    reg_fs_t  *fs;
+
+    fs = reg_fs_of(s);
+    len = reg_fs_parent(path, strlen(path));
+
+    dir = reg_fs_openlen(fs, path, len);
+
+    if (dir == -1) {
+        return reg_fs_fail(e, errno, "open", path);
+    }
+
+    if (unlinkat(dir, path + len + (len > 0), 0) == -1) {
+        err = errno;
+        (void) close(dir);
+
+        return reg_fs_fail(e, err, "unlink", path);
+    }
+
+    return reg_fs_prune(fs, dir, path, len, strlen(stop), e);
+}
+
+
+reg_rc_t
+reg_fs_prune(reg_fs_t *fs, int dir, const char *path, size_t len,
+    size_t stop, reg_error_t *e)
+{
+    int     up, rc, err;
+    char    name[NAME_MAX + 1];
+    size_t  above, n;
+
+    while (len > stop) {
+
+        above = reg_fs_parent(path, len);
+        n = len - above - (above > 0);
+        up = reg_fs_openlen(fs, path, above);
+
+        if (up == -1 || n > NAME_MAX) {
+            break;
+        }
+
+        memcpy(name, path + above + (above > 0), n);
+        name[n] = '\0';
+
+        if (unlinkat(up, name, AT_REMOVEDIR) == -1 && errno != ENOENT) {
+            (void) close(up);
+            break;
+        }
+
+        (void) close(dir);
+
+        dir = up;
+        len = above;
+    }
+
+    rc = fsync(dir);
+    err = errno;
+
+    (void) close(dir);
+
+    return (rc == 0) ? REG_OK : reg_error_sys(e, err, "fsync", path);
+}
+
+
+reg_rc_t
+reg_fs_empty_trash(reg_store_t *s, unsigned files, int *left,
+    reg_error_t *e)
+{
+    reg_rc_t  rc;
+
+    *left = 0;
+
+    rc = reg_fs_sweep(reg_fs_of(s), REG_FS_TRASH, 0, &files, left, e);
+
+    if (rc != REG_OK || *left) {
+        return rc;
+    }
+
+    /* what a process left there that was killed while it wrote */
+
+    return reg_fs_sweep(reg_fs_of(s), REG_FS_TMP,
+                              time(NULL) - REG_FS_TMP_AGE, &files, left, e);
+}
+
+
+/* Removes what a directory holds; with before set only what is older. */
+
+static reg_rc_t
+reg_fs_sweep(reg_fs_t *fs, const char *path, time_t before,
+    unsigned *files, int *left, reg_error_t *e)
+{
+    int             fd, rc, err;
+    DIR            *list;
+    struct stat     st;
+    struct dirent  *entry;
+
+    fd = reg_fs_opendir(fs, fs->root, path);
+
+    if (fd == -1) {
+        return (errno == ENOENT) ? REG_OK
+                                 : reg_error_sys(e, errno, "open", path);
+    }
+
+    list = fdopendir(fd);
+
+    if (list == NULL) {
+        err = errno;
+        (void) close(fd);
+
+        return reg_error_sys(e, err, "fdopendir", path);
+    }
+
+    rc = 0;
+    err = 0;
+
+    while ((entry = readdir(list)) != NULL) {
+
+        if (strcmp(entry->d_name, ".") == 0
+            || strcmp(entry->d_name, "..") == 0)
+        {
+            continue;
+        }
+
+        if (before != 0
+            && (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == -1
+                || st.st_mtime >= before))
+        {
+            continue;
+        }
+
+        rc = reg_fs_rmtree(fs, fd, entry->d_name, files);
+
+        if (rc == 1) {
+            *left = 1;
+            break;
+        }
+
+        if (rc == -1) {
+
+            /* go on with the others, and tell of the first */
+
+            err = err ? err : errno;
+        }
+    }
+
+    (void) closedir(list);
+
+    return (err == 0) ? REG_OK : reg_error_sys(e, err, "unlink", path);
+}

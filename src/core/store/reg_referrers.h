@@ -1,0 +1,51 @@
+
+/*
+ * Referrers: the manifests of a repository that name a subject.
+ *
+ * _referrers/<alg>/<subject hex>/<alg>/<hex>/link is an index over the
+ * revisions, written before the tag of a push and rebuilt from the revisions
+ * when it may miss some: _referrers/scanned holds the mtimes of the revision
+ * directories up to which it is complete.  Our own pushes move the mark on;
+ * a push by another registry leaves it behind, and the next question scans.
+ */
+
+
+#ifndef REG_REFERRERS_H_INCLUDED
+#define REG_REFERRERS_H_INCLUDED
+
+
+#include "reg_manifest.h"
+#include "reg_page.h"
+#include "reg_store.h"
+
+
+reg_rc_t reg_referrers_add(reg_store_t *s, reg_str_t name,
+    const reg_digest_t *subject, const reg_digest_t *d, reg_error_t *e);
+
+reg_rc_t reg_referrers_remove(reg_store_t *s, reg_str_t name,
+    const reg_digest_t *subject, const reg_digest_t *d, reg_error_t *e);
+
+/*
+ * The image index of all referrers of op->digest, or those of
+ * op->artifact_type, sorted by digest, from op->last on: one page of up to
+ * REG_PAGE_BYTES, then a Link.  An unknown subject or repository gives an
+ * empty index.
+ */
+reg_rc_t reg_referrers_page(reg_store_t *s, const reg_op_t *op,
+    reg_page_t *p, reg_error_t *e);
+
+/*
+ * Brackets a change of the revisions by ourselves: begin() tells whether the
+ * index was complete before, end() then says that it still is.
+ */
+typedef struct {
+    unsigned  complete:1;
+} reg_referrers_mark_t;
+
+void reg_referrers_begin(reg_store_t *s, reg_str_t name,
+    reg_referrers_mark_t *mark);
+void reg_referrers_end(reg_store_t *s, reg_str_t name,
+    const reg_referrers_mark_t *mark);
+
+
+#endif /* REG_REFERRERS_H_INCLUDED */

@@ -1,0 +1,426 @@
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#define _FILE_OFFSET_BITS  64
+
+#include "reg_repo.h"
+
+#include "reg_blob.h"
+#include "reg_catalog.h"
+#include "reg_fs.h"
+#include "reg_referrers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+
+/* blob, referrer entry and revision; then two links for each tag */
+#define REG_PUT_FIXED  3
+
+
+static reg_rc_t reg_repo_look(reg_store_t *s, reg_str_t name,
+    unsigned char *there, reg_error_t *e);
+static reg_rc_t reg_manifest_check_refs(reg_store_t *s,
+    const reg_manifest_put_t *put, const reg_manifest_t *m, reg_error_t *e);
+static reg_rc_t reg_manifest_check_ref(reg_store_t *s, reg_str_t name,
+    const reg_reference_t *ref, reg_error_t *e);
+static reg_rc_t reg_manifest_put_locked(reg_store_t *s,
+    const reg_manifest_put_t *put, const reg_manifest_t *m,
+    const reg_digest_t *d, reg_error_t *e);
+static reg_rc_t reg_manifest_place(reg_store_t *s,
+    const reg_manifest_put_t *put, const reg_manifest_t *m,
+    const reg_digest_t *d, reg_error_t *e);
+static void reg_manifest_item(reg_put_t *item, reg_path_t *path,
+    const reg_digest_t *d, unsigned step);
+
+
+reg_rc_t
+reg_repo_make(reg_store_t *s, reg_str_t name, reg_error_t *e)
+{
+    reg_rc_t       rc;
+    reg_path_t     path;
+    unsigned char  there[2];
+
+    rc = reg_repo_look(s, name, there, e);
+
+    if (rc != REG_OK || (there[0] && there[1])) {
+        return rc;
+    }
+
+    rc = reg_catalog_add(s, name, e);
+
+    if (rc == REG_OK) {
+        reg_layout_repo(&path, name, "/_layers");
+        rc = s->driver->mkdir(s, path.s, 1, e);
+    }
+
+    if (rc == REG_OK) {
+        reg_layout_repo(&path, name, "/_manifests");
+        rc = s->driver->mkdir(s, path.s, 1, e);
+    }
+
+    return rc;
+}
+
+
+/* Whether there are _layers and _manifests. */
+
+static reg_rc_t
+reg_repo_look(reg_store_t *s, reg_str_t name, unsigned char *there,
+    reg_error_t *e)
+{
+    reg_rc_t     rc;
+    reg_path_t   path;
+
+    static const char  *const paths[] = { "_layers", "_manifests" };
+
+    there[0] = 0;
+    there[1] = 0;
+
+    reg_layout_repo(&path, name, "");
+
+    rc = s->driver->dirs(s, path.s, paths, 2, there, e);
+
+    return (rc == REG_ABSENT) ? REG_OK : rc;
+}
+
+
+int
+reg_repo_exists(reg_store_t *s, reg_str_t name, reg_error_t *e)
+{
+    unsigned char  there[2];
+
+    if (reg_repo_look(s, name, there, e) != REG_OK) {
+        return -1;
+    }
+
+    return there[0] || there[1];
+}
+
+
+reg_rc_t
+reg_tag_read(reg_store_t *s, reg_str_t name, reg_str_t tag,
+    reg_digest_t *d, reg_error_t *e)
+{
+    reg_rc_t    rc;
+    reg_path_t  path;
+
+    reg_layout_tag(&path, name, tag, "/current/link");
+
+    rc = reg_link_read(s, path.s, d, e);
+
+    if (rc == REG_ABSENT) {
+        return reg_error_set(e, REG_MANIFEST_UNKNOWN, "unknown tag %.*s",
+                             (int) tag.len, tag.data);
+    }
+
+    return rc;
+}
+
+
+reg_rc_t
+reg_revision_find(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
+    reg_digest_t *target, reg_error_t *e)
+{
+    reg_rc_t    rc;
+    reg_path_t  path;
+
+    reg_layout_revision(&path, name, d);
+
+    rc = reg_link_read(s, path.s, target, e);
+
+    if (rc == REG_ABSENT) {
+        return reg_error_set(e, REG_MANIFEST_UNKNOWN, "%s", d->text);
+    }
+
+    return rc;
+}
+
+
+reg_rc_t
+reg_revision_read(reg_store_t *s, const reg_digest_t *target,
+    reg_buf_t *body, char *media_type, reg_error_t *e)
+{
+    size_t          start, len;
+    reg_rc_t        rc;
+    reg_path_t      path;
+    reg_digest_t    got;
+    reg_manifest_t  m;
+
+    start = body->len;
+
+    reg_layout_blob(&path, target);
+
+    rc = s->driver->read(s, path.s, REG_MANIFEST_READ_MAX, body, e);
+
+    if (rc == REG_ABSENT) {
+        return reg_error_set(e, REG_MANIFEST_UNKNOWN, "%s", target->text);
+    }
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    /* manifests are short, and what they say is trusted by so many */
+
+    reg_digest_of(&got, target->alg, body->data + start, body->len - start);
+
+    if (!reg_digest_eq(&got, target)
+        || reg_manifest_read(&m, body->data + start, body->len - start, NULL)
+           != REG_OK)
+    {
+        body->len = start;
+
+        return reg_error_set(e, REG_MANIFEST_UNKNOWN,
+                             "%s is damaged in the store", target->text);
+    }
+
+    len = m.media_type.len;
+
+    if (len > REG_MEDIA_TYPE_MAX) {
+        len = REG_MEDIA_TYPE_MAX;
+    }
+
+    memcpy(media_type, m.media_type.data, len);
+    media_type[len] = '\0';
+
+    reg_manifest_free(&m);
+
+    return REG_OK;
+}
+
+
+reg_rc_t
+reg_manifest_put(reg_store_t *s, const reg_manifest_put_t *put,
+    reg_manifest_put_result_t *result, reg_error_t *e)
+{
+    int             lock;
+    reg_rc_t        rc;
+    reg_alg_e       alg;
+    reg_manifest_t  m;
+
+    rc = reg_manifest_parse(&m, put->body.data, put->body.len,
+                            put->content_type, e);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    alg = (put->expected != NULL) ? put->expected->alg : REG_SHA256;
+
+    reg_digest_of(&result->digest, alg, put->body.data, put->body.len);
+
+    if (put->expected != NULL
+        && !reg_digest_eq(put->expected, &result->digest))
+    {
+        reg_manifest_free(&m);
+
+        return reg_error_set(e, REG_DIGEST_MISMATCH, "the content has %s",
+                             result->digest.text);
+    }
+
+    result->has_subject = m.has_subject;
+
+    if (m.has_subject) {
+        result->subject = m.subject;
+    }
+
+    (void) snprintf(result->media_type, sizeof(result->media_type), "%.*s",
+                    (int) m.media_type.len, m.media_type.data);
+
+    rc = s->driver->lock(s, REG_LOCK_SHARED, &lock, e);
+
+    if (rc == REG_OK) {
+        rc = reg_manifest_put_locked(s, put, &m, &result->digest, e);
+
+        s->driver->unlock(s, lock);
+    }
+
+    reg_manifest_free(&m);
+
+    return rc;
+}
+
+
+/*
+ * The store's lock keeps blobs from being deleted meanwhile, that of the
+ * repository's _manifests other manifests: a tag must not be put on one that
+ * is just going.  It is a lock of its own, because who deletes a manifest has
+ * to look through all tags for it.
+ */
+
+static reg_rc_t
+reg_manifest_put_locked(reg_store_t *s, const reg_manifest_put_t *put,
+    const reg_manifest_t *m, const reg_digest_t *d, reg_error_t *e)
+{
+    int         fd;
+    reg_rc_t    rc;
+    reg_path_t  path;
+
+    reg_layout_repo(&path, put->name, "/_manifests");
+
+    rc = reg_fs_lock_repo(s, path.s, REG_LOCK_SHARED, &fd, e);
+
+    if (rc != REG_OK && rc != REG_ABSENT) {
+        return rc;
+    }
+
+    rc = reg_manifest_check_refs(s, put, m, e);
+
+    if (rc == REG_OK) {
+        rc = reg_repo_make(s, put->name, e);
+    }
+
+    if (rc == REG_OK && fd == -1) {
+        rc = reg_fs_lock_repo(s, path.s, REG_LOCK_SHARED, &fd, e);
+    }
+
+    if (rc == REG_OK) {
+        rc = reg_manifest_place(s, put, m, d, e);
+    }
+
+    if (fd != -1) {
+        s->driver->unlock(s, fd);
+    }
+
+    return rc;
+}
+
+
+static reg_rc_t
+reg_manifest_check_refs(reg_store_t *s, const reg_manifest_put_t *put,
+    const reg_manifest_t *m, reg_error_t *e)
+{
+    size_t                  i;
+    reg_rc_t                rc;
+    const reg_reference_t  *ref;
+
+    for (i = 0; i < m->nrefs; i++) {
+        ref = &m->refs[i];
+
+        rc = reg_manifest_check_ref(s, put->name, ref, e);
+
+        if (rc == REG_ABSENT) {
+
+            /*
+             * Where sparse indexes are allowed, so are images without some of
+             * their layers.  The config, which is the first, says what an
+             * image is; nobody can leave it out.
+             */
+
+            if (ref->foreign || (put->sparse && (m->index || i > 0))) {
+                continue;
+            }
+
+            return reg_error_set(e, REG_MANIFEST_BLOB_UNKNOWN, "%s",
+                                 ref->digest.text);
+        }
+
+        if (rc != REG_OK) {
+            return rc;
+        }
+    }
+
+    return REG_OK;
+}
+
+
+/* REG_OK when what is referred to is here, link and bytes; REG_ABSENT. */
+
+static reg_rc_t
+reg_manifest_check_ref(reg_store_t *s, reg_str_t name,
+    const reg_reference_t *ref, reg_error_t *e)
+{
+    reg_rc_t      rc;
+    reg_path_t    path;
+    reg_digest_t  target;
+
+    if (ref->manifest) {
+        reg_layout_revision(&path, name, &ref->digest);
+
+    } else {
+        reg_layout_layer(&path, name, &ref->digest);
+    }
+
+    rc = reg_link_read(s, path.s, &target, e);
+
+    return (rc == REG_OK) ? reg_blob_stored(s, &target, e) : rc;
+}
+
+
+static reg_rc_t
+reg_manifest_place(reg_store_t *s, const reg_manifest_put_t *put,
+    const reg_manifest_t *m, const reg_digest_t *d, reg_error_t *e)
+{
+    size_t                 i, n, max;
+    reg_rc_t               rc;
+    reg_put_t             *items;
+    reg_path_t            *paths;
+    reg_referrers_mark_t   mark;
+
+    max = REG_PUT_FIXED + 2 * put->ntags;
+
+    items = calloc(max, sizeof(reg_put_t));
+    paths = malloc(max * sizeof(reg_path_t));
+
+    if (items == NULL || paths == NULL) {
+        free(items);
+        free(paths);
+
+        return reg_error_set(e, REG_NO_MEMORY, NULL);
+    }
+
+    reg_layout_blob(&paths[0], d);
+    reg_manifest_item(&items[0], &paths[0], d, 0);
+
+    items[0].data = put->body;
+
+    n = 1;
+
+    if (m->has_subject) {
+        reg_layout_referrers(&paths[n], put->name, &m->subject, d);
+        reg_manifest_item(&items[n], &paths[n], d, 0);
+        n++;
+    }
+
+    reg_layout_revision(&paths[n], put->name, d);
+    reg_manifest_item(&items[n], &paths[n], d, 1);
+    n++;
+
+    for (i = 0; i < put->ntags; i++) {
+        reg_layout_tag_index(&paths[n], put->name, put->tags[i], d);
+        reg_manifest_item(&items[n], &paths[n], d, 2);
+        n++;
+
+        reg_layout_tag(&paths[n], put->name, put->tags[i], "/current/link");
+        reg_manifest_item(&items[n], &paths[n], d, 2);
+        n++;
+    }
+
+    reg_referrers_begin(s, put->name, &mark);
+
+    rc = s->driver->put(s, items, n, e);
+
+    if (rc == REG_OK) {
+        reg_referrers_end(s, put->name, &mark);
+    }
+
+    free(items);
+    free(paths);
+
+    return rc;
+}
+
+
+static void
+reg_manifest_item(reg_put_t *item, reg_path_t *path, const reg_digest_t *d,
+    unsigned step)
+{
+    item->path = path->s;
+    item->data = reg_digest_str(d);
+    item->fd = -1;
+    item->step = step;
+    item->keep = 1;
+}

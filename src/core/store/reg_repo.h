@@ -1,0 +1,84 @@
+
+/* Manifests and tags of a repository, and the repository itself. */
+
+
+#ifndef REG_REPO_H_INCLUDED
+#define REG_REPO_H_INCLUDED
+
+
+#include "reg_manifest.h"
+#include "reg_store.h"
+
+
+/* what is read of a manifest that is in the store already */
+#define REG_MANIFEST_READ_MAX   (64 * 1024 * 1024)
+
+
+typedef struct {
+    reg_str_t            name;
+    const reg_digest_t  *expected;      /* PUT by digest, or NULL */
+    const reg_str_t     *tags;          /* to point at it */
+    size_t               ntags;
+    reg_str_t            content_type;  /* without parameters, or empty */
+    reg_str_t            body;
+    unsigned             sparse:1;      /* an index may name absent children */
+} reg_manifest_put_t;
+
+
+/* What the 201 of a manifest tells. */
+typedef struct {
+    reg_digest_t  digest;
+    unsigned      has_subject:1;
+    reg_digest_t  subject;
+    char          media_type[REG_MEDIA_TYPE_MAX + 1];
+} reg_manifest_put_result_t;
+
+
+/* 1 when the repository is there, 0 when not, -1 after an error. fast */
+int reg_repo_exists(reg_store_t *s, reg_str_t name, reg_error_t *e);
+
+/*
+ * Makes a repository: its name in the catalogue first, then the directories
+ * by which distribution 2 (_layers) and 3 (_manifests) know one, durably.
+ * The caller holds the shared store lock until something is in it, so that
+ * the catalogue is not tidied in between.
+ */
+reg_rc_t reg_repo_make(reg_store_t *s, reg_str_t name, reg_error_t *e);
+
+/* The digest a tag points at, or REG_MANIFEST_UNKNOWN. fast */
+reg_rc_t reg_tag_read(reg_store_t *s, reg_str_t name, reg_str_t tag,
+    reg_digest_t *d, reg_error_t *e);
+
+/* Where the bytes of a revision are, or REG_MANIFEST_UNKNOWN. fast */
+reg_rc_t reg_revision_find(reg_store_t *s, reg_str_t name,
+    const reg_digest_t *d, reg_digest_t *target, reg_error_t *e);
+
+/*
+ * Reads the bytes of a found revision and the type to serve them with.
+ * body is appended to; media_type has room for REG_MEDIA_TYPE_MAX + 1 bytes.
+ */
+reg_rc_t reg_revision_read(reg_store_t *s, const reg_digest_t *target,
+    reg_buf_t *body, char *media_type, reg_error_t *e);
+
+/*
+ * Checks and stores a manifest.  Under the shared store lock, in this order:
+ * references present in this repository, blob and referrer entry, revision,
+ * tags.  The entry may come before its revision, for a referrer without one
+ * is not listed, and so none is ever missing.
+ */
+reg_rc_t reg_manifest_put(reg_store_t *s, const reg_manifest_put_t *put,
+    reg_manifest_put_result_t *result, reg_error_t *e);
+
+/* Removes a revision, every tag on it and its entry as a referrer. */
+reg_rc_t reg_manifest_delete(reg_store_t *s, reg_str_t name,
+    const reg_digest_t *d, reg_error_t *e);
+
+/* Removes a tag alone. */
+reg_rc_t reg_tag_delete(reg_store_t *s, reg_str_t name, reg_str_t tag,
+    reg_error_t *e);
+
+/* Removes a repository; those nested below its name stay. */
+reg_rc_t reg_repo_delete(reg_store_t *s, reg_str_t name, reg_error_t *e);
+
+
+#endif /* REG_REPO_H_INCLUDED */

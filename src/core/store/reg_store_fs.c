@@ -1,0 +1,485 @@
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#define _FILE_OFFSET_BITS  64
+
+#include "reg_store_fs.h"
+
+#include "reg_fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+
+/* what a file that is read whole is expected to be at most, at first */
+#define REG_FS_READ  4096
+
+
+static void reg_store_fs_close(reg_store_t *s);
+static reg_rc_t reg_store_fs_file(reg_store_t *s, const char *path,
+    reg_file_t *f, reg_error_t *e);
+static reg_rc_t reg_store_fs_read(reg_store_t *s, const char *path,
+    size_t max, reg_buf_t *out, reg_error_t *e);
+static int reg_store_fs_whole_link(const char *data, size_t len, size_t max);
+static reg_rc_t reg_store_fs_stat(reg_store_t *s, const char *path,
+    reg_stat_t *out, reg_error_t *e);
+static reg_rc_t reg_store_fs_dirs(reg_store_t *s, const char *base,
+    const char *const *paths, size_t n, unsigned char *there, reg_error_t *e);
+static reg_rc_t reg_store_fs_list(reg_store_t *s, const char *path,
+    reg_list_pt fn, void *ctx, reg_error_t *e);
+static int reg_store_fs_is_dir(int dir, const struct dirent *entry);
+static reg_rc_t reg_store_fs_write(reg_store_t *s, const char *path,
+    reg_str_t data, int durable, reg_error_t *e);
+static reg_rc_t reg_store_fs_adopt(reg_store_t *s, const char *from,
+    const char *to, reg_error_t *e);
+static reg_rc_t reg_store_fs_mkdir(reg_store_t *s, const char *path,
+    int durable, reg_error_t *e);
+static reg_rc_t reg_store_fs_discard(reg_store_t *s, const char *path,
+    reg_error_t *e);
+
+
+static const reg_driver_t  reg_store_fs = {
+    reg_store_fs_file,
+    reg_store_fs_read,
+    reg_store_fs_stat,
+    reg_store_fs_dirs,
+    reg_store_fs_list,
+    reg_store_fs_write,
+    reg_fs_put,
+    reg_store_fs_adopt,
+    reg_store_fs_mkdir,
+    reg_fs_remove,
+    reg_store_fs_discard,
+    reg_fs_empty_trash,
+    reg_fs_lock,
+    reg_fs_unlock,
+    reg_store_fs_close
+};
+
+
+reg_rc_t
+reg_store_fs_open(reg_store_t *s, const char *root, reg_error_t *e)
+{
+    reg_fs_t  *fs;
+    reg_rc_t   rc;
+
+    rc = reg_fs_init(&fs, root, e);
+
+    if (rc == REG_OK) {
+        s->driver = &reg_store_fs;
+        s->data = fs;
+    }
+
+    return rc;
+}
+
+
+static void
+reg_store_fs_close(reg_store_t *s)
+{
+    reg_fs_free(reg_fs_of(s));
+}
+
+
+static reg_rc_t
+reg_store_fs_file(reg_store_t *s, const char *path, reg_file_t *f,
+    reg_error_t *e)
+{
+    int          fd, err;
+    reg_fs_t    *fs;
+    struct stat  st;
+
+    fs = reg_fs_of(s);
+    fd = reg_fs_open(fs, fs->root, path, O_RDONLY);
+
+    if (fd == -1) {
+        return reg_fs_fail(e, errno, "open", path);
+    }
+
+    if (fstat(fd, &st) == -1) {
+        err = errno;
+        (void) close(fd);
+
+        return reg_error_sys(e, err, "fstat", path);
+    }
+
+    if (!S_ISREG(st.st_mode)) {
+        (void) close(fd);
+        return REG_ABSENT;
+    }
+
+    f->fd = fd;
+    f->size = (uint64_t) st.st_size;
+    f->mtime = (int64_t) st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+
+    return REG_OK;
+}
+
+
+/*
+ * No fstat(): what is no regular file has nothing to say here.  A directory
+ * gives EISDIR, a FIFO without a writer its end, with one EAGAIN; a device may
+ * give more than max bytes, or some that mean nothing to the caller.
+ */
+
+static reg_rc_t
+reg_store_fs_read(reg_store_t *s, const char *path, size_t max,
+    reg_buf_t *out, reg_error_t *e)
+{
+    int        fd, err;
+    size_t     start, size, want;
+    ssize_t    n;
+    reg_fs_t  *fs;
+
+    fs = reg_fs_of(s);
+    fd = reg_fs_open(fs, fs->root, path, O_RDONLY);
+
+    if (fd == -1) {
+        return reg_fs_fail(e, errno, "open", path);
+    }
+
+    err = 0;
+    size = 0;
+    start = out->len;
+    want = (max < REG_FS_READ) ? max + 1 : REG_FS_READ;
+
+    while (size <= max) {
+
+        if (want > max + 1 - size) {
+            want = max + 1 - size;
+        }
+
+        if (reg_buf_reserve(out, want) != 0) {
+            err = ENOMEM;
+            break;
+        }
+
+        n = read(fd, out->data + start + size, want);
+
+        if (n == -1) {
+            if (errno == EINTR) {
+                continue;
+            }
+
+            err = (errno == EAGAIN) ? ENXIO : errno;
+            break;
+        }
+
+        size += (size_t) n;
+        out->len = start + size;
+
+        if (n == 0
+            || reg_store_fs_whole_link(out->data + start, size, max))
+        {
+            break;
+        }
+
+        want = size;
+    }
+
+    (void) close(fd);
+
+    if (err == 0 && size > max) {
+        err = ENXIO;
+    }
+
+    if (err != 0) {
+        out->len = start;
+        return reg_fs_fail(e, err, "read", path);
+    }
+
+    return REG_OK;
+}
+
+
+/* A link is whole when it holds a digest: one read less, for its end. */
+
+static int
+reg_store_fs_whole_link(const char *data, size_t len, size_t max)
+{
+    reg_str_t     text;
+    reg_digest_t  d;
+
+    if (max != REG_LINK_MAX) {
+        return 0;
+    }
+
+    text.len = len;
+    text.data = data;
+
+    return reg_digest_parse(&d, text, NULL) == REG_OK;
+}
+
+
+static reg_rc_t
+reg_store_fs_stat(reg_store_t *s, const char *path, reg_stat_t *out,
+    reg_error_t *e)
+{
+    int          fd, rc, err;
+    reg_fs_t    *fs;
+    struct stat  st;
+
+    fs = reg_fs_of(s);
+    fd = reg_fs_open(fs, fs->root, path, O_PATH);
+
+    if (fd == -1) {
+        return reg_fs_fail(e, errno, "open", path);
+    }
+
+    rc = fstat(fd, &st);
+    err = errno;
+
+    (void) close(fd);
+
+    if (rc == -1) {
+        return reg_fs_fail(e, err, "fstat", path);
+    }
+
+    if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+        return REG_ABSENT;
+    }
+
+    out->size = (uint64_t) st.st_size;
+    out->ino = st.st_ino;
+    out->mtime = (int64_t) st.st_mtim.tv_sec * 1000000000
+                 + st.st_mtim.tv_nsec;
+    out->dir = S_ISDIR(st.st_mode);
+
+    return REG_OK;
+}
+
+
+static reg_rc_t
+reg_store_fs_dirs(reg_store_t *s, const char *base,
+    const char *const *paths, size_t n, unsigned char *there, reg_error_t *e)
+{
+    int        dir, fd;
+    size_t     i;
+    reg_rc_t   rc;
+    reg_fs_t  *fs;
+
+    fs = reg_fs_of(s);
+    dir = reg_fs_open(fs, fs->root, base, O_PATH|O_DIRECTORY);
+
+    if (dir == -1) {
+        return reg_fs_fail(e, errno, "open", base);
+    }
+
+    rc = REG_OK;
+
+    for (i = 0; i < n; i++) {
+        fd = reg_fs_open(fs, dir, paths[i], O_PATH|O_DIRECTORY);
+
+        there[i] = (fd != -1);
+
+        if (fd != -1) {
+            (void) close(fd);
+
+        } else if (!reg_fs_absent(errno)) {
+            rc = reg_error_sys(e, errno, "open", paths[i]);
+            break;
+        }
+    }
+
+    (void) close(dir);
+
+    return rc;
+}
+
+
+static reg_rc_t
+reg_store_fs_list(reg_store_t *s, const char *path, reg_list_pt fn,
+    void *ctx, reg_error_t *e)
+{
+    int             fd, err;
+    DIR            *list;
+    reg_fs_t       *fs;
+    reg_rc_t        rc;
+    reg_str_t       name;
+    struct dirent  *entry;
+
+    fs = reg_fs_of(s);
+    fd = reg_fs_opendir(fs, fs->root, path);
+
+    if (fd == -1) {
+        return reg_fs_fail(e, errno, "open", path);
+    }
+
+    list = fdopendir(fd);
+
+    if (list == NULL) {
+        err = errno;
+        (void) close(fd);
+
+        return reg_error_sys(e, err, "fdopendir", path);
+    }
+
+    rc = REG_OK;
+
+    while (rc == REG_OK) {
+
+        errno = 0;
+        entry = readdir(list);
+
+        if (entry == NULL) {
+            if (errno != 0) {
+                rc = reg_fs_fail(e, errno, "readdir", path);
+            }
+
+            break;
+        }
+
+        name = reg_str_of(entry->d_name);
+
+        if (reg_str_eq(name, reg_str(".")) || reg_str_eq(name, reg_str("..")))
+        {
+            continue;
+        }
+
+        rc = fn(ctx, name, reg_store_fs_is_dir(fd, entry));
+    }
+
+    (void) closedir(list);
+
+    return rc;
+}
+
+
+static int
+reg_store_fs_is_dir(int dir, const struct dirent *entry)
+{
+    struct stat  st;
+
+    if (entry->d_type != DT_UNKNOWN) {
+        return entry->d_type == DT_DIR;
+    }
+
+    return fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0
+           && S_ISDIR(st.st_mode);
+}
+
+
+static reg_rc_t
+reg_store_fs_write(reg_store_t *s, const char *path, reg_str_t data,
+    int durable, reg_error_t *e)
+{
+    int        dir, tmp, fd, rc, err, tries;
+    char       name[REG_FS_UNIQUE];
+    size_t     len, made;
+    reg_fs_t  *fs;
+    reg_put_t  item;
+
+    if (durable) {
+        memset(&item, 0, sizeof(item));
+
+        item.path = path;
+        item.data = data;
+        item.fd = -1;
+
+        return reg_fs_put(s, &item, 1, e);
+    }
+
+    fs = reg_fs_of(s);
+    tmp = reg_fs_own(fs, REG_FS_TMP);
+
+    if (tmp == -1) {
+        return reg_error_sys(e, errno, "open", REG_FS_TMP);
+    }
+
+    do {
+        reg_fs_unique(fs, name);
+        fd = reg_fs_create(fs, tmp, name, data);
+    } while (fd == -1 && errno == EEXIST);
+
+    if (fd == -1) {
+        err = errno;
+        (void) close(tmp);
+
+        return reg_error_sys(e, err, "create", REG_FS_TMP);
+    }
+
+    (void) close(fd);
+
+    len = reg_fs_parent(path, strlen(path));
+    tries = 0;
+
+    do {
+        made = 0;
+        rc = -1;
+        dir = reg_fs_mkdirs(fs, path, len, &made);
+        err = errno;
+
+        if (dir != -1) {
+            rc = renameat(tmp, name, dir, path + len + (len > 0));
+            err = errno;
+            (void) close(dir);
+        }
+
+    } while (rc == -1 && err == ENOENT && tries++ < REG_FS_TRIES);
+
+    if (rc == -1) {
+        (void) unlinkat(tmp, name, 0);
+    }
+
+    (void) close(tmp);
+
+    return (rc == 0) ? REG_OK : reg_error_sys(e, err, "rename", path);
+}
+
+
+static reg_rc_t
+reg_store_fs_adopt(reg_store_t *s, const char *from, const char *to,
+    reg_error_t *e)
+{
+    reg_put_t  item;
+
+    memset(&item, 0, sizeof(item));
+
+    item.path = to;
+    item.from = from;
+    item.fd = -1;
+
+    return reg_fs_put(s, &item, 1, e);
+}
+
+
+static reg_rc_t
+reg_store_fs_mkdir(reg_store_t *s, const char *path, int durable,
+    reg_error_t *e)
+{
+    int        dir, rc, err;
+    size_t     len, made;
+    reg_fs_t  *fs;
+
+    fs = reg_fs_of(s);
+    len = strlen(path);
+    made = 0;
+
+    dir = reg_fs_mkdirs(fs, path, len, &made);
+
+    if (dir == -1) {
+        return reg_error_sys(e, errno, "mkdir", path);
+    }
+
+    rc = durable ? reg_fs_sync(fs, dir, path, len, made, NULL) : 0;
+    err = errno;
+
+    (void) close(dir);
+
+    return (rc == 0) ? REG_OK : reg_error_sys(e, err, "fsync", path);
+}
+
+
+static reg_rc_t
+reg_store_fs_discard(reg_store_t *s, const char *path, reg_error_t *e)
+{
+    char  name[REG_FS_UNIQUE];
+
+    return reg_fs_discard(reg_fs_of(s), path, 1, name, e);
+}

@@ -1,0 +1,91 @@
+
+/*
+ * Upload sessions: _uploads/<uuid>/ of a repository.
+ *
+ *   created   startedat and an empty data file; a session of sha512 also has
+ *             hashstates/sha512/0, which is how it knows its algorithm
+ *   open      one process holds the lock on data and appends: bytes are
+ *             hashed as they are written
+ *   saved     data is synced up to the offset and hashstates/<alg>/<offset>
+ *             holds the running hash; older states are gone.  An upload of at
+ *             most REG_UPLOAD_SMALL bytes is written and nothing more: its
+ *             file never holds a byte that was not saved, and who opens it
+ *             next hashes it again
+ *   closed    what was appended after the last save does not count: the next
+ *             open cuts the file there
+ *   committed the data file has become a blob, the directory is gone
+ *
+ * The offset of a session is that of its newest readable hash state that the
+ * data file is long enough for; without one it is the length of a data file
+ * of at most REG_UPLOAD_SMALL bytes, and 0 of a longer one.  States are
+ * distribution's own (see reg_hash_save()), so sessions can change hands in
+ * both directions; without a state distribution reads the data again as well.
+ *
+ * A failed fsync() ends the session: it is removed.
+ */
+
+
+#ifndef REG_UPLOAD_H_INCLUDED
+#define REG_UPLOAD_H_INCLUDED
+
+
+#include "reg_store.h"
+
+#include <sys/uio.h>
+#include <time.h>
+
+
+/* so little is cheaper to hash twice than to save a state for */
+#define REG_UPLOAD_SMALL   (64 * 1024)
+
+
+typedef struct reg_upload_s  reg_upload_t;
+
+
+/* Makes a session.  id has room for REG_UUID_LEN + 1 bytes. */
+reg_rc_t reg_upload_create(reg_store_t *s, reg_str_t name, reg_alg_e alg,
+    time_t now, char *id, reg_error_t *e);
+
+/*
+ * Opens a session for writing.  REG_UPLOAD_UNKNOWN, REG_UPLOAD_BUSY (another
+ * request holds it).  The caller owns *u: reg_upload_close().
+ */
+reg_rc_t reg_upload_open(reg_upload_t **u, reg_store_t *s, reg_str_t name,
+    reg_str_t id, reg_error_t *e);
+
+/* Releases the lock; u may be NULL.  Does not wait for the disk. */
+void reg_upload_close(reg_upload_t *u);
+
+/* Bytes received so far, those not saved yet included. */
+uint64_t reg_upload_offset(const reg_upload_t *u);
+
+/*
+ * Tells the algorithm of the closing digest before bytes arrive.  Without
+ * effect once there are some; commit() then reads the data again.
+ */
+void reg_upload_expect(reg_upload_t *u, reg_alg_e alg);
+
+/* Writes and hashes.  After an error the session may only be closed. */
+reg_rc_t reg_upload_append(reg_upload_t *u, const struct iovec *iov, int n,
+    reg_error_t *e);
+
+/* Makes the offset a promise; what the 202 of a PATCH needs. */
+reg_rc_t reg_upload_save(reg_upload_t *u, reg_error_t *e);
+
+/*
+ * Ends the session: compares, syncs, stores, links, in that order.  After
+ * REG_OK and REG_DIGEST_MISMATCH the session is gone.
+ */
+reg_rc_t reg_upload_commit(reg_upload_t *u, const reg_digest_t *d,
+    reg_error_t *e);
+
+/* The saved offset, without taking the lock. */
+reg_rc_t reg_upload_status(reg_store_t *s, reg_str_t name, reg_str_t id,
+    uint64_t *offset, reg_error_t *e);
+
+/* Removes a session, also one that another request has open. */
+reg_rc_t reg_upload_cancel(reg_store_t *s, reg_str_t name, reg_str_t id,
+    reg_error_t *e);
+
+
+#endif /* REG_UPLOAD_H_INCLUDED */

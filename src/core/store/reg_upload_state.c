@@ -1,0 +1,259 @@
+
+#include "reg_upload_state.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+
+#define REG_STATE_DIR    "/hashstates"
+
+/* 2^63 - 1 has 19 digits */
+#define REG_STATE_NAME   24
+
+
+typedef struct {
+    uint64_t   below;          /* offsets from here on are not wanted */
+    uint64_t   best;
+    unsigned   found:1;
+} reg_state_pick_t;
+
+
+typedef struct {
+    int        dir;
+    uint64_t   keep;
+} reg_state_clean_t;
+
+
+static reg_rc_t reg_upload_state_alg(reg_store_t *s, const char *dir,
+    reg_alg_e alg, uint64_t size, reg_upload_state_t *state, reg_error_t *e);
+static reg_rc_t reg_upload_state_pick(void *ctx, reg_str_t name, int dir);
+static int reg_upload_state_offset(reg_str_t name, uint64_t *offset);
+static reg_rc_t reg_upload_state_read(reg_store_t *s, const char *path,
+    reg_alg_e alg, uint64_t offset, reg_hash_t *h, reg_error_t *e);
+static reg_rc_t reg_upload_state_clean(void *ctx, reg_str_t name, int dir);
+
+
+reg_rc_t
+reg_upload_state_load(reg_store_t *s, const char *dir, uint64_t size,
+    reg_upload_state_t *state, reg_error_t *e)
+{
+    int            i, there;
+    char           path[REG_PATH_MAX];
+    reg_rc_t       rc;
+    unsigned char  found[1];
+    const char    *name;
+
+    reg_hash_init(&state->hash, REG_SHA256);
+    state->offset = 0;
+    state->any = 0;
+
+    /* most sessions have none: one question for all of them */
+
+    name = "hashstates";
+    rc = s->driver->dirs(s, dir, &name, 1, found, e);
+
+    if (rc != REG_OK || !found[0]) {
+        return rc;
+    }
+
+    state->any = 1;
+
+    for (i = 0; i < REG_ALG_N; i++) {
+
+        there = snprintf(path, sizeof(path), "%s" REG_STATE_DIR "/%s", dir,
+                         reg_alg_name((reg_alg_e) i).data);
+
+        if (there < 0 || there >= (int) sizeof(path)) {
+            return reg_error_set(e, REG_INTERNAL, NULL);
+        }
+
+        rc = reg_upload_state_alg(s, path, (reg_alg_e) i, size, state, e);
+
+        if (rc != REG_OK) {
+            return rc;
+        }
+    }
+
+    return REG_OK;
+}
+
+
+/* Improves state by what stands in the directory of one algorithm. */
+
+static reg_rc_t
+reg_upload_state_alg(reg_store_t *s, const char *dir, reg_alg_e alg,
+    uint64_t size, reg_upload_state_t *state, reg_error_t *e)
+{
+    char              path[REG_PATH_MAX];
+    reg_rc_t          rc;
+    reg_hash_t        h;
+    reg_state_pick_t  pick;
+
+    pick.below = size + 1;
+
+    for ( ;; ) {
+        pick.found = 0;
+        pick.best = 0;
+
+        rc = s->driver->list(s, dir, reg_upload_state_pick, &pick, e);
+
+        if (rc == REG_ABSENT) {
+            return REG_OK;
+        }
+
+        /* of two empty ones that counts which was asked for: see create() */
+
+        if (rc != REG_OK || !pick.found || pick.best < state->offset) {
+            return rc;
+        }
+
+        if (snprintf(path, sizeof(path), "%s/%" PRIu64, dir, pick.best)
+            >= (int) sizeof(path))
+        {
+            return reg_error_set(e, REG_INTERNAL, NULL);
+        }
+
+        rc = reg_upload_state_read(s, path, alg, pick.best, &h, e);
+
+        if (rc == REG_OK) {
+            state->hash = h;
+            state->offset = pick.best;
+
+            return REG_OK;
+        }
+
+        if (rc != REG_ABSENT) {
+            return rc;
+        }
+
+        /* it says something else than its name: an older one may do */
+
+        pick.below = pick.best;
+    }
+}
+
+
+static reg_rc_t
+reg_upload_state_pick(void *ctx, reg_str_t name, int dir)
+{
+    uint64_t           offset;
+    reg_state_pick_t  *pick;
+
+    pick = ctx;
+
+    if (!dir && reg_upload_state_offset(name, &offset) == 0
+        && offset < pick->below && (!pick->found || offset > pick->best))
+    {
+        pick->best = offset;
+        pick->found = 1;
+    }
+
+    return REG_OK;
+}
+
+
+/* The offset in a name, in the one form that has a file of its own. */
+
+static int
+reg_upload_state_offset(reg_str_t name, uint64_t *offset)
+{
+    if (name.len > 1 && name.data[0] == '0') {
+        return -1;
+    }
+
+    return reg_str_number(name, INT64_MAX - 1, offset);
+}
+
+
+static reg_rc_t
+reg_upload_state_read(reg_store_t *s, const char *path, reg_alg_e alg,
+    uint64_t offset, reg_hash_t *h, reg_error_t *e)
+{
+    reg_rc_t   rc;
+    reg_buf_t  text;
+
+    reg_buf_init(&text, REG_HASH_STATE_MAX + 1);
+
+    rc = s->driver->read(s, path, REG_HASH_STATE_MAX, &text, e);
+
+    if (rc == REG_OK
+        && (reg_hash_restore(h, alg, text.data, text.len) != 0
+            || h->length != offset))
+    {
+        rc = REG_ABSENT;
+    }
+
+    reg_buf_free(&text);
+
+    return rc;
+}
+
+
+reg_rc_t
+reg_upload_state_save(reg_store_t *s, const char *dir, const reg_hash_t *h,
+    int clean, reg_error_t *e)
+{
+    int                n;
+    char               path[REG_PATH_MAX];
+    reg_rc_t           rc;
+    reg_str_t          data;
+    unsigned char      text[REG_HASH_STATE_MAX];
+    reg_state_clean_t  c;
+
+    n = snprintf(path, sizeof(path), "%s" REG_STATE_DIR "/%s/%" PRIu64, dir,
+                 reg_alg_name(h->alg).data, h->length);
+
+    if (n < 0 || n >= (int) sizeof(path)) {
+        return reg_error_set(e, REG_INTERNAL, NULL);
+    }
+
+    data.data = (char *) text;
+    data.len = reg_hash_save(h, text);
+
+    rc = s->driver->write(s, path, data, 0, e);
+
+    if (rc != REG_OK || !clean) {
+        return rc;
+    }
+
+    path[reg_fs_parent(path, strlen(path))] = '\0';
+
+    c.keep = h->length;
+    c.dir = reg_fs_opendir(reg_fs_of(s), reg_fs_of(s)->root, path);
+
+    if (c.dir == -1) {
+        return REG_OK;
+    }
+
+    /* what stays behind is passed over by load() */
+
+    (void) s->driver->list(s, path, reg_upload_state_clean, &c, NULL);
+
+    (void) close(c.dir);
+
+    return REG_OK;
+}
+
+
+static reg_rc_t
+reg_upload_state_clean(void *ctx, reg_str_t name, int dir)
+{
+    char                text[REG_STATE_NAME];
+    uint64_t            offset;
+    reg_state_clean_t  *c;
+
+    c = ctx;
+
+    if (!dir && name.len < sizeof(text)
+        && reg_upload_state_offset(name, &offset) == 0 && offset < c->keep)
+    {
+        memcpy(text, name.data, name.len);
+        text[name.len] = '\0';
+
+        (void) unlinkat(c->dir, text, 0);
+    }
+
+    return REG_OK;
+}

@@ -1,0 +1,124 @@
+
+/*
+ * What the files of the binding share: the configuration, the context of a
+ * request, and the driver that walks a request through its steps.
+ *
+ * A step is a function on the event loop.  It either parks the request (a
+ * pool thread works for it, or its body is still coming): then ctx->next is
+ * the step that goes on, and it returns NGX_AGAIN.  Or it leaves ctx->next
+ * NULL and returns what the request is finalized with.  The only call that
+ * does so stands in ngx_http_registry_handler.c.
+ *
+ * Threads see plain values: a job that the step has filled, the operation and
+ * the error of the context.  While a thread works ctx->busy is set, and the
+ * event loop leaves those values alone.
+ */
+
+
+#ifndef NGX_HTTP_REGISTRY_H_INCLUDED
+#define NGX_HTTP_REGISTRY_H_INCLUDED
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "reg_error.h"
+#include "reg_route.h"
+#include "reg_store.h"
+
+
+#if !(NGX_THREADS)
+#error the registry needs nginx built with --with-threads
+#endif
+
+
+typedef struct ngx_http_registry_ctx_s   ngx_http_registry_ctx_t;
+typedef struct ngx_http_registry_body_s  ngx_http_registry_body_t;
+
+typedef ngx_int_t (*ngx_http_registry_step_pt)(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+
+
+/* One directory of images, whichever locations name it. */
+typedef struct {
+    ngx_str_t         root;        /* absolute, NUL-terminated */
+    reg_store_t      *store;       /* opened by every process for itself */
+    ngx_msec_t        due;         /* when maintenance looks at it again */
+} ngx_http_registry_root_t;
+
+
+typedef struct {
+    ngx_array_t       roots;       /* of ngx_http_registry_root_t * */
+    ngx_shm_zone_t   *zone;
+    size_t            zone_size;
+} ngx_http_registry_main_conf_t;
+
+
+typedef struct {
+    ngx_http_registry_root_t  *root;      /* NULL: no registry here */
+    ngx_thread_pool_t         *pool;
+    ngx_str_t                  pool_name;
+    ngx_array_t               *cors_origins;      /* of ngx_str_t */
+    size_t                     manifest_max_size;
+    size_t                     upload_buffer_size;
+    ngx_flag_t                 delete;
+    ngx_flag_t                 sparse_index;
+} ngx_http_registry_loc_conf_t;
+
+
+struct ngx_http_registry_ctx_s {
+    ngx_http_request_t        *request;
+    reg_store_t               *store;
+    reg_op_t                   op;
+    reg_rc_t                   route;     /* what reg_route_parse() said */
+    reg_error_t                error;
+
+    ngx_http_registry_step_pt  next;
+    void                      *job;       /* of the operation's own type */
+
+    ngx_thread_task_t         *task;
+    reg_rc_t                 (*work)(ngx_http_registry_ctx_t *ctx);
+    reg_rc_t                   rc;        /* what the work returned */
+
+    ngx_http_registry_body_t  *body;
+    reg_buf_t                 *replacement;   /* of nginx's error page */
+
+    unsigned                   busy:1;        /* a thread works */
+    unsigned                   replaced:1;    /* replacement was sent */
+};
+
+
+extern ngx_module_t  ngx_http_registry_module;
+
+
+/*
+ * The context of a request in a registry location, made and routed when it is
+ * asked for first; NULL without memory.
+ */
+ngx_http_registry_ctx_t *ngx_http_registry_get_ctx(ngx_http_request_t *r);
+
+/* Content handler of a registry location. */
+ngx_int_t ngx_http_registry_handler(ngx_http_request_t *r);
+
+/* Goes on with ctx->next; for whatever woke the request up. */
+void ngx_http_registry_resume(ngx_http_request_t *r);
+
+/* The open store of the location, or NULL after a log line. */
+reg_store_t *ngx_http_registry_store(ngx_http_registry_root_t *root,
+    ngx_log_t *log);
+
+
+static ngx_inline reg_str_t
+ngx_http_registry_str(const ngx_str_t *s)
+{
+    reg_str_t  t;
+
+    t.len = s->len;
+    t.data = (const char *) s->data;
+
+    return t;
+}
+
+
+#endif /* NGX_HTTP_REGISTRY_H_INCLUDED */

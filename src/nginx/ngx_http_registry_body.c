@@ -1,0 +1,801 @@
+
+#include "ngx_http_registry_body.h"
+#include "ngx_http_registry_send.h"
+#include "ngx_http_registry_task.h"
+
+
+#define NGX_HTTP_REGISTRY_BODY_BUFS    3
+#define NGX_HTTP_REGISTRY_BODY_IOVS    128
+
+/* a body in a temporary file is read in pieces, each a task of its own */
+#define NGX_HTTP_REGISTRY_BODY_PIECE   (4 * 1024 * 1024)
+#define NGX_HTTP_REGISTRY_BODY_READ    (256 * 1024)
+
+
+typedef struct ngx_http_registry_entry_s  ngx_http_registry_entry_t;
+
+struct ngx_http_registry_entry_s {
+    ngx_http_registry_entry_t  *next;
+    ngx_uint_t                  slot;       /* the buffer it borrows from */
+    ngx_fd_t                    fd;         /* or the file it stands in */
+    off_t                       file_pos;
+    off_t                       file_last;
+    int                         n;
+    struct iovec                iov[NGX_HTTP_REGISTRY_BODY_IOVS];
+};
+
+
+struct ngx_http_registry_body_s {
+    reg_upload_t                  *upload;     /* NULL: gathered in memory */
+    reg_buf_t                      memory;
+    ngx_fd_t                       file;       /* gathered by nginx, in file */
+    off_t                          received;
+    size_t                         max;
+
+    ngx_buf_t                     *bufs[NGX_HTTP_REGISTRY_BODY_BUFS];
+    ngx_uint_t                     in_use[NGX_HTTP_REGISTRY_BODY_BUFS];
+    ngx_uint_t                     slot;
+
+    ngx_http_registry_entry_t     *head;
+    ngx_http_registry_entry_t    **tail;
+    ngx_http_registry_entry_t     *free;
+    ngx_http_registry_entry_t     *running;
+
+    reg_rc_t                     (*finish)(ngx_http_registry_ctx_t *ctx);
+    reg_rc_t                     (*cut)(ngx_http_registry_ctx_t *ctx);
+    ngx_http_registry_step_pt      done;
+
+    ngx_http_registry_body_end_e   end;
+    ngx_int_t                      status;     /* of an end before its time */
+
+    unsigned                       started:1;  /* post handler was called */
+    unsigned                       starting:1;
+    unsigned                       fast:1;     /* buffer 0 was full once */
+    unsigned                       eof:1;
+    unsigned                       last:1;     /* running is the last entry */
+    unsigned                       finished:1;
+};
+
+
+static ngx_http_registry_body_t *ngx_http_registry_body_create(
+    ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_body_start(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static void ngx_http_registry_body_post(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_body_step(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_body_read(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_body_done(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_body_ended(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_body_after_cut(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_body_abort(
+    ngx_http_registry_body_t *body);
+static ngx_int_t ngx_http_registry_body_wait(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_body_switch(ngx_http_request_t *r,
+    ngx_http_registry_body_t *body);
+static ngx_int_t ngx_http_registry_body_take(ngx_http_request_t *r,
+    ngx_http_registry_body_t *body);
+static ngx_int_t ngx_http_registry_body_copy(ngx_http_request_t *r,
+    ngx_http_registry_body_t *body);
+static ngx_http_registry_entry_t *ngx_http_registry_body_entry(
+    ngx_http_request_t *r, ngx_http_registry_body_t *body);
+static reg_rc_t ngx_http_registry_body_work(ngx_http_registry_ctx_t *ctx);
+static reg_rc_t ngx_http_registry_body_file(ngx_http_registry_ctx_t *ctx,
+    ngx_http_registry_entry_t *entry);
+static void ngx_http_registry_body_cleanup(void *data);
+
+
+ngx_int_t
+ngx_http_registry_body_stream(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, reg_upload_t *upload,
+    reg_rc_t (*finish)(ngx_http_registry_ctx_t *ctx),
+    reg_rc_t (*cut)(ngx_http_registry_ctx_t *ctx),
+    ngx_http_registry_step_pt next)
+{
+    ngx_http_registry_body_t  *body;
+
+    body = ngx_http_registry_body_create(r, ctx);
+    if (body == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    body->upload = upload;
+    body->finish = finish;
+    body->cut = cut;
+    body->done = next;
+
+    return ngx_http_registry_body_start(r, ctx);
+}
+
+
+ngx_int_t
+ngx_http_registry_body_gather(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, size_t max, ngx_http_registry_step_pt next)
+{
+    ngx_http_registry_body_t  *body;
+
+    if (r->headers_in.content_length_n > (off_t) max) {
+        (void) reg_error_set(&ctx->error, REG_MANIFEST_TOO_LARGE,
+                             "the limit is %zu bytes", max);
+        return ngx_http_registry_send_error(r, ctx);
+    }
+
+    body = ngx_http_registry_body_create(r, ctx);
+    if (body == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    reg_buf_init(&body->memory, max);
+    body->max = max;
+    body->done = next;
+
+    if (r->headers_in.content_length_n > 0
+        && reg_buf_reserve(&body->memory, r->headers_in.content_length_n) != 0)
+    {
+        (void) reg_error_set(&ctx->error, REG_NO_MEMORY, NULL);
+        return ngx_http_registry_send_error(r, ctx);
+    }
+
+    return ngx_http_registry_body_start(r, ctx);
+}
+
+
+static ngx_http_registry_body_t *
+ngx_http_registry_body_create(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_pool_cleanup_t        *cln;
+    ngx_http_registry_body_t  *body;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_registry_body_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    body = cln->data;
+    ngx_memzero(body, sizeof(ngx_http_registry_body_t));
+
+    body->file = NGX_INVALID_FILE;
+    body->tail = &body->head;
+    reg_buf_init(&body->memory, 0);
+
+    cln->handler = ngx_http_registry_body_cleanup;
+
+    ctx->body = body;
+
+    return body;
+}
+
+
+static void
+ngx_http_registry_body_cleanup(void *data)
+{
+    ngx_http_registry_body_t  *body = data;
+
+    reg_buf_free(&body->memory);
+}
+
+
+static ngx_int_t
+ngx_http_registry_body_start(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_int_t                  rc;
+    ngx_http_registry_body_t  *body;
+
+    body = ctx->body;
+    body->starting = 1;
+
+    r->request_body_no_buffering = 1;
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_registry_body_post);
+
+    body->starting = 0;
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        body->end = ngx_http_registry_body_bad;
+        body->status = rc;
+        return ngx_http_registry_body_ended(r, ctx);
+    }
+
+    /* the caller holds the request already */
+
+    r->main->count--;
+
+    return ngx_http_registry_body_step(r, ctx);
+}
+
+
+static void
+ngx_http_registry_body_post(ngx_http_request_t *r)
+{
+    ngx_http_registry_ctx_t   *ctx;
+    ngx_http_registry_body_t  *body;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    body = ctx->body;
+
+    body->started = 1;
+
+    r->read_event_handler = ngx_http_registry_resume;
+    r->write_event_handler = ngx_http_registry_resume;
+
+    if (!body->starting) {
+        ngx_http_registry_resume(r);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_registry_body_step(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_int_t                  rc;
+    ngx_http_registry_body_t  *body;
+
+    body = ctx->body;
+    ctx->next = ngx_http_registry_body_step;
+
+    if (!body->started) {
+        return NGX_AGAIN;
+    }
+
+    /* a task that has ended gives its entry back */
+
+    if (body->running && !ctx->busy) {
+
+        if (ctx->rc != REG_OK) {
+            return ngx_http_registry_body_done(r, ctx);
+        }
+
+        if (body->running->fd == NGX_INVALID_FILE
+            || body->running->file_pos == body->running->file_last)
+        {
+            body->in_use[body->running->slot]--;
+            body->running->next = body->free;
+            body->free = body->running;
+            body->running = NULL;
+
+        } else {
+            return ngx_http_registry_task(r, ctx, ngx_http_registry_body_work,
+                                          ngx_http_registry_body_step);
+        }
+    }
+
+    for ( ;; ) {
+
+        if (body->finished && !ctx->busy) {
+            return ngx_http_registry_body_done(r, ctx);
+        }
+
+        if (!ctx->busy && body->head) {
+            body->running = body->head;
+            body->head = body->running->next;
+
+            if (body->head == NULL) {
+                body->tail = &body->head;
+            }
+
+            /*
+             * The last bytes and what follows them are one task.  When they
+             * turn out to be the last only later, finishing is its own.
+             */
+
+            body->last = (body->eof && body->head == NULL
+                          && body->end == ngx_http_registry_body_whole);
+            body->finished = body->last
+                             && body->running->fd == NGX_INVALID_FILE;
+
+            rc = ngx_http_registry_task(r, ctx, ngx_http_registry_body_work,
+                                        ngx_http_registry_body_step);
+            if (rc != NGX_AGAIN) {
+                return rc;
+            }
+        }
+
+        if (body->eof) {
+            if (ctx->busy || body->head) {
+                return NGX_AGAIN;
+            }
+
+            return ngx_http_registry_body_ended(r, ctx);
+        }
+
+        rc = ngx_http_registry_body_read(r, ctx);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+}
+
+
+/*
+ * Reads what the client has sent.  NGX_OK when something was taken or the
+ * body ended, NGX_AGAIN to wait for the client or for a thread.
+ */
+
+static ngx_int_t
+ngx_http_registry_body_read(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    size_t                     size;
+    ngx_int_t                  rc;
+    ngx_http_request_body_t   *rb;
+    ngx_http_registry_body_t  *body;
+
+    body = ctx->body;
+    rb = r->request_body;
+    rc = NGX_OK;
+
+    if (r->reading_body) {
+
+        if (body->upload && body->in_use[body->slot]
+            && rb->buf->pos == rb->buf->last)
+        {
+            rc = ngx_http_registry_body_switch(r, body);
+
+            if (rc == NGX_AGAIN) {
+                return ngx_http_registry_body_wait(r);
+            }
+
+            if (rc == NGX_ERROR) {
+                return ngx_http_registry_body_abort(body);
+            }
+        }
+
+        rc = ngx_http_read_unbuffered_request_body(r);
+
+        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            body->status = rc;
+            body->end = (r->connection->error
+                         || rc == NGX_HTTP_REQUEST_TIME_OUT)
+                        ? ngx_http_registry_body_cut
+                        : ngx_http_registry_body_bad;
+            body->eof = 1;
+            rc = NGX_OK;
+        }
+    }
+
+    if (rc == NGX_OK) {
+        body->eof = 1;
+    }
+
+    if (rb == NULL || rb->bufs == NULL) {
+        return rc;
+    }
+
+    if (body->upload == NULL) {
+        if (ngx_http_registry_body_copy(r, body) != NGX_OK) {
+            (void) reg_error_set(&ctx->error,
+                                 body->memory.state == REG_BUF_NOMEM
+                                 ? REG_NO_MEMORY : REG_MANIFEST_TOO_LARGE,
+                                 "the limit is %zu bytes", body->max);
+            ctx->next = NULL;
+            return ngx_http_registry_send_error(r, ctx);
+        }
+
+        return NGX_OK;
+    }
+
+    if (rc == NGX_AGAIN && ctx->busy && rb->buf->last != rb->buf->end) {
+        return NGX_AGAIN;
+    }
+
+    if (rb->buf) {
+        /* a stream's window may be smaller than the buffer by some bytes */
+
+        size = rb->buf->end - rb->buf->start;
+
+        if ((size_t) (rb->buf->last - rb->buf->start) >= size - size / 4) {
+            body->fast = 1;
+        }
+    }
+
+    if (ngx_http_registry_body_take(r, body) != NGX_OK) {
+        return ngx_http_registry_body_abort(body);
+    }
+
+    return NGX_OK;
+}
+
+
+/* Out of memory; a thread may be at work, so the end has to wait for it. */
+
+static ngx_int_t
+ngx_http_registry_body_abort(ngx_http_registry_body_t *body)
+{
+    body->end = ngx_http_registry_body_bad;
+    body->status = NGX_HTTP_INTERNAL_SERVER_ERROR;
+    body->eof = 1;
+
+    return NGX_OK;
+}
+
+
+/* All buffers are with a thread: the client has to wait, not we for it. */
+
+static ngx_int_t
+ngx_http_registry_body_wait(ngx_http_request_t *r)
+{
+    if (r->connection->read->timer_set) {
+        ngx_del_timer(r->connection->read);
+    }
+
+    return NGX_AGAIN;
+}
+
+
+/*
+ * The current buffer was taken whole and a thread may still read it, so that
+ * nginx must not fill it again.  Over HTTP/2 a buffer may only be followed by
+ * one of its size or larger, or the stream's window would shrink.
+ */
+
+static ngx_int_t
+ngx_http_registry_body_switch(ngx_http_request_t *r,
+    ngx_http_registry_body_t *body)
+{
+    size_t                         size;
+    ngx_buf_t                     *b;
+    ngx_uint_t                     slot;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    if (!body->fast) {
+        return NGX_AGAIN;
+    }
+
+    slot = (body->slot == 1) ? 2 : 1;
+
+    if (body->in_use[slot]) {
+        return NGX_AGAIN;
+    }
+
+    b = body->bufs[slot];
+
+    if (b == NULL) {
+        rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+        size = r->request_body->buf->end - r->request_body->buf->start;
+        size = ngx_max(size, rlcf->upload_buffer_size);
+
+        b = ngx_create_temp_buf(r->pool, size);
+        if (b == NULL) {
+            return NGX_ERROR;
+        }
+
+        body->bufs[slot] = b;
+    }
+
+    b->pos = b->start;
+    b->last = b->start;
+
+    r->request_body->buf = b;
+    body->slot = slot;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Moves all that arrived into queue entries.  Nothing may stay behind: what
+ * does would still stand in a buffer that is about to be changed for another.
+ */
+
+static ngx_int_t
+ngx_http_registry_body_take(ngx_http_request_t *r,
+    ngx_http_registry_body_t *body)
+{
+    ngx_buf_t                  *b;
+    ngx_chain_t                *cl;
+    ngx_http_request_body_t    *rb;
+    ngx_http_registry_entry_t  *entry;
+
+    rb = r->request_body;
+    entry = NULL;
+
+    while (rb->bufs) {
+        cl = rb->bufs;
+        b = cl->buf;
+
+        if (ngx_buf_size(b) > 0) {
+
+            if (entry == NULL || b->in_file
+                || entry->n == NGX_HTTP_REGISTRY_BODY_IOVS)
+            {
+                entry = ngx_http_registry_body_entry(r, body);
+                if (entry == NULL) {
+                    return NGX_ERROR;
+                }
+            }
+
+            body->received += ngx_buf_size(b);
+
+            if (b->in_file) {
+                entry->fd = b->file->fd;
+                entry->file_pos = b->file_pos;
+                entry->file_last = b->file_last;
+                entry = NULL;
+
+            } else {
+                entry->iov[entry->n].iov_base = b->pos;
+                entry->iov[entry->n].iov_len = b->last - b->pos;
+                entry->n++;
+            }
+        }
+
+        b->pos = b->last;
+        b->file_pos = b->file_last;
+
+        rb->bufs = cl->next;
+        ngx_free_chain(r->pool, cl);
+    }
+
+    return NGX_OK;
+}
+
+
+/* A new entry at the end of the queue. */
+
+static ngx_http_registry_entry_t *
+ngx_http_registry_body_entry(ngx_http_request_t *r,
+    ngx_http_registry_body_t *body)
+{
+    ngx_http_registry_entry_t  *entry;
+
+    entry = body->free;
+
+    if (entry) {
+        body->free = entry->next;
+
+    } else {
+        entry = ngx_palloc(r->pool, sizeof(ngx_http_registry_entry_t));
+        if (entry == NULL) {
+            return NULL;
+        }
+    }
+
+    entry->next = NULL;
+    entry->slot = body->slot;
+    entry->fd = NGX_INVALID_FILE;
+    entry->file_pos = 0;
+    entry->file_last = 0;
+    entry->n = 0;
+
+    body->in_use[entry->slot]++;
+    *body->tail = entry;
+    body->tail = &entry->next;
+
+    return entry;
+}
+
+
+/* A manifest is small: its bytes are copied as they come. */
+
+static ngx_int_t
+ngx_http_registry_body_copy(ngx_http_request_t *r,
+    ngx_http_registry_body_t *body)
+{
+    ngx_buf_t                *b;
+    ngx_chain_t              *cl;
+    ngx_http_request_body_t  *rb;
+
+    rb = r->request_body;
+
+    while (rb->bufs) {
+        cl = rb->bufs;
+        b = cl->buf;
+
+        body->received += ngx_buf_size(b);
+
+        if (b->in_file) {
+            if (b->file_last > (off_t) body->max) {
+                return NGX_ERROR;
+            }
+
+            body->file = b->file->fd;
+
+        } else {
+            reg_buf_add(&body->memory, b->pos, b->last - b->pos);
+        }
+
+        b->pos = b->last;
+        b->file_pos = b->file_last;
+
+        rb->bufs = cl->next;
+        ngx_free_chain(r->pool, cl);
+    }
+
+    return reg_buf_failed(&body->memory) ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_body_done(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ctx->next = NULL;
+
+    return ctx->body->done(r, ctx);
+}
+
+
+/* All that came is worked off. */
+
+static ngx_int_t
+ngx_http_registry_body_ended(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_body_t  *body;
+
+    body = ctx->body;
+
+    if (r->connection->read->timer_set && !r->reading_body) {
+        ngx_del_timer(r->connection->read);
+    }
+
+    if (body->end == ngx_http_registry_body_whole) {
+
+        if (body->upload == NULL) {
+            return ngx_http_registry_body_done(r, ctx);
+        }
+
+        body->finished = 1;
+
+        return ngx_http_registry_task(r, ctx, body->finish,
+                                      ngx_http_registry_body_step);
+    }
+
+    if (body->cut && body->end == ngx_http_registry_body_cut) {
+        return ngx_http_registry_task(r, ctx, body->cut,
+                                      ngx_http_registry_body_after_cut);
+    }
+
+    return ngx_http_registry_body_after_cut(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_registry_body_after_cut(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ctx->next = NULL;
+
+    if (r->connection->error) {
+        return NGX_HTTP_CLIENT_CLOSED_REQUEST;
+    }
+
+    return ctx->body->status;
+}
+
+
+/* In a thread. */
+
+static reg_rc_t
+ngx_http_registry_body_work(ngx_http_registry_ctx_t *ctx)
+{
+    reg_rc_t                    rc;
+    ngx_http_registry_body_t   *body;
+    ngx_http_registry_entry_t  *entry;
+
+    body = ctx->body;
+    entry = body->running;
+
+    if (entry->fd != NGX_INVALID_FILE) {
+        return ngx_http_registry_body_file(ctx, entry);
+    }
+
+    rc = reg_upload_append(body->upload, entry->iov, entry->n, &ctx->error);
+
+    if (rc == REG_OK && body->last) {
+        rc = body->finish(ctx);
+    }
+
+    return rc;
+}
+
+
+/*
+ * In a thread.  Something else has read the body before us (mirror,
+ * client_body_early_read) and put it into a file: one piece of it.
+ */
+
+static reg_rc_t
+ngx_http_registry_body_file(ngx_http_registry_ctx_t *ctx,
+    ngx_http_registry_entry_t *entry)
+{
+    char          *data;
+    off_t          end;
+    size_t         size;
+    ssize_t        n;
+    reg_rc_t       rc;
+    struct iovec   iov;
+
+    data = malloc(NGX_HTTP_REGISTRY_BODY_READ);
+    if (data == NULL) {
+        return reg_error_set(&ctx->error, REG_NO_MEMORY, NULL);
+    }
+
+    rc = REG_OK;
+    end = ngx_min(entry->file_last,
+                  entry->file_pos + NGX_HTTP_REGISTRY_BODY_PIECE);
+
+    while (entry->file_pos < end && rc == REG_OK) {
+        size = (size_t) ngx_min(end - entry->file_pos,
+                                NGX_HTTP_REGISTRY_BODY_READ);
+
+        n = pread(entry->fd, data, size, entry->file_pos);
+
+        if (n == -1 && errno == EINTR) {
+            continue;
+        }
+
+        if (n <= 0) {
+            rc = reg_error_sys(&ctx->error, n ? errno : EIO, "pread()",
+                               "client body temporary file");
+            break;
+        }
+
+        iov.iov_base = data;
+        iov.iov_len = n;
+
+        rc = reg_upload_append(ctx->body->upload, &iov, 1, &ctx->error);
+
+        entry->file_pos += n;
+    }
+
+    free(data);
+
+    return rc;
+}
+
+
+/* In a thread. */
+
+reg_rc_t
+ngx_http_registry_body_get(ngx_http_registry_ctx_t *ctx, reg_str_t *body)
+{
+    ssize_t                    n;
+    ngx_http_registry_body_t  *b;
+
+    b = ctx->body;
+
+    if (b->file != NGX_INVALID_FILE) {
+
+        if (reg_buf_reserve(&b->memory, (size_t) b->received) != 0) {
+            return reg_error_set(&ctx->error, REG_NO_MEMORY, NULL);
+        }
+
+        while (b->memory.len < (size_t) b->received) {
+            n = pread(b->file, b->memory.data + b->memory.len,
+                      (size_t) b->received - b->memory.len,
+                      (off_t) b->memory.len);
+
+            if (n == -1 && errno == EINTR) {
+                continue;
+            }
+
+            if (n <= 0) {
+                return reg_error_sys(&ctx->error, n ? errno : EIO, "pread()",
+                                     "client body temporary file");
+            }
+
+            b->memory.len += n;
+        }
+    }
+
+    *body = reg_buf_slice(&b->memory);
+
+    return REG_OK;
+}
+
+
+off_t
+ngx_http_registry_body_received(ngx_http_registry_ctx_t *ctx)
+{
+    return ctx->body ? ctx->body->received : 0;
+}

@@ -1,0 +1,69 @@
+
+/*
+ * Request bodies: streamed into an upload session, or gathered in memory.
+ *
+ * Streaming keeps the event loop and one pool thread at work side by side:
+ * the loop fills a buffer from the socket while the thread writes and hashes
+ * the one before.  When both are full nothing is read, and TCP or the window
+ * of the stream slows the client down.
+ *
+ *   buffer 0   nginx's own rb->buf, small; all that a short body ever needs
+ *   1 and 2    of registry_upload_buffer_size, made when buffer 0 was full,
+ *              then used in turns
+ *
+ * What is taken from the buffers queues as entries; one thread task at a time
+ * works on the oldest, since a hash has one order.
+ */
+
+
+#ifndef NGX_HTTP_REGISTRY_BODY_H_INCLUDED
+#define NGX_HTTP_REGISTRY_BODY_H_INCLUDED
+
+
+#include "ngx_http_registry.h"
+
+#include "reg_upload.h"
+
+
+/* How a body ended before its time. */
+typedef enum {
+    ngx_http_registry_body_whole = 0,
+    ngx_http_registry_body_cut,          /* client gone or too slow */
+    ngx_http_registry_body_bad           /* framing nonsense, limit passed */
+} ngx_http_registry_body_end_e;
+
+
+/*
+ * Streams the body into an open session.  finish runs in a thread, behind the
+ * last byte and in the same task where there is one: it saves or commits.
+ * Then next runs with ctx->rc.
+ *
+ * When the body ends before its time, cut runs in a thread instead (NULL:
+ * nothing does), and the request is finalized without a next step.
+ */
+ngx_int_t ngx_http_registry_body_stream(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, reg_upload_t *upload,
+    reg_rc_t (*finish)(ngx_http_registry_ctx_t *ctx),
+    reg_rc_t (*cut)(ngx_http_registry_ctx_t *ctx),
+    ngx_http_registry_step_pt next);
+
+/*
+ * Gathers the body in memory, up to max bytes, then goes on with next.
+ * Answers REG_MANIFEST_TOO_LARGE itself.
+ */
+ngx_int_t ngx_http_registry_body_gather(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, size_t max,
+    ngx_http_registry_step_pt next);
+
+/*
+ * The gathered body; for a thread, since nginx may have it in a file.  REG_OK
+ * and the bytes in *body, which live as long as the request.
+ */
+reg_rc_t ngx_http_registry_body_get(ngx_http_registry_ctx_t *ctx,
+    reg_str_t *body);
+
+/* Bytes of body received so far. */
+off_t ngx_http_registry_body_received(ngx_http_registry_ctx_t *ctx);
+
+
+#endif /* NGX_HTTP_REGISTRY_BODY_H_INCLUDED */

@@ -1,0 +1,188 @@
+
+/* The operation table, the driver of the steps, the one finalize. */
+
+
+#include "ngx_http_registry.h"
+#include "ngx_http_registry_ops.h"
+#include "ngx_http_registry_send.h"
+
+
+#define NGX_HTTP_REGISTRY_ROW(symbol, name, action, body)                     \
+    [symbol] = ngx_http_registry_##name,
+
+static const ngx_http_registry_step_pt  ngx_http_registry_ops[REG_OP_N] = {
+    REG_OP_TABLE(NGX_HTTP_REGISTRY_ROW)
+};
+
+
+static reg_method_e ngx_http_registry_method(ngx_http_request_t *r);
+
+
+ngx_int_t
+ngx_http_registry_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                      rc;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    if (rlcf->root == NULL) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    ctx = ngx_http_registry_get_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->route != REG_OK) {
+        return ngx_http_registry_send_error(r, ctx);
+    }
+
+    if (reg_op_action(ctx->op.op) == REG_ACTION_DELETE && !rlcf->delete) {
+        (void) reg_error_set(&ctx->error, REG_DELETE_DISABLED, NULL);
+        return ngx_http_registry_send_error(r, ctx);
+    }
+
+    ctx->store = ngx_http_registry_store(rlcf->root, r->connection->log);
+    if (ctx->store == NULL) {
+        (void) reg_error_set(&ctx->error, REG_STORAGE, NULL);
+        return ngx_http_registry_send_error(r, ctx);
+    }
+
+    if (reg_op_body(ctx->op.op) == REG_BODY_NONE) {
+        rc = ngx_http_discard_request_body(r);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    rc = ngx_http_registry_ops[ctx->op.op](r, ctx);
+
+    if (ctx->next) {
+        /* parked; a reply that is still being sent has no next step */
+        r->main->count++;
+        return NGX_DONE;
+    }
+
+    return rc;
+}
+
+
+void
+ngx_http_registry_resume(ngx_http_request_t *r)
+{
+    ngx_int_t                  rc;
+    ngx_http_registry_ctx_t   *ctx;
+    ngx_http_registry_step_pt  next;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    next = ctx->next;
+
+    if (next == NULL || (ctx->busy && ctx->body == NULL)) {
+        return;
+    }
+
+    ctx->next = NULL;
+
+    rc = next(r, ctx);
+
+    if (ctx->next) {
+        return;
+    }
+
+    ngx_http_finalize_request(r, rc);
+}
+
+
+ngx_http_registry_ctx_t *
+ngx_http_registry_get_ctx(ngx_http_request_t *r)
+{
+    char                     *scratch;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    if (ctx) {
+        return ctx;
+    }
+
+    ctx = ngx_palloc(r->pool, sizeof(ngx_http_registry_ctx_t));
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    scratch = ngx_pnalloc(r->pool, r->args.len + 1);
+    if (scratch == NULL) {
+        return NULL;
+    }
+
+    reg_error_clear(&ctx->error);
+
+    ctx->request = r;
+    ctx->store = NULL;
+    ctx->next = NULL;
+    ctx->job = NULL;
+    ctx->task = NULL;
+    ctx->work = NULL;
+    ctx->rc = REG_OK;
+    ctx->body = NULL;
+    ctx->busy = 0;
+    ctx->replacement = NULL;
+    ctx->replaced = 0;
+
+    ctx->route = reg_route_parse(&ctx->op, ngx_http_registry_method(r),
+                                 ngx_http_registry_str(&r->uri),
+                                 ngx_http_registry_str(&r->args), scratch,
+                                 &ctx->error);
+
+    ngx_http_set_ctx(r, ctx, ngx_http_registry_module);
+
+    return ctx;
+}
+
+
+static reg_method_e
+ngx_http_registry_method(ngx_http_request_t *r)
+{
+    switch (r->method) {
+
+    case NGX_HTTP_GET:
+        return REG_METHOD_GET;
+
+    case NGX_HTTP_HEAD:
+        return REG_METHOD_HEAD;
+
+    case NGX_HTTP_POST:
+        return REG_METHOD_POST;
+
+    case NGX_HTTP_PUT:
+        return REG_METHOD_PUT;
+
+    case NGX_HTTP_PATCH:
+        return REG_METHOD_PATCH;
+
+    case NGX_HTTP_DELETE:
+        return REG_METHOD_DELETE;
+
+    case NGX_HTTP_OPTIONS:
+        return REG_METHOD_OPTIONS;
+
+    default:
+        return REG_METHOD_OTHER;
+    }
+}
+
+
+/* GET /v2/: yes, this is a registry (distribution-spec, end-1). */
+
+ngx_int_t
+ngx_http_registry_base(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
+{
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+
+    return ngx_http_registry_send_memory(r, NGX_HTTP_OK, "{}", 2);
+}

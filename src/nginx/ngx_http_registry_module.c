@@ -1,0 +1,533 @@
+
+/* Directives, their defaults, and the wiring of the rest. */
+
+
+#include "ngx_http_registry.h"
+#include "ngx_http_registry_cors.h"
+#include "ngx_http_registry_errors.h"
+#include "ngx_http_registry_maintenance.h"
+#include "ngx_http_registry_zone.h"
+
+
+#define NGX_HTTP_REGISTRY_ZONE_MIN      (8 * ngx_pagesize)
+#define NGX_HTTP_REGISTRY_BUFFER_MIN    (64 * 1024)
+
+/* what a body may grow to before a second, larger buffer is taken */
+#define NGX_HTTP_REGISTRY_FIRST_BUFFER  (64 * 1024)
+
+/* nginx's default, which no image layer fits into */
+#define NGX_HTTP_REGISTRY_CORE_BODY     (1024 * 1024)
+
+
+static void *ngx_http_registry_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_registry_init_main_conf(ngx_conf_t *cf, void *conf);
+static void *ngx_http_registry_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static char *ngx_http_registry_merge_core(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf);
+static ngx_int_t ngx_http_registry_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_registry_init_process(ngx_cycle_t *cycle);
+static void ngx_http_registry_exit_process(ngx_cycle_t *cycle);
+static void ngx_http_registry_check_root(ngx_cycle_t *cycle,
+    ngx_http_registry_root_t *root);
+static char *ngx_http_registry(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_registry_check_zone(ngx_conf_t *cf, void *post,
+    void *data);
+static char *ngx_http_registry_check_buffer(ngx_conf_t *cf, void *post,
+    void *data);
+
+
+static ngx_conf_post_t  ngx_http_registry_zone_post =
+    { ngx_http_registry_check_zone };
+
+static ngx_conf_post_t  ngx_http_registry_buffer_post =
+    { ngx_http_registry_check_buffer };
+
+
+static ngx_command_t  ngx_http_registry_commands[] = {
+
+    { ngx_string("registry"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_registry,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("registry_delete"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, delete),
+      NULL },
+
+    { ngx_string("registry_manifest_max_size"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, manifest_max_size),
+      NULL },
+
+    { ngx_string("registry_sparse_index"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, sparse_index),
+      NULL },
+
+    { ngx_string("registry_cors_origin"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_registry_cors_origin,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("registry_upload_buffer_size"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, upload_buffer_size),
+      &ngx_http_registry_buffer_post },
+
+    { ngx_string("registry_thread_pool"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, pool_name),
+      NULL },
+
+    { ngx_string("registry_zone_size"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_registry_main_conf_t, zone_size),
+      &ngx_http_registry_zone_post },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_registry_module_ctx = {
+    NULL,                                  /* preconfiguration */
+    ngx_http_registry_init,                /* postconfiguration */
+
+    ngx_http_registry_create_main_conf,    /* create main configuration */
+    ngx_http_registry_init_main_conf,      /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_registry_create_loc_conf,     /* create location configuration */
+    ngx_http_registry_merge_loc_conf       /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_registry_module = {
+    NGX_MODULE_V1,
+    &ngx_http_registry_module_ctx,         /* module context */
+    ngx_http_registry_commands,            /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    ngx_http_registry_init_process,        /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_http_registry_exit_process,        /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static void *
+ngx_http_registry_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_registry_main_conf_t  *rmcf;
+
+    rmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_registry_main_conf_t));
+    if (rmcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&rmcf->roots, cf->pool, 2,
+                       sizeof(ngx_http_registry_root_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    rmcf->zone_size = NGX_CONF_UNSET_SIZE;
+
+    return rmcf;
+}
+
+
+static char *
+ngx_http_registry_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_registry_main_conf_t *rmcf = conf;
+
+    ngx_conf_init_size_value(rmcf->zone_size, 16 * 1024 * 1024);
+
+    return NGX_CONF_OK;
+}
+
+
+static void *
+ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_registry_loc_conf_t  *conf;
+
+    conf = ngx_pcalloc(cf->pool, sizeof(ngx_http_registry_loc_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     conf->pool = NULL;
+     *     conf->pool_name = { 0, NULL };
+     */
+
+    conf->root = NGX_CONF_UNSET_PTR;
+    conf->cors_origins = NGX_CONF_UNSET_PTR;
+    conf->manifest_max_size = NGX_CONF_UNSET_SIZE;
+    conf->upload_buffer_size = NGX_CONF_UNSET_SIZE;
+    conf->delete = NGX_CONF_UNSET;
+    conf->sparse_index = NGX_CONF_UNSET;
+
+    return conf;
+}
+
+
+static char *
+ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_registry_loc_conf_t *prev = parent;
+    ngx_http_registry_loc_conf_t *conf = child;
+
+    ngx_conf_merge_ptr_value(conf->root, prev->root, NULL);
+    ngx_conf_merge_ptr_value(conf->cors_origins, prev->cors_origins, NULL);
+    ngx_conf_merge_size_value(conf->manifest_max_size,
+                              prev->manifest_max_size, 4 * 1024 * 1024);
+    ngx_conf_merge_size_value(conf->upload_buffer_size,
+                              prev->upload_buffer_size, 1024 * 1024);
+    ngx_conf_merge_str_value(conf->pool_name, prev->pool_name, "default");
+    ngx_conf_merge_value(conf->delete, prev->delete, 0);
+    ngx_conf_merge_value(conf->sparse_index, prev->sparse_index, 0);
+
+    if (conf->root == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    conf->pool = ngx_thread_pool_add(cf, &conf->pool_name);
+    if (conf->pool == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_registry_merge_core(cf, conf);
+}
+
+
+/*
+ * What an operator would otherwise have to write beside "registry".  nginx's
+ * core has merged its own values already, being the first module.
+ */
+
+static char *
+ngx_http_registry_merge_core(ngx_conf_t *cf,
+    ngx_http_registry_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->client_max_body_size == NGX_HTTP_REGISTRY_CORE_BODY) {
+        clcf->client_max_body_size = 0;
+    }
+
+    if (clcf->client_body_buffer_size == 2 * ngx_pagesize) {
+        clcf->client_body_buffer_size = NGX_HTTP_REGISTRY_FIRST_BUFFER;
+    }
+
+    /* "limit_except" makes a location of its own, without a handler */
+
+    if (clcf->lmt_excpt && clcf->handler == NULL) {
+        clcf->handler = ngx_http_registry_handler;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_init(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt            *h;
+    ngx_http_core_main_conf_t      *cmcf;
+    ngx_http_registry_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_registry_module);
+
+    if (rmcf->roots.nelts == 0) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_registry_zone_create(cf, rmcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_registry_cors_handler;
+
+    ngx_http_registry_errors_init();
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_init_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                       i;
+    ngx_http_registry_root_t       **root;
+    ngx_http_registry_main_conf_t   *rmcf;
+
+    rmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_registry_module);
+    if (rmcf == NULL) {
+        return NGX_OK;
+    }
+
+    root = rmcf->roots.elts;
+
+    for (i = 0; i < rmcf->roots.nelts; i++) {
+        root[i]->store = NULL;
+        root[i]->due = ngx_current_msec;
+
+        if (ngx_process == NGX_PROCESS_SINGLE
+            || (ngx_process == NGX_PROCESS_WORKER && ngx_worker == 0))
+        {
+            ngx_http_registry_check_root(cycle, root[i]);
+        }
+    }
+
+    if (ngx_process == NGX_PROCESS_SINGLE) {
+        return ngx_http_registry_maintenance_single(cycle, rmcf);
+    }
+
+    return NGX_OK;
+}
+
+
+/* An image that cannot be stored is better told at start than at a push. */
+
+static void
+ngx_http_registry_check_root(ngx_cycle_t *cycle,
+    ngx_http_registry_root_t *root)
+{
+    reg_error_t   e;
+    reg_store_t  *store;
+
+    store = ngx_http_registry_store(root, cycle->log);
+
+    if (store == NULL) {
+        return;
+    }
+
+    reg_error_clear(&e);
+
+    if (reg_store_writable(store, &e) != REG_OK) {
+        ngx_log_error(NGX_LOG_ERR, cycle->log, e.sys,
+                      "the worker user cannot write to \"%V/%s\", pushes will "
+                      "fail; give it the tree (chown -R) or set \"user\"",
+                      &root->root, e.path);
+    }
+}
+
+
+static void
+ngx_http_registry_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                       i;
+    ngx_http_registry_root_t       **root;
+    ngx_http_registry_main_conf_t   *rmcf;
+
+    rmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_registry_module);
+    if (rmcf == NULL) {
+        return;
+    }
+
+    root = rmcf->roots.elts;
+
+    for (i = 0; i < rmcf->roots.nelts; i++) {
+        if (root[i]->store) {
+            reg_store_close(root[i]->store);
+            root[i]->store = NULL;
+        }
+    }
+}
+
+
+reg_store_t *
+ngx_http_registry_store(ngx_http_registry_root_t *root, ngx_log_t *log)
+{
+    reg_error_t  e;
+
+    if (root->store) {
+        return root->store;
+    }
+
+    reg_error_clear(&e);
+
+    if (reg_store_open(&root->store, (char *) root->root.data, &e) != REG_OK) {
+        root->store = NULL;
+        ngx_log_error(NGX_LOG_CRIT, log, e.sys,
+                      "could not open the registry's root \"%V\", make the "
+                      "directory and give it to the worker user",
+                      &root->root);
+    }
+
+    return root->store;
+}
+
+
+static char *
+ngx_http_registry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_registry_loc_conf_t *rlcf = conf;
+
+    ngx_str_t                       *value, name;
+    ngx_uint_t                       i;
+    ngx_http_core_loc_conf_t        *clcf;
+    ngx_http_registry_root_t       **root, *new;
+    ngx_http_registry_main_conf_t   *rmcf;
+
+    if (rlcf->root != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    name = value[1];
+
+    if (name.len == 0) {
+        return "needs a directory, as in \"registry /var/lib/registry;\"";
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (!clcf->noname && !clcf->named
+        && (clcf->name.len > 4
+            || ngx_strncmp(clcf->name.data, "/v2/", clcf->name.len) != 0)
+        && ngx_strncmp(clcf->name.data, "/v2/", 4) != 0
+#if (NGX_PCRE)
+        && clcf->regex == NULL
+#endif
+        )
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry\" in location \"%V\" would never be "
+                           "asked, write \"location /v2/ { ... }\"",
+                           &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    while (name.len > 1 && name.data[name.len - 1] == '/') {
+        name.len--;
+    }
+
+    name.data = ngx_pstrdup(cf->pool, &name);
+    if (name.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &name, 0) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    clcf->handler = ngx_http_registry_handler;
+
+    if (clcf->name.len && clcf->name.data[clcf->name.len - 1] == '/') {
+        clcf->auto_redirect = 1;
+    }
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_registry_module);
+
+    root = rmcf->roots.elts;
+
+    for (i = 0; i < rmcf->roots.nelts; i++) {
+        if (root[i]->root.len == name.len
+            && ngx_strncmp(root[i]->root.data, name.data, name.len) == 0)
+        {
+            rlcf->root = root[i];
+            return NGX_CONF_OK;
+        }
+    }
+
+    new = ngx_pcalloc(cf->pool, sizeof(ngx_http_registry_root_t));
+    if (new == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    new->root.len = name.len;
+    new->root.data = ngx_pnalloc(cf->pool, name.len + 1);
+    if (new->root.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    (void) ngx_cpystrn(new->root.data, name.data, name.len + 1);
+
+    root = ngx_array_push(&rmcf->roots);
+    if (root == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *root = new;
+    rlcf->root = new;
+
+    if (ngx_http_registry_maintenance_add(cf, new) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_registry_check_zone(ngx_conf_t *cf, void *post, void *data)
+{
+    size_t *size = data;
+
+    if (*size < NGX_HTTP_REGISTRY_ZONE_MIN) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_zone_size\" must be at least %uzk",
+                           NGX_HTTP_REGISTRY_ZONE_MIN / 1024);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_registry_check_buffer(ngx_conf_t *cf, void *post, void *data)
+{
+    size_t *size = data;
+
+    if (*size < NGX_HTTP_REGISTRY_BUFFER_MIN) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_upload_buffer_size\" must be at least "
+                           "64k");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}

@@ -1,0 +1,141 @@
+
+/*
+ * start: ngx_http_registry_task().  wake: ngx_http_registry_task_done().
+ * There is no cancel: a request that dies meanwhile is kept by its blocked
+ * count until the thread is done, and what the thread uses goes with the pool
+ * cleanups, which run after that.
+ */
+
+
+#include "ngx_http_registry_task.h"
+#include "ngx_http_registry_send.h"
+
+
+/*
+ * Only a timer keeps a worker that is told to quit alive while a thread works
+ * for one of its requests.
+ */
+#define NGX_HTTP_REGISTRY_TASK_TIMEOUT  60000
+
+
+static void ngx_http_registry_task_run(void *data, ngx_log_t *log);
+static void ngx_http_registry_task_done(ngx_event_t *ev);
+static void ngx_http_registry_task_wait(ngx_http_request_t *r);
+
+
+ngx_int_t
+ngx_http_registry_task(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
+    reg_rc_t (*work)(ngx_http_registry_ctx_t *ctx),
+    ngx_http_registry_step_pt next)
+{
+    ngx_thread_task_t             *task;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    task = ctx->task;
+
+    if (task == NULL) {
+        task = ngx_thread_task_alloc(r->pool,
+                                     sizeof(ngx_http_registry_ctx_t *));
+        if (task == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        *(ngx_http_registry_ctx_t **) task->ctx = ctx;
+
+        task->handler = ngx_http_registry_task_run;
+        task->event.handler = ngx_http_registry_task_done;
+        task->event.data = ctx;
+        task->event.log = r->connection->log;
+
+        ctx->task = task;
+    }
+
+    ctx->work = work;
+
+    if (ngx_thread_task_post(rlcf->pool, task) != NGX_OK) {
+        ctx->next = NULL;
+        (void) reg_error_set(&ctx->error, REG_BUSY, NULL);
+        return ngx_http_registry_send_error(r, ctx);
+    }
+
+    ngx_add_timer(&task->event, NGX_HTTP_REGISTRY_TASK_TIMEOUT);
+
+    ctx->next = next;
+    ctx->busy = 1;
+    r->main->blocked++;
+    r->aio = 1;
+    r->write_event_handler = ngx_http_registry_task_wait;
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_registry_task_run(void *data, ngx_log_t *log)
+{
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = *(ngx_http_registry_ctx_t **) data;
+
+    ctx->rc = ctx->work(ctx);
+}
+
+
+static void
+ngx_http_registry_task_done(ngx_event_t *ev)
+{
+    ngx_connection_t         *c;
+    ngx_http_request_t       *r;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ev->data;
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    if (ev->timedout) {
+        ngx_log_error(NGX_LOG_ERR, c->log, 0,
+                      "storage has not answered for %d seconds, "
+                      "look at the disk of the registry's root",
+                      NGX_HTTP_REGISTRY_TASK_TIMEOUT / 1000);
+        ev->timedout = 0;
+        ngx_add_timer(ev, NGX_HTTP_REGISTRY_TASK_TIMEOUT);
+        return;
+    }
+
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
+    }
+
+    ev->complete = 0;
+
+    ctx->busy = 0;
+
+    r->main->blocked--;
+    r->aio = 0;
+
+#if (nginx_version >= 1025004)
+
+    if (r->done || r->main->terminated) {
+        /* trigger connection event handler if the request was terminated */
+        c->write->handler(c->write);
+        return;
+    }
+
+#endif
+
+    r->write_event_handler(r);
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* Writable sockets mean nothing to a parked request. */
+
+static void
+ngx_http_registry_task_wait(ngx_http_request_t *r)
+{
+    ngx_http_registry_resume(r);
+}

@@ -1,0 +1,641 @@
+
+/* Upload sessions: started, appended to, finished, asked for, cancelled. */
+
+
+#include "ngx_http_registry_body.h"
+#include "ngx_http_registry_ops.h"
+#include "ngx_http_registry_send.h"
+#include "ngx_http_registry_task.h"
+
+#include "reg_blob.h"
+
+
+typedef struct {
+    reg_upload_t  *upload;
+    time_t         now;
+    reg_range_t    range;
+    uint64_t       offset;              /* as the reply tells it */
+    uint64_t       start;               /* where this request began */
+    char           id[REG_UUID_LEN + 1];
+    unsigned       has_range:1;
+    unsigned       single:1;            /* the session is this request's own */
+    unsigned       created:1;
+    unsigned       mounted:1;
+    unsigned       empty:1;             /* a body of no bytes is announced */
+} ngx_http_registry_upload_job_t;
+
+
+static ngx_http_registry_upload_job_t *ngx_http_registry_upload_job(
+    ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx);
+static void ngx_http_registry_upload_cleanup(void *data);
+static reg_rc_t ngx_http_registry_upload_range(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_http_registry_upload_job_t *job);
+
+static reg_rc_t ngx_http_registry_upload_start_work(
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_upload_started(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static reg_rc_t ngx_http_registry_upload_open_work(
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_upload_opened(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static reg_rc_t ngx_http_registry_upload_check(ngx_http_registry_ctx_t *ctx);
+static reg_rc_t ngx_http_registry_upload_save_work(
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_upload_saved(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static reg_rc_t ngx_http_registry_upload_commit_work(
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_upload_committed(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static reg_rc_t ngx_http_registry_upload_cut_work(
+    ngx_http_registry_ctx_t *ctx);
+static reg_rc_t ngx_http_registry_upload_status_work(
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_upload_status_known(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static reg_rc_t ngx_http_registry_upload_cancel_work(
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_upload_cancelled(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+
+static ngx_int_t ngx_http_registry_upload_error(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_upload_headers(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_upload_created(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, const reg_digest_t *d);
+
+
+/*
+ * POST: a session; a mount; or, with ?digest=, the whole blob at once
+ * (distribution-spec, end-4a, end-4b, end-4c, end-11).
+ */
+
+ngx_int_t
+ngx_http_registry_upload_start(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_int_t                        rc;
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ngx_http_registry_upload_job(r, ctx);
+    if (job == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    job->single = (ctx->op.has_digest && !ctx->op.mount);
+
+    if (!job->single) {
+        rc = ngx_http_discard_request_body(r);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return ngx_http_registry_task(r, ctx, ngx_http_registry_upload_start_work,
+                                  ngx_http_registry_upload_started);
+}
+
+
+/* In a thread. */
+
+static reg_rc_t
+ngx_http_registry_upload_start_work(ngx_http_registry_ctx_t *ctx)
+{
+    reg_rc_t                         rc;
+    reg_alg_e                        alg;
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ctx->job;
+
+    if (ctx->op.mount) {
+        rc = reg_blob_mount(ctx->store, ctx->op.name, ctx->op.from,
+                            &ctx->op.mount_digest, NULL, NULL, &ctx->error);
+
+        if (rc == REG_OK) {
+            job->mounted = 1;
+            return REG_OK;
+        }
+
+        if (rc != REG_BLOB_UNKNOWN) {
+            return rc;
+        }
+
+        reg_error_clear(&ctx->error);
+    }
+
+    alg = job->single ? ctx->op.digest.alg
+          : ctx->op.has_alg ? ctx->op.alg
+          : ctx->op.mount ? ctx->op.mount_digest.alg : REG_SHA256;
+
+    rc = reg_upload_create(ctx->store, ctx->op.name, alg, job->now, job->id,
+                           &ctx->error);
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    job->created = 1;
+
+    if (!job->single) {
+        return REG_OK;
+    }
+
+    return reg_upload_open(&job->upload, ctx->store, ctx->op.name,
+                           reg_str_of(job->id), &ctx->error);
+}
+
+
+static ngx_int_t
+ngx_http_registry_upload_started(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ctx->job;
+
+    if (ctx->rc != REG_OK) {
+        return ngx_http_registry_send_error(r, ctx);
+    }
+
+    if (job->mounted) {
+        return ngx_http_registry_upload_created(r, ctx,
+                                                &ctx->op.mount_digest);
+    }
+
+    if (job->single) {
+        return ngx_http_registry_body_stream(r, ctx, job->upload,
+                                        ngx_http_registry_upload_commit_work,
+                                        ngx_http_registry_upload_cut_work,
+                                        ngx_http_registry_upload_committed);
+    }
+
+    if (ngx_http_registry_upload_headers(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_registry_send_empty(r, NGX_HTTP_ACCEPTED);
+}
+
+
+/* PATCH (end-5). */
+
+ngx_int_t
+ngx_http_registry_upload_append(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ngx_http_registry_upload_job(r, ctx);
+    if (job == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_registry_upload_range(r, ctx, job) != REG_OK) {
+        return ngx_http_registry_send_error(r, ctx);
+    }
+
+    return ngx_http_registry_task(r, ctx, ngx_http_registry_upload_open_work,
+                                  ngx_http_registry_upload_opened);
+}
+
+
+/* PUT (end-6), with the last bytes or without. */
+
+ngx_int_t
+ngx_http_registry_upload_finish(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ngx_http_registry_upload_job(r, ctx);
+    if (job == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_registry_upload_range(r, ctx, job) != REG_OK) {
+        return ngx_http_registry_send_error(r, ctx);
+    }
+
+    job->empty = (r->headers_in.content_length_n == 0
+                  || (r->headers_in.content_length_n == -1
+                      && !r->headers_in.chunked));
+
+    return ngx_http_registry_task(r, ctx, ngx_http_registry_upload_open_work,
+                                  job->empty
+                                  ? ngx_http_registry_upload_committed
+                                  : ngx_http_registry_upload_opened);
+}
+
+
+/* In a thread; also ends the session when there is no body to wait for. */
+
+static reg_rc_t
+ngx_http_registry_upload_open_work(ngx_http_registry_ctx_t *ctx)
+{
+    reg_rc_t                         rc;
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ctx->job;
+
+    rc = reg_upload_open(&job->upload, ctx->store, ctx->op.name,
+                         ctx->op.upload, &ctx->error);
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    job->start = reg_upload_offset(job->upload);
+    job->offset = job->start;
+
+    if (job->has_range && job->range.first != job->start) {
+        return reg_error_set(&ctx->error, REG_RANGE_INVALID,
+                             "the upload has %llu bytes",
+                             (unsigned long long) job->start);
+    }
+
+    if (ctx->op.op != REG_OP_UPLOAD_FINISH) {
+        return REG_OK;
+    }
+
+    reg_upload_expect(job->upload, ctx->op.digest.alg);
+
+    return job->empty ? ngx_http_registry_upload_commit_work(ctx) : REG_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_upload_opened(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ctx->job;
+
+    if (ctx->rc != REG_OK) {
+        return ngx_http_registry_upload_error(r, ctx);
+    }
+
+    if (ctx->op.op == REG_OP_UPLOAD_FINISH) {
+        return ngx_http_registry_body_stream(r, ctx, job->upload,
+                                        ngx_http_registry_upload_commit_work,
+                                        ngx_http_registry_upload_cut_work,
+                                        ngx_http_registry_upload_committed);
+    }
+
+    return ngx_http_registry_body_stream(r, ctx, job->upload,
+                                         ngx_http_registry_upload_save_work,
+                                         ngx_http_registry_upload_cut_work,
+                                         ngx_http_registry_upload_saved);
+}
+
+
+/* In a thread: a Content-Range must tell the length that came. */
+
+static reg_rc_t
+ngx_http_registry_upload_check(ngx_http_registry_ctx_t *ctx)
+{
+    uint64_t                         got;
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ctx->job;
+
+    got = reg_upload_offset(job->upload) - job->start;
+
+    if (job->has_range && got != job->range.last - job->range.first + 1) {
+        return reg_error_set(&ctx->error, REG_SIZE_INVALID,
+                             "Content-Range names %llu bytes, %llu came",
+                             (unsigned long long) (job->range.last
+                                                   - job->range.first + 1),
+                             (unsigned long long) got);
+    }
+
+    return REG_OK;
+}
+
+
+/* In a thread. */
+
+static reg_rc_t
+ngx_http_registry_upload_save_work(ngx_http_registry_ctx_t *ctx)
+{
+    reg_rc_t                         rc;
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ctx->job;
+
+    rc = ngx_http_registry_upload_check(ctx);
+
+    if (rc == REG_OK) {
+        rc = reg_upload_save(job->upload, &ctx->error);
+    }
+
+    if (rc == REG_OK) {
+        job->offset = reg_upload_offset(job->upload);
+    }
+
+    /* the next request may come before this one is freed */
+
+    reg_upload_close(job->upload);
+    job->upload = NULL;
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_registry_upload_saved(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    if (ctx->rc != REG_OK) {
+        return ngx_http_registry_upload_error(r, ctx);
+    }
+
+    if (ngx_http_registry_upload_headers(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_registry_send_empty(r, NGX_HTTP_ACCEPTED);
+}
+
+
+/* In a thread. */
+
+static reg_rc_t
+ngx_http_registry_upload_commit_work(ngx_http_registry_ctx_t *ctx)
+{
+    reg_rc_t                         rc;
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ctx->job;
+
+    rc = job->single ? REG_OK : ngx_http_registry_upload_check(ctx);
+
+    if (rc == REG_OK) {
+        rc = reg_upload_commit(job->upload, &ctx->op.digest, &ctx->error);
+        job->created = 0;
+    }
+
+    reg_upload_close(job->upload);
+    job->upload = NULL;
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_registry_upload_committed(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    if (ctx->rc != REG_OK) {
+        return ngx_http_registry_upload_error(r, ctx);
+    }
+
+    return ngx_http_registry_upload_created(r, ctx, &ctx->op.digest);
+}
+
+
+/*
+ * In a thread: the client went away.  What came is kept, so that it can go
+ * on; unless nobody knows the session.
+ */
+
+static reg_rc_t
+ngx_http_registry_upload_cut_work(ngx_http_registry_ctx_t *ctx)
+{
+    reg_rc_t                         rc;
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ctx->job;
+
+    if (job->single) {
+        rc = reg_upload_cancel(ctx->store, ctx->op.name,
+                               reg_str_of(job->id), &ctx->error);
+        job->created = 0;
+
+    } else {
+        rc = reg_upload_save(job->upload, &ctx->error);
+    }
+
+    reg_upload_close(job->upload);
+    job->upload = NULL;
+
+    return rc;
+}
+
+
+/* GET (end-13). */
+
+ngx_int_t
+ngx_http_registry_upload_status(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    if (ngx_http_registry_upload_job(r, ctx) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_registry_task(r, ctx,
+                                  ngx_http_registry_upload_status_work,
+                                  ngx_http_registry_upload_status_known);
+}
+
+
+static reg_rc_t
+ngx_http_registry_upload_status_work(ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ctx->job;
+
+    return reg_upload_status(ctx->store, ctx->op.name, ctx->op.upload,
+                             &job->offset, &ctx->error);
+}
+
+
+static ngx_int_t
+ngx_http_registry_upload_status_known(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    if (ctx->rc != REG_OK) {
+        return ngx_http_registry_send_error(r, ctx);
+    }
+
+    if (ngx_http_registry_upload_headers(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_registry_send_empty(r, NGX_HTTP_NO_CONTENT);
+}
+
+
+/* DELETE (end-14). */
+
+ngx_int_t
+ngx_http_registry_upload_cancel(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    return ngx_http_registry_task(r, ctx,
+                                  ngx_http_registry_upload_cancel_work,
+                                  ngx_http_registry_upload_cancelled);
+}
+
+
+static reg_rc_t
+ngx_http_registry_upload_cancel_work(ngx_http_registry_ctx_t *ctx)
+{
+    return reg_upload_cancel(ctx->store, ctx->op.name, ctx->op.upload,
+                             &ctx->error);
+}
+
+
+static ngx_int_t
+ngx_http_registry_upload_cancelled(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    if (ctx->rc != REG_OK) {
+        return ngx_http_registry_send_error(r, ctx);
+    }
+
+    return ngx_http_registry_send_empty(r, NGX_HTTP_NO_CONTENT);
+}
+
+
+static ngx_http_registry_upload_job_t *
+ngx_http_registry_upload_job(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_pool_cleanup_t              *cln;
+    ngx_http_registry_upload_job_t  *job;
+
+    cln = ngx_pool_cleanup_add(r->pool,
+                               sizeof(ngx_http_registry_upload_job_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    job = cln->data;
+    ngx_memzero(job, sizeof(ngx_http_registry_upload_job_t));
+
+    job->now = ngx_time();
+
+    if (ctx->op.upload.len) {
+        ngx_memcpy(job->id, ctx->op.upload.data, ctx->op.upload.len);
+    }
+
+    cln->handler = ngx_http_registry_upload_cleanup;
+    ctx->job = job;
+
+    return job;
+}
+
+
+static void
+ngx_http_registry_upload_cleanup(void *data)
+{
+    ngx_http_registry_upload_job_t  *job = data;
+
+    reg_upload_close(job->upload);
+}
+
+
+static reg_rc_t
+ngx_http_registry_upload_range(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_http_registry_upload_job_t *job)
+{
+    off_t             length;
+    reg_rc_t          rc;
+    ngx_str_t         value;
+    ngx_table_elt_t  *h;
+
+    h = ngx_http_registry_find_header(r, "content-range", 13);
+
+    if (h == NULL) {
+        return REG_OK;
+    }
+
+    value = h->value;
+    length = r->headers_in.content_length_n;
+
+    rc = reg_range_parse(&job->range, ngx_http_registry_str(&value),
+                         &ctx->error);
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    job->has_range = 1;
+
+    if (length >= 0
+        && (uint64_t) length != job->range.last - job->range.first + 1)
+    {
+        return reg_error_set(&ctx->error, REG_SIZE_INVALID,
+                             "Content-Range and Content-Length disagree");
+    }
+
+    return REG_OK;
+}
+
+
+/* A refused range tells where the upload stands. */
+
+static ngx_int_t
+ngx_http_registry_upload_error(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    if (ctx->error.rc == REG_RANGE_INVALID
+        && ngx_http_registry_upload_headers(r, ctx) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_registry_send_error(r, ctx);
+}
+
+
+/*
+ * "Range: 0-<last byte>".  Nothing can be said of an empty upload in that
+ * form; 0-0 is what distribution answers and clients know.
+ */
+
+static ngx_int_t
+ngx_http_registry_upload_headers(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ctx->job;
+
+    if (ngx_http_registry_headerf(r, "Location",
+                                  "/v2/%*s/blobs/uploads/%s",
+                                  ctx->op.name.len, ctx->op.name.data,
+                                  job->id)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_registry_headerf(r, "Range", "0-%uL",
+                                  job->offset ? job->offset - 1 : 0)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_registry_header(r, "Docker-Upload-UUID", job->id,
+                                    REG_UUID_LEN);
+}
+
+
+static ngx_int_t
+ngx_http_registry_upload_created(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, const reg_digest_t *d)
+{
+    if (ngx_http_registry_headerf(r, "Location", "/v2/%*s/blobs/%s",
+                                  ctx->op.name.len, ctx->op.name.data,
+                                  d->text)
+        != NGX_OK
+        || ngx_http_registry_digest_header(r, d) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_registry_send_empty(r, NGX_HTTP_CREATED);
+}

@@ -1,0 +1,44 @@
+
+/*
+ * The shared zone: what workers remember together.  Losing it loses speed and
+ * never data.
+ *
+ * Manifests by digest: the media type and size of each, and the bytes of
+ * small ones.  A digest names its bytes for ever, so an entry is never wrong;
+ * whether a repository has the manifest is asked of the store every time.
+ */
+
+
+#ifndef NGX_HTTP_REGISTRY_ZONE_H_INCLUDED
+#define NGX_HTTP_REGISTRY_ZONE_H_INCLUDED
+
+
+#include "ngx_http_registry.h"
+#include "reg_manifest.h"
+
+
+typedef struct {
+    size_t   size;
+    size_t   type_len;
+    char     type[REG_MEDIA_TYPE_MAX + 1];
+    char    *body;                 /* in the request's pool, or NULL */
+} ngx_http_registry_manifest_t;
+
+
+/* Adds the zone to the configuration; NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_http_registry_zone_create(ngx_conf_t *cf,
+    ngx_http_registry_main_conf_t *rmcf);
+
+/*
+ * NGX_OK and *m, or NGX_DECLINED.  The body is copied unless the request is
+ * a HEAD, and stays NULL when it was too large to be remembered.
+ */
+ngx_int_t ngx_http_registry_zone_find(ngx_http_request_t *r,
+    const reg_digest_t *d, ngx_http_registry_manifest_t *m);
+
+/* Remembers a manifest, forgetting the least used when there is no room. */
+void ngx_http_registry_zone_add(ngx_http_request_t *r,
+    const reg_digest_t *d, const char *type, const char *body, size_t size);
+
+
+#endif /* NGX_HTTP_REGISTRY_ZONE_H_INCLUDED */

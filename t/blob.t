@@ -1,0 +1,372 @@
+#!/usr/bin/perl
+
+# Blobs: GET, HEAD, ranges, conditional requests, headers, DELETE.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Test::Registry;
+
+
+# The ways nginx can send a file, each on its own port.
+
+my @ways = (
+    ['the defaults', ''],
+    ['sendfile', 'sendfile on; tcp_nopush on;'],
+    ['aio threads', 'sendfile on; aio threads;'],
+    ['aio threads without sendfile', 'sendfile off; aio threads;'],
+    ['directio', 'directio 512; output_buffers 2 64k; aio threads;'],
+    ['open_file_cache', 'sendfile on; open_file_cache max=100 inactive=5s;'],
+    ['limit_rate', 'limit_rate 8m;'],
+    ['gzip', 'gzip on; gzip_types *; gzip_min_length 0; gzip_http_version 1.0;'],
+);
+
+my $t = Test::Registry->new(
+    location => 'registry_delete on;',
+    ports => scalar @ways,
+    tls => 1,
+    servers => join '', map { <<"EOF" } 0 .. $#ways
+server {
+    listen 127.0.0.1:%%PORT@{[ $_ + 1 ]}%%;
+    location /v2/ {
+        registry %%ROOT%%;
+        $ways[$_][1]
+    }
+}
+EOF
+)->run;
+
+my $bytes = blob(100_000, 'blob.t');
+my $digest = $t->push_blob('app', $bytes);
+my $uri = "/v2/app/blobs/$digest";
+my $n = length $bytes;
+
+whole();
+absent();
+other_routes();
+conditional();
+one_range();
+many_ranges();
+odd_ranges();
+if_range();
+empty_blob();
+long_digest();
+sending();
+kept_connection();
+deleting();
+
+finish($t);
+
+
+sub whole {
+    my $get = $t->get($uri);
+    my $head = $t->head($uri);
+
+    is_whole($get, $bytes, 'GET gives the bytes');
+    is_status($head, 200, 'HEAD is 200');
+    is($head->body, '', 'HEAD has no body');
+
+    for my $r ($get, $head) {
+        my ($method) = $r->{request} =~ /\A(\w+)/;
+
+        is_header($r, 'Content-Length', $n, "$method: length");
+        is_header($r, 'Docker-Content-Digest', $digest, "$method: digest");
+        is_header($r, 'ETag', "\"$digest\"", "$method: ETag");
+        is_header($r, 'Accept-Ranges', 'bytes', "$method: ranges offered");
+        is_header($r, 'Content-Type', 'application/octet-stream',
+            "$method: type");
+        is_header($r, 'Cache-Control', qr/\bimmutable\b/,
+            "$method: may be kept for ever");
+        is_header($r, 'Cache-Control', qr/\bmax-age=[1-9]\d{6,}\b/,
+            "$method: for a long time");
+        is_header($r, 'X-Content-Type-Options', 'nosniff',
+            "A116 $method: nosniff");
+        is_header($r, 'Content-Security-Policy',
+            qr/default-src 'none'.*sandbox/, "A116 $method: no scripts");
+        has_no_header($r, 'Content-Encoding', "$method: no encoding");
+        has_no_header($r, 'Transfer-Encoding', "$method: no chunks");
+    }
+
+    is_whole($t->get($uri, tls => 1), $bytes, 'GET over TLS');
+    is_whole($t->get("$uri?ns=docker.io&x=y"), $bytes,
+        'unknown parameters are ignored');
+    is_whole($t->get('/v2/app/blobs/' . $digest =~ s/:/%3A/r), $bytes,
+        '%3A in place of the colon');
+    is_whole($t->get($uri, headers => [
+        ['traceparent', '00-' . 'a' x 32 . '-' . 'b' x 16 . '-01'],
+        ['baggage', 'a=b'], ['Accept-Encoding', 'zstd, gzip'],
+        ['Docker-Distribution-Api-Version', 'registry/2.0']]), $bytes,
+        'further headers are ignored');
+    is_whole($t->get($uri, body => 'x' x 100), $bytes,
+        'a body on a GET is ignored');
+}
+
+
+sub absent {
+    my $none = sha256('nobody has this');
+
+    is_error($t->get("/v2/app/blobs/$none"), 404, 'BLOB_UNKNOWN',
+        'GET of an unknown blob');
+    is_error($t->head("/v2/app/blobs/$none"), 404, 'BLOB_UNKNOWN',
+        'HEAD of an unknown blob');
+    is_error($t->get("/v2/none/blobs/$digest"), 404,
+        ['BLOB_UNKNOWN', 'NAME_UNKNOWN'],
+        'GET in a repository that is not there');
+
+    $t->push_blob('other', 'other bytes');
+    is_error($t->get("/v2/other/blobs/$digest"), 404, 'BLOB_UNKNOWN',
+        'GET where another repository has it');
+    is_error($t->head("/v2/other/blobs/$digest"), 404, 'BLOB_UNKNOWN',
+        'HEAD where another repository has it');
+}
+
+
+sub other_routes {
+    my $image = $t->push_image('app', 'image');
+
+    is_error($t->get("/v2/app/blobs/$image->{digest}"), 404, 'BLOB_UNKNOWN',
+        'A19 a manifest on the blob route');
+    is_error($t->get("/v2/other/blobs/$image->{digest}"), 404,
+        'BLOB_UNKNOWN', 'A19 in another repository');
+    is_error($t->get("/v2/app/manifests/$digest"), 404, 'MANIFEST_UNKNOWN',
+        'A19 a layer on the manifest route');
+    is_error($t->get("/v2/other/manifests/$digest"), 404,
+        'MANIFEST_UNKNOWN', 'A19 in another repository');
+}
+
+
+sub conditional {
+    for my $value ("\"$digest\"", "W/\"$digest\"", "\"x\", \"$digest\"", '*')
+    {
+        for my $method (qw(GET HEAD)) {
+            my $r = $t->request($method, $uri,
+                headers => { 'If-None-Match' => $value });
+            is_status($r, 304, "$method If-None-Match: $value");
+            is_header($r, 'ETag', "\"$digest\"");
+            is($r->body, '', 'a 304 has no body');
+        }
+    }
+
+    is_whole($t->get($uri, headers => { 'If-None-Match' => "\"$_\"" }),
+        $bytes, "If-None-Match: \"$_\"")
+        for 'x', sha256('x'), substr($digest, 7);
+
+    is_whole($t->get($uri, headers => { 'If-Match' => "\"$digest\"" }),
+        $bytes, 'If-Match with the right ETag');
+    is($t->get($uri, headers => { 'If-Match' => '"x"' })->status, 412,
+        'If-Match with another one');
+}
+
+
+sub range {
+    my ($range, %o) = @_;
+
+    return $t->get($o{uri} || $uri,
+        headers => [['Range', $range], @{ $o{headers} || [] }]);
+}
+
+
+sub one_range {
+    my @table = (
+        ['bytes=0-0', 0, 1], ['bytes=0-9', 0, 10], ['bytes=1000-', 1000, $n],
+        ['bytes=-1', $n - 1, $n], ['bytes=-1000', $n - 1000, $n],
+        ['bytes=99999-99999', 99999, $n], ['bytes=99990-200000', 99990, $n],
+        ['bytes=4095-4097', 4095, 4098], ["bytes=0-$n", 0, $n],
+        ['bytes= 5-6', 5, 7]
+    );
+
+    for my $row (@table) {
+        my ($range, $from, $to) = @$row;
+        my $r = range($range);
+
+        is_status($r, 206, "A100 $range");
+        is($r->body, substr($bytes, $from, $to - $from), 'the right bytes');
+        is_header($r, 'Content-Range',
+            "bytes $from-" . ($to - 1) . "/$n");
+        is_header($r, 'Docker-Content-Digest', $digest);
+    }
+}
+
+
+sub many_ranges {
+    my @parts = ([0, 9], [500, 999], [$n - 5, $n - 1]);
+    my $r = range('bytes=0-9,500-999,-5');
+
+    is_status($r, 206, 'A100 three ranges');
+
+    my ($boundary) = ($r->header('Content-Type') // '')
+        =~ m{\Amultipart/byteranges; boundary="?([^"]+)"?\z};
+    ok(defined $boundary, 'as multipart/byteranges') or return;
+
+    my @got = split /\r\n--\Q$boundary\E(?:--)?\r\n/, $r->body;
+    shift @got if @got && $got[0] eq '';
+    is(scalar @got, 3, 'three parts');
+
+    for my $i (0 .. 2) {
+        my ($head, $body) = split /\r\n\r\n/, $got[$i] // '', 2;
+        my ($from, $to) = @{ $parts[$i] };
+        like($head, qr{Content-Range: bytes \Q$from-$to/$n\E}i,
+            'the part says where it belongs');
+        ok(($body // '') eq substr($bytes, $from, $to - $from + 1),
+            'the right bytes');
+    }
+
+    # Overlapping ranges, and so many that the whole is the shorter answer.
+
+    $r = range('bytes=0-9,5-14');
+    ok($r->status == 206 || $r->status == 200, 'A100 ranges that overlap')
+        or diag $r->as_text;
+    $r = range('bytes=' . join ',', map { 2 * $_ . '-' . 2 * $_ } 0 .. 999);
+    ok(($r->status == 206 || $r->status == 200) && $r->complete,
+        'A100 a thousand ranges') or diag $r->as_text;
+    $r = range('bytes=' . join ',', ('0-') x 1000);
+    ok(($r->status =~ /\A(?:200|206|416)\z/) && length $r->body <= 2 * $n,
+        'A100 the whole a thousand times over');
+}
+
+
+sub odd_ranges {
+    for my $range ("bytes=$n-", "bytes=100000-100001", 'bytes=-0',
+        'bytes=18446744073709551615-', 'bytes=999999999999999999999-')
+    {
+        my $r = range($range);
+        is($r->status, 416, "A100 $range") or diag $r->as_text;
+        is_header($r, 'Content-Range', "bytes */$n");
+    }
+
+    for my $range ('items=0-1', 'bytes=a-b', 'bytes=', 'bytes=5-2',
+        'bytes=-18446744073709551616', 'bytes=--1', 'bytes 0-1', '0-1',
+        'bytes=0-1,,2-3', 'bytes=1', 'bytes=0x0-0x5')
+    {
+        my $r = range($range);
+        ok($r->status =~ /\A(?:200|206|416)\z/, "A100 $range")
+            or diag $r->as_text;
+        ok($r->status != 200 || $r->body eq $bytes, 'a 200 is the whole');
+    }
+
+    my $r = $t->get($uri, headers => [['Range', 'bytes=0-1'],
+        ['Range', 'bytes=5-6']]);
+    ok($r->status =~ /\A(?:200|206|400|416)\z/, 'A102 Range twice')
+        or diag $r->as_text;
+}
+
+
+sub if_range {
+    my $r = range('bytes=10-19', headers => [['If-Range', "\"$digest\""]]);
+
+    is_status($r, 206, 'If-Range with the right ETag');
+    is($r->body, substr($bytes, 10, 10), 'the right bytes');
+
+    is_whole(range('bytes=10-19', headers => [['If-Range', '"x"']]), $bytes,
+        'If-Range with another one gives the whole');
+}
+
+
+sub empty_blob {
+    my $d = $t->push_blob('app', '');
+    my $r = $t->get("/v2/app/blobs/$d");
+
+    is_whole($r, '', 'A28 the empty blob');
+    is_header($r, 'Content-Length', 0);
+    is_header($r, 'Docker-Content-Digest', $d);
+    is_header($t->head("/v2/app/blobs/$d"), 'Content-Length', 0);
+
+    $r = range('bytes=0-', uri => "/v2/app/blobs/$d");
+    ok($r->status == 416 || $r->status == 200, 'A100 a range of nothing')
+        or diag $r->as_text;
+}
+
+
+sub long_digest {
+    my $d = sha512($bytes);
+
+    $t->push_blob('app', $bytes, digest => $d);
+
+    my $r = $t->get("/v2/app/blobs/$d");
+    is_whole($r, $bytes, 'a sha512 blob');
+    is_header($r, 'Docker-Content-Digest', $d);
+    is_header($r, 'ETag', "\"$d\"");
+    ok(-f $t->blob_file($d), 'it lies under sha512');
+}
+
+
+# Every way of sending gives the same bytes, whole and in part.
+
+sub sending {
+    my $big = blob(3 * 1024 * 1024 + 17, 'big');
+    my $d = $t->push_blob('app', $big);
+    my $odd = length($big) - 1_000_000;
+
+    for my $i (0 .. $#ways) {
+        my %where = (port => $t->extra_port($i + 1));
+        my $name = $ways[$i][0];
+
+        my $r = $t->get("/v2/app/blobs/$d", %where,
+            headers => { 'Accept-Encoding' => 'gzip' });
+        is_whole($r, $big, "$name: the whole");
+        has_no_header($r, 'Content-Encoding', "$name: as it was pushed");
+        is_header($r, 'Content-Length', length $big);
+
+        $r = $t->get("/v2/app/blobs/$d", %where,
+            headers => { Range => "bytes=$odd-" });
+        is($r->status, 206, "$name: a range");
+        ok($r->body eq substr($big, $odd), 'the right bytes');
+
+        is_status($t->head("/v2/app/blobs/$d", %where), 200, "$name: HEAD");
+        is_whole($t->get('/v2/app/blobs/' . sha256(''), %where), '',
+            "$name: the empty blob");
+    }
+
+    # What a file cache remembers must not outlive the link.
+
+    my $c = $t->extra_port(6);
+    my $gone = $t->push_blob('app', 'soon gone');
+    is_status($t->get("/v2/app/blobs/$gone", port => $c), 200,
+        'a blob through open_file_cache');
+    is_status($t->delete("/v2/app/blobs/$gone"), 202, 'is deleted');
+    is_error($t->get("/v2/app/blobs/$gone", port => $c), 404, 'BLOB_UNKNOWN',
+        'and gone at once');
+}
+
+
+sub kept_connection {
+    my $c = $t->connect;
+
+    is_whole($c->get($uri), $bytes, 'first request of a connection');
+    is_status($c->request('HEAD', $uri), 200, 'then a HEAD');
+    is_error($c->get('/v2/app/blobs/' . sha256('x')), 404, 'BLOB_UNKNOWN',
+        'then a 404');
+    is_whole($c->get($uri), $bytes, 'then the blob again');
+    is($c->get($uri, headers => { Range => 'bytes=3-4' })->body,
+        substr($bytes, 3, 2), 'then a range');
+}
+
+
+sub deleting {
+    my $d = $t->push_blob('app', 'to be deleted');
+    $t->push_blob('other', 'to be deleted');
+
+    my $r = $t->delete("/v2/app/blobs/$d");
+    is_status($r, 202, 'DELETE is 202');
+    is($r->body, '', 'without a body');
+
+    is_error($t->get("/v2/app/blobs/$d"), 404, 'BLOB_UNKNOWN', 'then gone');
+    is_error($t->head("/v2/app/blobs/$d"), 404, 'BLOB_UNKNOWN',
+        'for HEAD too');
+    is_error($t->delete("/v2/app/blobs/$d"), 404, 'BLOB_UNKNOWN',
+        'DELETE a second time');
+    is_error($t->delete('/v2/app/blobs/' . sha256('never')), 404,
+        'BLOB_UNKNOWN', 'DELETE of what never was');
+    is_error($t->delete("/v2/none/blobs/$d"), 404,
+        ['BLOB_UNKNOWN', 'NAME_UNKNOWN'], 'DELETE in no repository');
+    is_whole($t->get("/v2/other/blobs/$d"), 'to be deleted',
+        'the other repository keeps it');
+
+    $t->push_blob('app', 'to be deleted');
+    is_whole($t->get("/v2/app/blobs/$d"), 'to be deleted',
+        'pushed again it is back');
+}

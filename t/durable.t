@@ -1,0 +1,412 @@
+#!/usr/bin/perl
+
+# Durable before 201: the order of system calls before each acknowledgement,
+# taken from a trace (F11).
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use File::Basename qw(dirname);
+use Test::More;
+
+use Test::Registry;
+use Test::Registry::Trace;
+
+
+skip_suite(Test::Registry::Trace::why(), 20)
+    if !Test::Registry::Trace::available();
+
+# The whole path of every call: with one pool thread the calls of a request
+# stand in the order in which they were made.
+
+my $t = Test::Registry->new(
+    main => 'thread_pool one threads=1;',
+    location => 'registry_delete on; registry_thread_pool one;')->run;
+
+my $root = $t->root;
+my $v2 = "$root/docker/registry/v2";
+my @calls_of_interest = qw(
+    open openat creat close write pwrite64 writev pwritev pwritev2
+    fsync fdatasync rename renameat renameat2 link linkat mkdir mkdirat unlink
+    unlinkat rmdir sendto sendmsg
+);
+
+first_blob();
+second_blob();
+chunked_blob();
+mounted();
+one_manifest();
+manifest_with_tags();
+deleted();
+
+finish($t);
+
+
+# Runs code under a trace; returns the events in order:
+# [kind, path or paths, time]. Kinds: data, sync, rename, mkdir, unlink, reply.
+
+sub events {
+    my ($code) = @_;
+
+    my ($pid) = $t->workers;
+    my $trace = Test::Registry::Trace->attach($pid,
+        calls => \@calls_of_interest);
+    my $ok = eval { $code->(); 1 };
+    my @calls = $trace->stop;
+    die $@ if !$ok;
+
+    my @events;
+    for my $call (sort { ($a->{end} // 1e18) <=> ($b->{end} // 1e18) } @calls)
+    {
+        my ($name, $args, $ret) = @{$call}{qw(name args ret)};
+        next if !defined $ret || $ret =~ /\A-1/;
+
+        my ($fd) = $args =~ /\A\d+<([^>]*)>/;
+        my @paths = paths_of($args);
+
+        if ($name =~ /\A(?:fsync|fdatasync)\z/) {
+            push @events, ['sync', $fd];
+
+        } elsif ($name =~ /\A(?:rename|link)/) {
+            push @events, [$name =~ /\Alink/ ? 'link' : 'rename', @paths];
+
+        } elsif ($name =~ /\Amkdir/) {
+            push @events, ['mkdir', $paths[0]];
+
+        } elsif ($name =~ /\A(?:unlink|rmdir)/) {
+            push @events, ['unlink', $paths[0]];
+
+        } elsif ($name =~ /\A(?:p?writev?2?|pwrite64|sendto|sendmsg)\z/) {
+            if (defined $fd && $fd =~ /\ATCP/) {
+                push @events, ['reply', $args =~ /HTTP\/1\.1 (\d+)/];
+            } elsif (defined $fd && $fd =~ /\A\Q$root\E/) {
+                push @events, ['data', $fd];
+            }
+
+        } elsif ($name =~ /\A(?:open|openat|creat)\z/
+                 && $args =~ /O_CREAT/ && $ret =~ /<([^>]*)>/)
+        {
+            push @events, ['create', $1];
+        }
+    }
+
+    return @events;
+}
+
+
+# Paths of a call, those relative to a directory descriptor made whole.
+
+sub paths_of {
+    my ($args) = @_;
+
+    my @paths;
+    while ($args =~ /(?:(?:AT_FDCWD|\d+)<([^>]*)>, )?"((?:[^"\\]|\\.)*)"/g) {
+        my ($dir, $path) = ($1, $2);
+        push @paths, $path =~ m{\A/} || !defined $dir ? $path : "$dir/$path";
+    }
+    return map { s{/+}{/}gr =~ s{/\z}{}r } @paths;
+}
+
+
+sub show {
+    diag join "\n", map { join ' ', map { $_ // '?' } @$_ } @_;
+}
+
+
+# Every event before the first reply with that status.
+
+sub before_reply {
+    my ($status, @events) = @_;
+
+    my @before;
+    for my $e (@events) {
+        return @before if $e->[0] eq 'reply' && ($e->[1] // '') eq $status;
+        push @before, $e;
+    }
+
+    fail("no reply with $status in the trace");
+    show(@events);
+    return ();
+}
+
+
+# Index of the last event that matches, or -1.
+
+sub last_of {
+    my ($test, @events) = @_;
+
+    my $found = -1;
+    for my $i (0 .. $#events) {
+        local $_ = $events[$i];
+        $found = $i if $test->();
+    }
+    return $found;
+}
+
+
+# The file at its final path is whole and durable: its last write is followed
+# by a sync of the file, that by the rename to the final name, that by a sync
+# of its directory.
+
+sub is_durable {
+    my ($final, $name, @before) = @_;
+
+    my $rename = last_of(sub {
+        ($_->[0] eq 'rename' || $_->[0] eq 'link') && $_->[2] eq $final
+    }, @before);
+
+    ok($rename >= 0, "F11 $name: renamed to its final name")
+        or do { show(@before); return };
+
+    my $from = $before[$rename][1];
+    my $data = last_of(sub { $_->[0] eq 'data' && $_->[1] eq $from }, @before);
+    my $sync = last_of(sub { $_->[0] eq 'sync' && $_->[1] eq $from },
+        @before[0 .. $rename]);
+    my $dir = dirname($final);
+    my $dirsync = last_of(sub { $_->[0] eq 'sync' && $_->[1] eq $dir },
+        @before);
+
+    ok($data >= 0 || $final =~ m{/data\z}, "F11 $name: bytes were written");
+    my $ok = $sync > $data && $sync < $rename && $rename < $dirsync;
+    ok($ok, "F11 $name: sync, rename, sync of the directory, in this order")
+        or do { diag "write $data, sync $sync, rename $rename,"
+            . " directory $dirsync"; show(@before) };
+}
+
+
+# Each directory that was made is an entry of its parent, which is synced
+# after it.
+
+sub parents_synced {
+    my ($name, @before) = @_;
+
+    my @missing;
+    for my $i (0 .. $#before) {
+        next if $before[$i][0] ne 'mkdir';
+        my $path = $before[$i][1];
+        next if $path !~ /\A\Q$v2\E/ || $path =~ m{/_uploads(?:/|\z)};
+        my $parent = dirname($path);
+        push @missing, $path if last_of(sub {
+            $_->[0] eq 'sync' && $_->[1] eq $parent
+        }, @before) < $i;
+    }
+
+    ok(!@missing, "F11 $name: the parent of every new directory is synced")
+        or do { diag "not synced: the parent of @missing"; show(@before) };
+}
+
+
+# The first comes before the second.
+
+sub in_order {
+    my ($first, $second, $name, @before) = @_;
+
+    my ($a, $b) = map {
+        my $path = $_;
+        last_of(sub { $_->[0] =~ /rename|link/ && $_->[2] eq $path }, @before)
+    } $first, $second;
+
+    my $synced = last_of(sub {
+        $_->[0] eq 'sync' && $_->[1] eq dirname($first)
+    }, @before);
+    ok($a >= 0 && $a < $b, "F11 $name") or show(@before);
+}
+
+
+sub layer_link {
+    my ($repo, $digest) = @_;
+
+    my ($alg, $hex) = split /:/, $digest;
+    return $t->repo_dir($repo) . "/_layers/$alg/$hex/link";
+}
+
+
+sub revision_link {
+    my ($repo, $digest) = @_;
+
+    my ($alg, $hex) = split /:/, $digest;
+    return $t->repo_dir($repo) . "/_manifests/revisions/$alg/$hex/link";
+}
+
+
+# An empty store: every directory is new.
+
+sub first_blob {
+    my $bytes = blob(3_000_000, 'first');
+    my $digest = sha256($bytes);
+    my $data = $t->blob_file($digest);
+    my $link = layer_link('app/one', $digest);
+
+    my @all = events(sub {
+        my $l = $t->open_upload('app/one');
+        is_status($t->put("$l?digest=$digest", body => $bytes), 201,
+            'the first blob');
+    });
+    my @before = before_reply(201, @all);
+
+    is_durable($data, 'blob data', @before);
+    is_durable($link, 'layer link', @before);
+    parents_synced('first blob', @before);
+    in_order($data, $link, 'the data is there before its link', @before);
+
+    # Nothing of it happens after the reply.
+
+    my $after = @all - @before;
+    my @late = grep { $_->[0] =~ /\A(?:rename|link|mkdir)\z/
+        && $_->[-1] =~ m{\A\Q$v2\E/(?:blobs|repositories/[^_]*/_layers)} }
+        @all[@before .. $#all];
+    is(scalar @late, 0, 'F11 nothing is put in place after the reply')
+        or show(@late);
+}
+
+
+sub second_blob {
+    my $bytes = blob(1000, 'second');
+    my $digest = sha256($bytes);
+    my @before = before_reply(201, events(sub {
+        is_status($t->post("/v2/app/one/blobs/uploads/?digest=$digest",
+            body => $bytes), 201, 'a second blob, by one POST');
+    }));
+
+    is_durable($t->blob_file($digest), 'second blob', @before);
+    is_durable(layer_link('app/one', $digest), 'its link', @before);
+    parents_synced('second blob', @before);
+
+    # Bytes that are there already get their link all the same.
+
+    my $link = layer_link('app/two', $digest);
+    @before = before_reply(201, events(sub {
+        is_status($t->post("/v2/app/two/blobs/uploads/?digest=$digest",
+            body => $bytes), 201, 'the same blob to another repository');
+    }));
+    is_durable($link, 'link to known bytes', @before);
+    parents_synced('known bytes', @before);
+}
+
+
+sub chunked_blob {
+    my $bytes = blob(2_500_000, 'chunked');
+    my $digest = sha256($bytes);
+    my @before = before_reply(201, events(sub {
+        my $l = $t->open_upload('app/one');
+        $t->patch($l, chunks => [unpack '(a100000)*',
+            substr $bytes, 0, 2_000_000]);
+        is_status($t->put("$l?digest=$digest",
+            body => substr $bytes, 2_000_000), 201, 'PATCH and PUT');
+    }));
+
+    is_durable($t->blob_file($digest), 'blob in two parts', @before);
+    is_durable(layer_link('app/one', $digest), 'its link', @before);
+}
+
+
+sub mounted {
+    my $digest = sha256(blob(1000, 'second'));
+    my @before = before_reply(201, events(sub {
+        is_status($t->post('/v2/app/three/blobs/uploads/?from=app/one&mount='
+            . $digest, body => ''), 201, 'a mount');
+    }));
+
+    is_durable(layer_link('app/three', $digest), 'mounted link', @before);
+    parents_synced('mount', @before);
+}
+
+
+sub one_manifest {
+    my $image = image(seed => 'durable');
+    $t->push_blob('img/one', $_) for $image->{config}, @{ $image->{layers} };
+
+    my @before = before_reply(201, events(sub {
+        is_status($t->push_manifest('img/one', 'v1', $image->{bytes}), 201,
+            'a manifest');
+    }));
+    manifest_is_durable('img/one', ['v1'], $image->{digest}, @before);
+
+    # Moved to another manifest.
+
+    my $other = image(seed => 'durable', more => {
+        annotations => { other => 'yes' } });
+    @before = before_reply(201, events(sub {
+        is_status($t->push_manifest('img/one', 'v1', $other->{bytes}), 201,
+            'another one under the same tag');
+    }));
+    manifest_is_durable('img/one', ['v1'], $other->{digest}, @before);
+}
+
+
+sub manifest_is_durable {
+    my ($repo, $tags, $digest, @before) = @_;
+
+    my $data = $t->blob_file($digest);
+    my $revision = revision_link($repo, $digest);
+    my ($alg, $hex) = split /:/, $digest;
+
+    is_durable($data, 'manifest data', @before);
+    is_durable($revision, 'revision link', @before);
+    in_order($data, $revision, 'data before the revision link', @before);
+
+    for my $tag (@$tags) {
+        my $base = $t->repo_dir($repo) . "/_manifests/tags/$tag";
+        is_durable("$base/current/link", "tag $tag", @before);
+        is_durable("$base/index/$alg/$hex/link", "index of tag $tag",
+            @before);
+        in_order($revision, "$base/current/link",
+            'the revision before the tag', @before);
+    }
+    parents_synced('manifest', @before);
+}
+
+
+sub manifest_with_tags {
+    my $image = image(seed => 'tags');
+    $t->push_blob('img/two', $_) for $image->{config}, @{ $image->{layers} };
+
+    my @before = before_reply(201, events(sub {
+        is_status($t->push_manifest('img/two',
+            "$image->{digest}?tag=a&tag=b", $image->{bytes}), 201,
+            'a manifest with two tags');
+    }));
+    manifest_is_durable('img/two', ['a', 'b'], $image->{digest}, @before);
+}
+
+
+# What was deleted stays so: the directory that lost the entry is synced.
+
+sub deleted {
+    my $image = $t->push_image('del/one', 'v1', seed => 'deleted');
+    my $config = sha256($image->{config});
+
+    my %cases = (
+        'a tag' => ['/v2/del/one/manifests/v1',
+            $t->repo_dir('del/one') . '/_manifests/tags/v1'],
+        'a blob' => ["/v2/del/one/blobs/$config",
+            dirname(layer_link('del/one', $config))],
+        'a manifest' => ["/v2/del/one/manifests/$image->{digest}",
+            dirname(revision_link('del/one', $image->{digest}))],
+    );
+
+    for my $what ('a tag', 'a blob', 'a manifest') {
+        my ($uri, $dir) = @{ $cases{$what} };
+        my @before = before_reply(202, events(sub {
+            is_status($t->delete($uri), 202, "delete of $what");
+        }));
+
+        # Either the entry in the directory or the directory itself goes.
+
+        my $gone = last_of(sub {
+            $_->[0] =~ /unlink|rename/
+                && ($_->[1] eq "$dir/link" || $_->[1] eq $dir
+                    || $_->[1] =~ m{\A\Q$dir\E/})
+        }, @before);
+        my $synced = last_of(sub {
+            $_->[0] eq 'sync' && ($_->[1] eq $dir
+                || $_->[1] eq dirname($dir) || $_->[1] =~ m{\A\Q$dir\E})
+        }, @before);
+        ok($gone >= 0 && $synced > $gone,
+            "F11 delete of $what: the directory is synced after it")
+            or do { diag "gone $gone, synced $synced"; show(@before) };
+    }
+}

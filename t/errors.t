@@ -1,0 +1,413 @@
+#!/usr/bin/perl
+
+# What nginx itself refuses inside the location comes as OCI JSON too, with
+# its own headers kept, and an operator's error_page wins over it.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Test::Registry;
+
+my $page = 'this is the page of the operator';
+
+my $t = Test::Registry->new(
+    location => 'registry_delete on;',
+    ports => 12,
+    write => { htpasswd => "user:{PLAIN}secret\n" },
+    http => <<'EOF',
+limit_req_zone $server_port zone=slow:1m rate=1r/m;
+limit_req_zone $server_port zone=slow429:1m rate=1r/m;
+limit_conn_zone $server_port zone=conn:1m;
+EOF
+    servers => <<"EOF",
+server {
+    listen 127.0.0.1:%%PORT1%%;
+    location /v2/ {
+        registry %%ROOT%%;
+        client_max_body_size 2k;
+    }
+}
+server {
+    listen 127.0.0.1:%%PORT2%%;
+    location /v2/ {
+        registry %%ROOT%%;
+        deny all;
+    }
+}
+server {
+    listen 127.0.0.1:%%PORT3%%;
+    location /v2/ {
+        registry %%ROOT%%;
+        registry_delete on;
+        auth_basic "A \\"quoted\\" realm";
+        auth_basic_user_file %%DIR%%/htpasswd;
+    }
+}
+server {
+    listen 127.0.0.1:%%PORT4%%;
+    location /v2/ {
+        registry %%ROOT%%;
+        limit_req zone=slow;
+    }
+}
+server {
+    listen 127.0.0.1:%%PORT5%%;
+    location /v2/ {
+        registry %%ROOT%%;
+        limit_req zone=slow429;
+        limit_req_status 429;
+    }
+}
+server {
+    listen 127.0.0.1:%%PORT6%%;
+    location /v2/ {
+        registry %%ROOT%%;
+        auth_basic "Registry";
+        auth_basic_user_file %%DIR%%/htpasswd;
+        error_page 401 /custom;
+        error_page 404 =410 /custom;
+        error_page 405 \@named;
+    }
+    location = /custom { default_type text/plain; return 200 "$page"; }
+    location \@named { default_type text/plain; return 409 "$page"; }
+}
+server {
+    listen 127.0.0.1:%%PORT7%%;
+    location /v2/ {
+        registry %%ROOT%%;
+        if (\$arg_code = 400) { return 400; }
+        if (\$arg_code = 403) { return 403; }
+        if (\$arg_code = 404) { return 404; }
+        if (\$arg_code = 429) { return 429; }
+        if (\$arg_code = 500) { return 500; }
+        if (\$arg_code = 503) { return 503; }
+        if (\$arg_code = 301) { return 301 /elsewhere; }
+    }
+}
+server {
+    listen 127.0.0.1:%%PORT8%%;
+    location /v2/ {
+        registry %%ROOT%%;
+        auth_request /auth;
+    }
+    location = /auth {
+        internal;
+        if (\$http_x_user = "") { return 401; }
+        if (\$http_x_user = "wrong") { return 403; }
+        if (\$http_x_user = "broken") { return 500; }
+        return 204;
+    }
+}
+server {
+    listen 127.0.0.1:%%PORT9%%;
+    location /v2/ {
+        registry %%ROOT%%;
+        satisfy any;
+        deny all;
+        auth_basic "Registry";
+        auth_basic_user_file %%DIR%%/htpasswd;
+    }
+}
+server {
+    listen 127.0.0.1:%%PORT10%%;
+    location /v2/ {
+        registry %%ROOT%%;
+        limit_except GET {
+            auth_basic "Pushing";
+            auth_basic_user_file %%DIR%%/htpasswd;
+        }
+    }
+}
+server {
+    listen 127.0.0.1:%%PORT11%%;
+    location /v2/ {
+        registry %%ROOT%%;
+        limit_conn conn 1;
+    }
+}
+EOF
+)->run;
+
+my @login = ('Authorization', 'Basic dXNlcjpzZWNyZXQ=');
+my $image = $t->push_image('app', 'v1');
+my $layer = sha256($image->{layers}[0]);
+my $upload = $t->open_upload('app');
+
+too_large();
+denied();
+unauthorized();
+everything_unauthorized();
+rate_limited();
+error_pages();
+returned();
+auth_requests();
+satisfy_any();
+limit_except();
+connections();
+bad_body();
+elsewhere();
+
+finish($t);
+
+
+sub at {
+    my ($n) = @_;
+
+    return (port => $t->extra_port($n));
+}
+
+
+sub too_large {
+    my $l = $t->open_upload('app');
+    my $body = 'x' x 10_000;
+
+    is_error($t->patch($l, body => $body, at(1)), 413,
+        ['SIZE_INVALID', 'MANIFEST_INVALID'], 'A30 413 for a long body');
+    is_error($t->patch($l, chunks => [('x' x 1000) x 10], at(1)), 413,
+        ['SIZE_INVALID', 'MANIFEST_INVALID'], 'A30 413 for chunks');
+    is_error($t->push_manifest('app', 'x', $body, OCI_MANIFEST, at(1)), 413,
+        ['SIZE_INVALID', 'MANIFEST_INVALID'], 'A30 413 for a manifest');
+    is_error($t->put('/v2/APP/manifests/x', body => $body, at(1)), 413,
+        undef, 'A30 413 comes before any look at the name');
+
+    my $r = $t->patch($l, body => 'small', at(1));
+    is_status($r, 202, 'A30 what fits still goes in') or return;
+    like($r->header('Range'), qr/\A0-\d+\z/, 'A30 with a Range');
+    $t->delete($l);
+}
+
+
+sub denied {
+    for my $method (qw(GET PUT POST DELETE PATCH)) {
+        is_error($t->request($method, '/v2/app/manifests/v1', body => '',
+            at(2)), 403, 'DENIED', "deny all: $method");
+    }
+
+    is_error($t->head('/v2/', at(2)), 403, 'DENIED', 'deny all: HEAD');
+}
+
+
+sub unauthorized {
+    my $r = $t->get('/v2/', at(3));
+
+    is_error($r, 401, 'UNAUTHORIZED', 'auth_basic');
+    is_header($r, 'WWW-Authenticate',
+        qr/\ABasic realm="A \\?"quoted\\?" realm"/, 'the challenge is kept');
+    is_status($t->get('/v2/', headers => [\@login], at(3)), 200,
+        'with the password');
+    is_error($t->get('/v2/', headers => [['Authorization',
+        'Basic dXNlcjp3cm9uZw==']], at(3)), 401, 'UNAUTHORIZED',
+        'with a wrong one');
+    is_error($t->get('/v2/', headers => [['Authorization', 'Basic Og==']],
+        at(3)), 401, 'UNAUTHORIZED', 'with an empty one');
+    is_whole($t->get('/v2/app/manifests/v1', headers => [\@login], at(3)),
+        $image->{bytes}, 'a pull with the password');
+
+    my $l = $t->post('/v2/app/blobs/uploads/', body => '',
+        headers => [\@login], at(3))->header('Location');
+    $r = $t->put("$l?digest=" . sha256('login'), body => 'login',
+        headers => [\@login], at(3));
+    is_status($r, 201, 'a push with the password');
+}
+
+
+# Every route and method, right and wrong, before any look at the store: one
+# and the same answer.
+
+sub everything_unauthorized {
+    my @uris = ('/v2/', '/v2/_catalog', '/v2/_catalog?n=x', '/v2/foo',
+        '/v2/app/tags/list', '/v2/none/tags/list', '/v2/APP/tags/list',
+        '/v2/app/manifests/v1', '/v2/app/manifests/none',
+        "/v2/app/manifests/$image->{digest}", '/v2/app/manifests/.bad',
+        "/v2/app/blobs/$layer", '/v2/app/blobs/sha256:x',
+        '/v2/app/blobs/uploads/', '/v2/app/blobs/uploads/?digest=x',
+        $upload, '/v2/app/blobs/uploads/none',
+        "/v2/app/referrers/$image->{digest}",
+        '/v2/app/_nginx/repository/content');
+    my $want = $t->get('/v2/', at(3));
+    my $names = join ',', sort map { $_->[0] } $want->headers;
+
+    for my $uri (@uris) {
+        for my $method (qw(GET HEAD POST PUT PATCH DELETE FOO)) {
+            my $r = $t->request($method, $uri, body => 'x', at(3));
+
+            my @wrong = grep { defined } (
+                $r->status == 401 ? undef : 'status ' . $r->status,
+                $method eq 'HEAD' || $r->body eq $want->body
+                    ? undef : 'body',
+                join(',', sort map { $_->[0] } $r->headers) eq $names
+                    ? undef : 'header names'
+            );
+            ok(!@wrong, "A70 $method $uri without credentials")
+                or diag "differs in: @wrong\n" . $r->as_text;
+        }
+    }
+
+    is_status($t->get($upload), 204, 'A70 nothing has changed');
+    is_status($t->get('/v2/app/manifests/v1'), 200, 'A70 anywhere');
+
+    # A large body behind a refusal: the reply comes at once.
+
+    my $begin = time;
+    my $sent = 0;
+    my $piece = 'z' x 65536;
+    my $r = $t->put("$upload?digest=" . sha256('x'), length => 1 << 30,
+        body => sub { $sent += 65536; $piece }, at(3));
+    is_error($r, 401, 'UNAUTHORIZED', 'A89 401 in front of 1 GB');
+    cmp_ok(time - $begin, '<=', 3, 'A89 at once');
+    cmp_ok($sent, '<', 100 << 20, 'A89 and the body is not read to its end');
+}
+
+
+sub rate_limited {
+    my @r = map { $t->get('/v2/', at(4)) } 1 .. 2;
+    is_status($r[0], 200, 'limit_req: the first one');
+    is_error($r[1], 503, undef, 'limit_req: the second one');
+
+    @r = map { $t->get('/v2/', at(5)) } 1 .. 2;
+    is_status($r[0], 200, 'limit_req_status 429: the first one');
+    is_error($r[1], 429, 'TOOMANYREQUESTS',
+        'limit_req_status 429: the second one');
+}
+
+
+sub error_pages {
+    my $r = $t->get('/v2/', at(6));
+    is($r->status, 401, 'error_page 401');
+    is($r->body, $page, 'the page of the operator wins');
+    is_header($r, 'WWW-Authenticate', qr/Basic/, 'the challenge is kept');
+
+    $r = $t->get('/v2/app/manifests/none', headers => [\@login], at(6));
+    is($r->status, 410, 'error_page 404 =410');
+    is($r->body, $page, 'the page of the operator wins');
+
+    $r = $t->post('/v2/', body => '', headers => [\@login], at(6));
+    is($r->status, 409, 'error_page 405 in a named location');
+    is($r->body, $page, 'the page of the operator wins');
+
+    is_whole($t->get('/v2/app/manifests/v1', headers => [\@login], at(6)),
+        $image->{bytes}, 'and what is right is served');
+}
+
+
+sub returned {
+    my %codes = (400 => undef, 403 => 'DENIED', 404 => undef,
+        429 => 'TOOMANYREQUESTS', 500 => undef, 503 => undef);
+
+    for my $code (sort keys %codes) {
+        is_error($t->get("/v2/app/manifests/v1?code=$code", at(7)), $code,
+            $codes{$code}, "return $code");
+        is_error($t->head("/v2/app/manifests/v1?code=$code", at(7)), $code,
+            $codes{$code}, "return $code for HEAD");
+        is_error($t->put("/v2/app/manifests/v2?code=$code", at(7),
+            body => 'x' x 5000), $code, $codes{$code}, "return $code for PUT");
+    }
+
+    my $r = $t->get('/v2/?code=301', at(7));
+    is($r->status, 301, 'a redirect stays one');
+    is_whole($t->get('/v2/app/manifests/v1', at(7)), $image->{bytes},
+        'and without a code it is served');
+}
+
+
+sub auth_requests {
+    is_error($t->get('/v2/', at(8)), 401, 'UNAUTHORIZED', 'auth_request 401');
+    is_error($t->get('/v2/', headers => { 'X-User' => 'wrong' }, at(8)), 403,
+        'DENIED', 'auth_request 403');
+    is_error($t->get('/v2/', headers => { 'X-User' => 'broken' }, at(8)),
+        500, undef, 'auth_request 500');
+
+    my %user = (headers => { 'X-User' => 'me' });
+    is_status($t->get('/v2/', %user, at(8)), 200, 'auth_request 204');
+
+    my $bytes = blob(200_000, 'auth_request');
+    my $r = $t->post('/v2/app/blobs/uploads/', body => '', %user, at(8));
+    is_status($r, 202, 'auth_request: POST');
+    $r = $t->put($r->header('Location') . '?digest=' . sha256($bytes),
+        body => $bytes, %user, at(8));
+    is_status($r, 201, 'auth_request: PUT with a body');
+    is_whole($t->get('/v2/app/blobs/' . sha256($bytes), %user, at(8)), $bytes,
+        'auth_request: GET');
+}
+
+
+sub satisfy_any {
+    my $r = $t->get('/v2/', at(9));
+    is_error($r, 401, 'UNAUTHORIZED', 'satisfy any: neither');
+    is_header($r, 'WWW-Authenticate', qr/\ABasic/);
+    is_status($t->get('/v2/', headers => [\@login], at(9)), 200,
+        'satisfy any: the password');
+}
+
+
+# Anybody pulls, users push, by nginx's own means.
+
+sub limit_except {
+    is_whole($t->get('/v2/app/manifests/v1', at(10)), $image->{bytes},
+        'limit_except: anybody pulls');
+    is_whole($t->get("/v2/app/blobs/$layer", at(10)), $image->{layers}[0],
+        'limit_except: blobs too');
+    is_status($t->head("/v2/app/blobs/$layer", at(10)), 200,
+        'limit_except: HEAD');
+    is_error($t->post('/v2/app/blobs/uploads/', body => '', at(10)), 401,
+        'UNAUTHORIZED', 'limit_except: nobody pushes');
+
+    my $r = $t->post('/v2/app/blobs/uploads/', body => '', at(10),
+        headers => [\@login]);
+    is_status($r, 202, 'limit_except: a user pushes');
+    is_status($t->put($r->header('Location') . '?digest=' . sha256('le'),
+        body => 'le', at(10), headers => [\@login]), 201,
+        'limit_except: to the end');
+    is_status($t->push_manifest('app', 'le', $image->{bytes}, OCI_MANIFEST,
+        at(10), headers => [['Content-Type', OCI_MANIFEST], \@login]), 201,
+        'limit_except: a manifest too');
+}
+
+
+sub connections {
+    my $c = $t->connect(at(11));
+    my $l = $t->open_upload('app');
+
+    $c->start('PATCH', $l, length => 10);
+    $c->send('12345');
+    my $r;
+    wait_for(3, sub { $r = $t->get('/v2/', at(11)); $r->status == 503 });
+    is_error($r, 503, undef, 'limit_conn');
+    $c->send('67890');
+    is_status($c->reply, 202, 'and the one that is in goes on');
+}
+
+
+# Refused while the body is read: the module has begun already.
+
+sub bad_body {
+    my $l = $t->open_upload('app');
+    my $c = $t->connect;
+
+    $c->send("PATCH $l HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+        . "\r\n5\r\nhello\r\nzz\r\n");
+    my $r = $c->reply(method => 'PATCH');
+    is_error($r, 400, undef, 'A33 a bad chunk: JSON as well');
+
+    $c = $t->connect;
+    $c->send("PUT /v2/app/manifests/x HTTP/1.1\r\nHost: a\r\n"
+        . "Content-Type: " . OCI_MANIFEST . "\r\n"
+        . "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n");
+    $r = $c->reply(method => 'PUT');
+    is_error($r, 400, undef, 'A33 a bad chunk in a manifest');
+}
+
+
+# Outside the location nginx speaks as it always does.
+
+sub elsewhere {
+    my $r = $t->get('/nothing/here');
+
+    is($r->status, 404, 'outside the location');
+    like($r->header('Content-Type'), qr{text/html}, 'errors are HTML');
+    has_no_header($r, 'Docker-Distribution-Api-Version');
+}

@@ -1,0 +1,187 @@
+package Test::Registry::Process;
+
+# Processes as /proc shows them, and waiting with an end.
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use POSIX qw(WNOHANG);
+use Time::HiRes qw(time sleep);
+
+our @EXPORT = qw(
+    wait_for alive children command_of rss_of fds_of threads_of free_port
+    reap run_command
+);
+
+
+# Calls code until it is true; returns what it gave, or its last false value
+# after the given seconds.
+
+sub wait_for {
+    my ($seconds, $code) = @_;
+
+    my $deadline = time + $seconds;
+    for ( ;; ) {
+        my $got = $code->();
+        return $got if $got || time >= $deadline;
+        sleep 0.02;
+    }
+}
+
+
+sub _read {
+    my ($path) = @_;
+
+    open my $fh, '<:raw', $path or return undef;
+    local $/;
+    return scalar(<$fh>) // '';
+}
+
+
+# False for zombies too.
+
+sub alive {
+    my ($pid) = @_;
+
+    my $stat = _read("/proc/$pid/stat");
+    return defined $stat && $stat =~ /\) ([A-Z])/ && $1 ne 'Z' && $1 ne 'X';
+}
+
+
+sub children {
+    my ($pid) = @_;
+
+    my @all;
+    opendir my $dh, '/proc' or return ();
+    for my $p (grep { /\A\d+\z/ } readdir $dh) {
+        my $stat = _read("/proc/$p/stat");
+        next if !defined $stat || $stat !~ /\) ([A-Z]) (\d+)/;
+        push @all, $p if $2 == $pid && $1 ne 'Z';
+    }
+
+    return sort { $a <=> $b } @all;
+}
+
+
+sub command_of {
+    my ($pid) = @_;
+
+    my $cmd = _read("/proc/$pid/cmdline") // '';
+    $cmd =~ tr/\0/ /;
+    $cmd =~ s/\s+\z//;
+    return $cmd;
+}
+
+
+# Resident bytes.
+
+sub rss_of {
+    my ($pid) = @_;
+
+    my $status = _read("/proc/$pid/status") // '';
+    return $status =~ /^VmRSS:\s+(\d+) kB/m ? $1 * 1024 : 0;
+}
+
+
+# Targets of a process's open descriptors.
+
+sub fds_of {
+    my ($pid) = @_;
+
+    opendir my $dh, "/proc/$pid/fd" or return ();
+    return grep { defined } map { readlink "/proc/$pid/fd/$_" }
+        grep { /\A\d+\z/ } readdir $dh;
+}
+
+
+sub threads_of {
+    my ($pid) = @_;
+
+    opendir my $dh, "/proc/$pid/task" or return ();
+    return sort { $a <=> $b } grep { /\A\d+\z/ } readdir $dh;
+}
+
+
+# A loopback port nobody has, below the range the kernel draws from.
+
+my %given;
+
+sub free_port {
+    require IO::Socket::INET;
+
+    for (1 .. 200) {
+        my $port = 12000 + int rand 20000;
+        next if $given{$port};
+
+        my $s = IO::Socket::INET->new(
+            LocalAddr => '127.0.0.1', LocalPort => $port, Proto => 'tcp',
+            Listen => 1) or next;
+        close $s;
+        $given{$port} = 1;
+        return $port;
+    }
+
+    die "no free port on 127.0.0.1\n";
+}
+
+
+# Waits for a child of ours to end: its wait status, or undef at the deadline.
+
+sub reap {
+    my ($pid, $seconds) = @_;
+
+    my $status;
+    wait_for($seconds, sub {
+        my $got = waitpid $pid, WNOHANG;
+        return 0 if $got == 0;
+        $status = $got == $pid ? $? : -1;
+        return 1;
+    });
+    return $status;
+}
+
+
+# Runs a command with a time limit: (exit code, stdout and stderr together).
+# Exit code -1: killed at the limit.
+
+sub run_command {
+    my ($seconds, @command) = @_;
+
+    pipe my $out, my $in or die "pipe: $!\n";
+
+    my $pid = fork;
+    die "fork: $!\n" if !defined $pid;
+
+    if (!$pid) {
+        close $out;
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>&', $in;
+        open STDERR, '>&', $in;
+        exec { $command[0] } @command or do {
+            print STDERR "$command[0]: $!\n";
+            POSIX::_exit(127);
+        };
+    }
+
+    close $in;
+    my ($text, $deadline) = ('', time + $seconds);
+    for ( ;; ) {
+        my $left = $deadline - time;
+        my $rin = '';
+        vec($rin, fileno $out, 1) = 1;
+        if ($left <= 0 || !select($rin, undef, undef, $left)) {
+            kill 'KILL', $pid;
+            waitpid $pid, 0;
+            return (-1, "$text\n(killed after $seconds s)");
+        }
+        my $n = sysread $out, $text, 65536, length $text;
+        last if !$n;
+    }
+
+    waitpid $pid, 0;
+    return ($? & 127 ? -1 : $? >> 8, $text);
+}
+
+
+1;

@@ -1,0 +1,392 @@
+#!/usr/bin/perl
+
+# Many at once, slow ones, odd ones, a full queue, a slow disk.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+use Test::Registry;
+use Test::Registry::Trace;
+
+
+pipelining();
+odd_headers();
+mirrored();
+slow_uploads();
+slow_downloads();
+idle_connections();
+many_sessions();
+queue_overflow();
+slow_disk();
+
+done_testing();
+
+
+sub pipelining {
+    my $t = Test::Registry->new->run;
+    my $image = $t->push_image('app', 'v1', layers => [blob(50_000, 'pipe')]);
+    my $layer = sha256($image->{layers}[0]);
+    my $l = $t->open_upload('app');
+
+    my @requests = (
+        ['GET', '/v2/'], ['HEAD', "/v2/app/blobs/$layer"],
+        ['GET', "/v2/app/blobs/$layer"], ['GET', '/v2/app/manifests/none'],
+        ['HEAD', '/v2/app/manifests/none'], ['GET', '/v2/app/manifests/v1'],
+        ['PATCH', $l, 'abc'], ['GET', $l], ['GET', '/v2/app/tags/list'],
+        ['PUT', "$l?digest=" . sha256('abcdef'), 'def'],
+        ['GET', '/v2/app/blobs/' . sha256('abcdef')],
+        ['GET', '/v2/', 'a body that nobody wants'], ['GET', '/v2/_catalog']
+    );
+    my @want = (200, 200, 200, 404, 404, 200, 202, 204, 200, 201, 200, 200,
+        200);
+
+    my $c = $t->connect;
+    my $bytes = '';
+    for my $r (@requests) {
+        my ($method, $uri, $body) = @$r;
+        $bytes .= $c->head($method, $uri, body => $body) . ($body // '');
+    }
+    $c->send($bytes);
+
+    for my $i (0 .. $#requests) {
+        my $r = $c->reply(method => $requests[$i][0]);
+        is($r->status, $want[$i], "pipelined: @{$requests[$i]}[0, 1]")
+            or diag $r->as_text;
+        is($r->body, 'abcdef', 'the bytes that were just pushed')
+            if $i == 10;
+    }
+
+    # The same, a few bytes at a time.
+
+    $l = $t->open_upload('app');
+    $bytes = $c->head('PATCH', $l, body => 'xyz') . 'xyz'
+        . $c->head('GET', $l);
+    for my $piece (unpack '(a3)*', $bytes) {
+        $c->send($piece);
+        sleep 0.001;
+    }
+    is($c->reply(method => 'PATCH')->status, 202, 'three bytes at a time');
+    is_header($c->reply, 'Range', '0-2', 'and the request behind it');
+
+    $t->finish;
+}
+
+
+sub odd_headers {
+    my $t = Test::Registry->new->run;
+
+    my @table = (
+        ["X-Big: " . 'x' x 40_000, [400, 431, 494]],
+        [join("\r\n", map { "X-$_: y" } 1 .. 1000), [200, 400, 431]],
+        ["X-A: b\r\n folded", [400]], ["X-A: b\0c", [400]],
+        ["X-A: b\rc", [400]], ['X-A : b', [400, 200]],
+        ['no colon here', [200, 400]],
+        ["Range: bytes=0-1\r\nRange: bytes=2-3", [200, 206, 400]],
+        ["Accept: */*\r\nAccept: text/html", [200]],
+    );
+
+    for my $row (@table) {
+        my ($header, $want) = @$row;
+        my $c = $t->connect;
+        $c->send("GET /v2/ HTTP/1.1\r\nHost: a\r\n$header\r\n"
+            . "Connection: close\r\n\r\n");
+        my $r = $c->reply(timeout => 5);
+        my $name = substr $header =~ s/[^\x20-\x7e]/./gr, 0, 40;
+        ok((grep { $r->status == $_ } @$want), "A102 $name")
+            or diag $r->as_text;
+    }
+
+    for my $method ('GET', 'HEAD', 'DELETE', 'POST', 'PATCH', 'PUT') {
+        my $c = $t->connect;
+        $c->send("$method /v2/ HTTP/1.1\r\n\r\n");
+        is($c->reply(timeout => 5)->status, 400, "A102 $method without Host");
+    }
+
+    is_status($t->get('/v2/'), 200, 'A102 the worker goes on');
+    $t->finish;
+}
+
+
+# mirror reads the whole body first: the module gets it from memory or from a
+# temporary file.
+
+sub mirrored {
+    my $t = Test::Registry->new(
+        server => 'location = /mirror { internal; return 204; }',
+        location => 'mirror /mirror; client_body_buffer_size 16k;')->run;
+
+    for my $size (0, 100, 100_000, 3_000_000) {
+        my $bytes = blob($size, "mirror $size");
+        my $digest = sha256($bytes);
+        my $l = $t->open_upload('app');
+        my $half = int $size / 2;
+
+        is_status($t->patch($l, body => substr $bytes, 0, $half), 202,
+            "mirror: PATCH of $half bytes");
+        is_status($t->put("$l?digest=$digest",
+            chunks => [substr $bytes, $half]), 201, 'mirror: PUT in chunks');
+        is_whole($t->get("/v2/app/blobs/$digest"), $bytes,
+            'mirror: the bytes are right');
+        is_status($t->post('/v2/app/blobs/uploads/?digest='
+            . sha512($bytes), body => $bytes), 201, 'mirror: one POST');
+    }
+
+    my $image = eval { $t->push_image('app', 'v1') };
+    ok($image, 'mirror: an image') or diag $@;
+    my $data = manifest($image->{data}{config}, []);
+    my $big = padded_manifest($data, 300_000);
+    is_status($t->push_manifest('app', 'big', $big), 201,
+        'mirror: a manifest in a temporary file');
+    is_whole($t->get('/v2/app/manifests/big'), $big, 'mirror: is right');
+
+    my $over = padded_manifest($data, (4 << 20) + 1);
+    is_error($t->push_manifest('app', 'over', $over), 413,
+        ['MANIFEST_INVALID', 'SIZE_INVALID'], 'mirror: one that is too large');
+
+    my @left = glob "$t->{dir}/temp/client_body/*";
+    is("@left", '', 'mirror: no temporary file is left');
+    $t->finish;
+}
+
+
+# 500 uploads on one worker, all slow, all finishing.
+
+sub slow_uploads {
+    my $t = Test::Registry->new(http => 'client_body_timeout 60s;')->run;
+    my ($pid) = $t->workers;
+    my $n = $ENV{TEST_NGINX_SMALL} ? 50 : 500;
+    my $bytes = blob(200_000, 'slow');
+    my $digest = sha256($bytes);
+
+    my $first = $t->open_upload('warm');
+    $t->put("$first?digest=$digest", body => $bytes);
+    my $before = rss_of($pid);
+    my @fds = fds_of($pid);
+
+    my (@c, @l);
+    for my $i (0 .. $n - 1) {
+        push @l, $t->open_upload("slow/r$i");
+        push @c, $t->connect(timeout => 60);
+        $c[$i]->start('PUT', "$l[$i]?digest=$digest",
+            length => length $bytes);
+    }
+
+    my $peak = 0;
+    for my $round (0 .. 9) {
+        $_->send(substr $bytes, $round * 20_000, 20_000) for @c;
+        my $rss = rss_of($pid);
+        $peak = $rss if $rss > $peak;
+
+        if ($round == 5) {
+            my $begin = time;
+            is_status($t->get('/v2/'), 200, "A114 $n slow uploads meanwhile");
+            cmp_ok(time - $begin, '<', 1, 'A114 others are served at once');
+            my $b = blob(10_000, 'other');
+            is_status($t->post('/v2/app/blobs/uploads/?digest=' . sha256($b),
+                body => $b), 201, 'A114 another push works meanwhile');
+        }
+    }
+
+    my @status = map { $_->reply->status } @c;
+    is((grep { $_ == 201 } @status) + 0, $n, "A114 all $n finish");
+    my $each = ($peak - $before) / $n;
+
+    SKIP: {
+        skip 'a sanitizer needs memory of its own', 1 if sanitized();
+        cmp_ok($each, '<', 3 << 20, sprintf 'A114 %.0f KiB each, less than '
+            . '3 MiB', $each / 1024);
+    }
+
+    $_->close for @c;
+    ok(wait_for(10, sub { fds_of($pid) <= @fds + 5 }),
+        'S5 the descriptors are back') or diag scalar(fds_of($pid)), ' of ',
+            scalar @fds;
+    is_whole($t->get("/v2/slow/r0/blobs/$digest"), $bytes,
+        'A114 the bytes are right');
+    $t->finish;
+}
+
+
+sub slow_downloads {
+    my $t = Test::Registry->new(server => 'send_timeout 2s;')->run;
+    my ($pid) = $t->workers;
+    my $bytes = blob(20_000_000, 'slow down');
+    my $digest = $t->push_blob('app', $bytes);
+    my @fds = fds_of($pid);
+    my $before = rss_of($pid);
+
+    my @c = map { $t->connect } 1 .. 200;
+    $_->start('GET', "/v2/app/blobs/$digest") for @c;
+    sleep 0.5;
+
+    SKIP: {
+        skip 'a sanitizer needs memory of its own', 1 if sanitized();
+        my $each = (rss_of($pid) - $before) / 200;
+        cmp_ok($each, '<', 256 << 10, sprintf
+            'A114 %.0f KiB for each download that nobody reads',
+            $each / 1024);
+    }
+
+    my $begin = time;
+    is_status($t->get('/v2/'), 200, 'A114 others are served');
+    cmp_ok(time - $begin, '<', 1, 'A114 at once');
+    ok(wait_for(10, sub { fds_of($pid) <= @fds + 5 }),
+        'A114 send_timeout closes them') or diag scalar fds_of($pid);
+
+    # What arrives of such a one is cut and not ended early.
+
+    my $r = $c[0]->reply;
+    ok(!$r->complete && $r->body eq substr($bytes, 0, length $r->body),
+        'S2 a reply that cannot be completed is cut');
+    $_->close for @c;
+    $t->finish;
+}
+
+
+sub idle_connections {
+    my $t = Test::Registry->new(http => 'keepalive_timeout 30s;')->run;
+    my ($pid) = $t->workers;
+    my $image = $t->push_image('app', 'v1');
+    my $before = rss_of($pid);
+
+    my @c = map { $t->connect } 1 .. 500;
+    my $bad = 0;
+    for (@c) {
+        $bad++ if $_->get('/v2/app/manifests/v1')->status != 200;
+        my $r = $_->post('/v2/app/blobs/uploads/?digest=' . sha256('idle'),
+            body => 'idle');
+        $bad++ if $r->status != 201;
+    }
+    is($bad, 0, '500 connections, a pull and a push on each');
+
+    SKIP: {
+        skip 'a sanitizer needs memory of its own', 1 if sanitized();
+        my $each = (rss_of($pid) - $before) / 500;
+        cmp_ok($each, '<', 64 << 10, sprintf
+            '%.1f KiB for each idle connection', $each / 1024);
+    }
+
+    $_->close for @c;
+    $t->finish;
+}
+
+
+# Sessions without bytes cost the worker nothing.
+
+sub many_sessions {
+    my $t = Test::Registry->new->run;
+    my ($pid) = $t->workers;
+    my $c = $t->connect;
+    my @fds = fds_of($pid);
+    my (@l, $bad);
+
+    for (1 .. 1000) {
+        my $r = $c->post('/v2/app/blobs/uploads/', body => '');
+        $r->status == 202 ? push @l, $r->header('Location') : $bad++;
+    }
+    is($bad // 0, 0, 'A113 a thousand open sessions');
+    cmp_ok(scalar fds_of($pid), '<=', @fds + 5,
+        'A113 hold no descriptors');
+    $bad = grep { $c->delete($_)->status != 204 } @l;
+    is($bad, 0, 'A113 all of them can be cancelled');
+    my @left = glob $t->repo_dir('app') . '/_uploads/*';
+    is(scalar @left, 0, 'A113 and leave nothing');
+    $t->finish;
+}
+
+
+# A pool of one thread with room for one task, and a disk that takes its time.
+
+sub queue_overflow {
+    SKIP: {
+        skip_tests(Test::Registry::Trace::why(), 6)
+            if !Test::Registry::Trace::available();
+
+        my $t = Test::Registry->new(
+            main => 'thread_pool tiny threads=1 max_queue=1;',
+            location => 'registry_thread_pool tiny;')->run;
+        my $image = $t->push_image('app', 'v1');
+        my @l = map { $t->open_upload('app') } 1 .. 20;
+        my ($pid) = $t->workers;
+
+        $t->allow_log(qr/thread pool "tiny" queue overflow/);
+        my $trace = Test::Registry::Trace->attach($pid,
+            calls => ['fsync', 'fdatasync', 'openat'],
+            inject => ['fsync,fdatasync:delay_enter=100000']);
+        my @c = map { $t->connect(timeout => 30) } @l;
+        $c[$_]->start('PUT', "$l[$_]?digest=" . sha256("o$_"),
+            body => "o$_") for 0 .. $#c;
+        $c[$_]->send("o$_") for 0 .. $#c;
+        my @r = map { $_->reply } @c;
+        $trace->stop;
+
+        my ($no) = grep { $_->status == 503 || $_->status == 429 } @r;
+        ok($no, 'F25 a full queue: some are refused') or diag join ' ',
+            map { $_->status } @r;
+        is_error($no, [503, 429], 'TOOMANYREQUESTS', 'F25 as JSON') if $no;
+        is_header($no, 'Retry-After', qr/\A[1-9]\d*\z/) if $no;
+        my @odd = grep { $_->status !~ /\A(?:201|503|429)\z/ } @r;
+        is(scalar @odd, 0, 'F25 the others are done')
+            or diag $odd[0]->as_text;
+
+        # Those that were refused are as they were before.
+
+        my $bad = 0;
+        for my $i (grep { $r[$_]->status != 201 } 0 .. $#r) {
+            my $again = $t->put("$l[$i]?digest=" . sha256("o$i"),
+                body => "o$i");
+            $bad++, diag $again->as_text if $again->status != 201;
+        }
+        is($bad, 0, 'F25 and a second try works');
+        is_whole($t->get('/v2/app/manifests/v1'), $image->{bytes},
+            'F25 everything else too');
+        $t->finish;
+    }
+}
+
+
+# Every fsync takes two seconds; the event loop does not mind.
+
+sub slow_disk {
+    SKIP: {
+        skip_tests(Test::Registry::Trace::why(), 4)
+            if !Test::Registry::Trace::available();
+
+        my $t = Test::Registry->new->run;
+        my $image = $t->push_image('app', 'v1');
+        my $l = $t->open_upload('app');
+        my ($pid) = $t->workers;
+        my $other = $t->connect;
+        $other->get('/v2/');
+
+        my $trace = Test::Registry::Trace->attach($pid,
+            calls => ['fsync', 'fdatasync'],
+            inject => ['fsync,fdatasync:delay_exit=500000']);
+        my $c = $t->connect(timeout => 60);
+        $c->start('PUT', "$l?digest=" . sha256('slow disk'),
+            body => 'slow disk');
+        $c->send('slow disk');
+
+        my ($slow, $n) = (0, 0);
+        my $begin = time;
+        while (!$c->wait_head(time) && time - $begin < 30) {
+            my $at = time;
+            $other->get($n++ % 2 ? '/v2/' : '/v2/app/manifests/v1');
+            $slow = time - $at if time - $at > $slow;
+        }
+        my $took = time - $begin;
+        is_status($c->reply, 201, 'F24 a push while fsync takes 500 ms');
+        $trace->stop;
+
+        cmp_ok($took, '>', 0.9, 'F24 it waits for them');
+        cmp_ok($n, '>', 20, 'F24 others are served meanwhile');
+        cmp_ok($slow, '<', 0.25, 'F24 without waiting');
+        $t->finish;
+    }
+}

@@ -1,0 +1,374 @@
+#!/usr/bin/perl
+
+# A store that is full, damaged, or has things planted in it that do not
+# belong there.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use File::Temp ();
+use POSIX ();
+use Test::More;
+use Time::HiRes qw(time);
+
+use Test::Registry;
+
+
+full_disk();
+no_inodes();
+planted_links();
+planted_objects();
+broken_links();
+
+done_testing();
+
+
+sub on_tmpfs {
+    my ($options, $code) = @_;
+
+    my $dir = File::Temp::tempdir('registry-tmpfs-XXXXXXXX', TMPDIR => 1);
+    my ($rc, $out) = run_command(10, 'mount', '-t', 'tmpfs', '-o', $options,
+        'tmpfs', $dir);
+
+    if ($rc != 0) {
+        rmdir $dir;
+        skip_tests("cannot mount a tmpfs: $out", 8);
+    }
+
+    my $ok = eval { $code->($dir); 1 };
+    my $error = $@;
+    ($rc, $out) = run_command(10, 'umount', $dir);
+    is($rc, 0, 'nothing keeps the file system busy') or do {
+        diag $out;
+        run_command(10, 'umount', '-l', $dir);
+    };
+    rmdir $dir;
+    die $error if !$ok;
+}
+
+
+sub full_disk {
+    SKIP: {
+        skip_tests('mounting needs root', 10) if $> != 0;
+
+        on_tmpfs('size=8m', sub {
+            my ($dir) = @_;
+            my $t = Test::Registry->new(root => "$dir/data",
+                location => 'registry_delete on;')->run;
+            my $image = $t->push_image('app', 'v1');
+            my $layer = sha256($image->{layers}[0]);
+            my $big = blob(12 << 20, 'full');
+
+            for my $how (qw(body chunks)) {
+                my $l = $t->open_upload('app');
+                my $r = $t->put("$l?digest=" . sha256($big),
+                    $how => $how eq 'body' ? $big : [$big]);
+                is_error($r, [403, 500, 503, 507], undef,
+                    "F15 a disk that is full: $how");
+                is_error($t->head('/v2/app/blobs/' . sha256($big)), 404,
+                    'BLOB_UNKNOWN', 'F14 and no 2xx');
+                $t->delete($l);
+            }
+
+            # Full to the last page.
+
+            my $l = $t->open_upload('app');
+            $t->patch($l, body => $big);
+            open my $fh, '>', "$dir/filler" or die "filler: $!\n";
+            1 while defined syswrite $fh, 'x' x 4096;
+            close $fh;
+
+            is_whole($t->get('/v2/app/manifests/v1'), $image->{bytes},
+                'F15 pulls work while it is full');
+            is_whole($t->get("/v2/app/blobs/$layer"), $image->{layers}[0],
+                'F15 blobs too');
+            is_status($t->get('/v2/app/tags/list'), 200, 'F15 and lists');
+            my $r = $t->push_manifest('app', 'v2', to_json({
+                %{ $image->{data} }, annotations => { a => 'x' x 8000 } }));
+            is_error($r, [403, 500, 503, 507], undef,
+                'F14 a manifest while it is full');
+            is_error($t->get('/v2/app/manifests/v2'), 404,
+                'MANIFEST_UNKNOWN', 'F14 is not there');
+            is_status($t->delete('/v2/app/manifests/v1'), 202,
+                'F15 a delete works while it is full');
+
+            unlink "$dir/filler";
+            $r = $t->delete($l);
+            ok($r->status == 204 || $r->status == 404,
+                'F15 the upload is cancelled or gone') or diag $r->as_text;
+            my $again = eval { $t->push_image('app', 'v3',
+                layers => [blob(2 << 20, 'again')]) };
+            ok($again, 'F15 pushing works again without a restart')
+                or diag $@;
+            $t->finish;
+        });
+    }
+}
+
+
+sub no_inodes {
+    SKIP: {
+        skip_tests('mounting needs root', 6) if $> != 0;
+
+        on_tmpfs('size=64m,nr_inodes=120', sub {
+            my ($dir) = @_;
+            my $t = Test::Registry->new(root => "$dir/data",
+                location => 'registry_delete on;')->run;
+            my $image = $t->push_image('app', 'v1');
+            my ($r, $n);
+
+            for $n (1 .. 60) {
+                $r = $t->post("/v2/app/blobs/uploads/?digest="
+                    . sha256("inode $n"), body => "inode $n");
+                last if $r->status != 201;
+            }
+            is_error($r, [403, 500, 503, 507], undef, 'F16 no inodes left');
+            is_whole($t->get('/v2/app/manifests/v1'), $image->{bytes},
+                'F16 pulls work');
+            is_status($t->get('/v2/app/tags/list'), 200, 'F16 lists work');
+            is_status($t->delete('/v2/app/manifests/v1'), 202,
+                'F16 deletes work');
+            $t->finish;
+        });
+    }
+}
+
+
+# Symbolic links in the store that lead out of it.
+
+sub planted_links {
+    my $t = Test::Registry->new(location => 'registry_delete on;')->run;
+    my $image = $t->push_image('app', 'v1');
+    my $out = "$t->{dir}/outside";
+    my $secret = 'a secret outside of the store';
+    my $v2 = $t->root . '/docker/registry/v2';
+
+    mkdir $out;
+    $t->write_file('outside/data', $secret);
+    $t->write_file('outside/link', $image->{digest});
+
+    # A repository.
+
+    system('cp', '-a', $t->repo_dir('app') . '/.', $out);
+    symlink $out, $t->repo_dir('evil') or die $!;
+    is_gone($t->get('/v2/evil/manifests/v1'), 'A110 a repository');
+    is_gone($t->get('/v2/evil/tags/list'), 'A110 its tags');
+    my $up = $t->post('/v2/evil/blobs/uploads/', body => '');
+    ok($up->status >= 400, 'A110 an upload to it') or diag $up->as_text;
+    $up = $t->delete('/v2/evil/manifests/v1');
+    ok($up->status >= 400, 'A110 a delete in it') or diag $up->as_text;
+    $up = $t->delete('/v2/evil/_nginx/repository/content');
+    ok(-d "$out/_manifests/tags/v1", 'A110 nor is it emptied')
+        or diag $up->as_text;
+    my @names = names_of($t->get('/v2/_catalog'), 'repositories');
+    is("@names", 'app', 'A110 it is not listed');
+
+    # The data of a blob, its directory, a link file, a tag.
+
+    my $d = sha256($secret);
+    my $blob = $t->blob_file($d);
+    my ($hex) = $d =~ /:(.*)/;
+    my $layer = $t->repo_dir('app') . "/_layers/sha256/$hex";
+    system('mkdir', '-p', $layer, $blob =~ s{/data\z}{}r);
+    $t->write_file("$layer/link", $d);
+    symlink "$out/data", $blob or die $!;
+    my $r = $t->get("/v2/app/blobs/$d");
+    is_gone($r, 'A110 data is a symbolic link');
+    unlike($r->body, qr/secret/, 'A110 and is not read');
+    unlink $blob;
+
+    my $good = $t->push_blob('app', 'good');
+    my ($goodhex) = $good =~ /:(.*)/;
+    my $link = $t->repo_dir('app') . "/_layers/sha256/$goodhex/link";
+    rename $link, "$out/good" or die $!;
+    symlink "$out/good", $link or die $!;
+    is_gone($t->get("/v2/app/blobs/$good"),
+        'A110 the link is a symbolic link');
+    unlink $link;
+
+    my $tag = $t->repo_dir('app') . '/_manifests/tags/evil';
+    mkdir $tag;
+    symlink $out, "$tag/current" or die $!;
+    is_gone($t->get('/v2/app/manifests/evil'),
+        'A110 current is a symbolic link');
+    unlink "$tag/current";
+    mkdir "$tag/current";
+    symlink "$out/link", "$tag/current/link" or die $!;
+    is_gone($t->get('/v2/app/manifests/evil'),
+        'A110 current/link is a symbolic link');
+    system('rm', '-rf', $tag);
+
+    # The data of an upload.
+
+    my $l = $t->open_upload('app');
+    $t->patch($l, body => 'abc');
+    my $data = $t->repo_dir('app') . '/_uploads/'
+        . ($l =~ m{([^/]+)\z})[0] . '/data';
+    unlink $data;
+    symlink "$out/data", $data or die "$data: $!";
+    $r = $t->patch($l, body => 'overwritten');
+    ok($r->status >= 400, 'A110 data of an upload is a symbolic link')
+        or diag $r->as_text;
+    $r = $t->put("$l?digest=$d", body => '');
+    ok($r->status >= 400, 'A110 and cannot be closed') or diag $r->as_text;
+    $t->delete($l);
+    open my $fh, '<', "$out/data" or die $!;
+    is(scalar <$fh>, $secret, 'A110 nothing outside is written');
+
+    system('rm', '-rf', "$layer", $blob =~ s{/data\z}{}r,
+        $t->repo_dir('evil'),
+        $t->repo_dir('app') . '/_uploads',
+        $t->repo_dir('app') . "/_layers/sha256/$goodhex");
+    is_whole($t->get('/v2/app/manifests/v1'), $image->{bytes},
+        'A110 the rest is served');
+    $t->finish;
+}
+
+
+sub is_gone {
+    my ($r, $name) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    return is_error($r, [404, 500], undef, $name);
+}
+
+
+# What is neither file nor directory: answered at once, and no thread hangs.
+
+sub planted_objects {
+    my $t = Test::Registry->new(location => 'registry_delete on;',
+        main => 'thread_pool two threads=2;',
+        http => 'registry_thread_pool two;',
+        user => $> == 0 ? 'nobody' : 'root')->run;
+    my $image = $t->push_image('app', 'v1');
+
+    my %plant = (
+        'a FIFO' => sub { POSIX::mkfifo($_[0], 0666) or die "mkfifo: $!\n" },
+        'a directory' => sub { mkdir $_[0] or die "mkdir: $!\n" },
+        'a socket' => sub {
+            require IO::Socket::UNIX;
+            my $here = "$t->{dir}/s";
+            unlink $here;
+            IO::Socket::UNIX->new(Local => $here, Listen => 1)
+                or die "socket: $!\n";
+            rename $here, $_[0] or die "rename: $!\n";
+        },
+        'a file of mode 000' => sub {
+            $t->write_file($_[0], 'x');
+            chmod 0, $_[0];
+        },
+    );
+    $plant{'a device'} = sub {
+        system('mknod', $_[0], 'c', 1, 5) == 0 or die "mknod\n";
+    } if $> == 0;
+
+    for my $what (sort keys %plant) {
+        my $d = $t->push_blob('app', "for $what");
+        my ($hex) = $d =~ /:(.*)/;
+        my $dir = $t->repo_dir('app');
+        my %places = (
+            data => [$t->blob_file($d), "/v2/app/blobs/$d"],
+            link => ["$dir/_layers/sha256/$hex/link", "/v2/app/blobs/$d"],
+            current => ["$dir/_manifests/tags/odd/current/link",
+                '/v2/app/manifests/odd'],
+        );
+        $t->push_manifest('app', 'odd', $image->{bytes});
+
+        for my $place (qw(current link data)) {
+            my ($file, $uri) = @{ $places{$place} };
+            rename $file, "$file.kept" or die "$file: $!\n";
+            eval { $plant{$what}->($file); 1 } or do {
+                my $why = $@;
+                rename "$file.kept", $file;
+                diag "$what: $why";
+                fail("A111 $what could be planted");
+                next;
+            };
+
+            my $begin = time;
+            for my $method (qw(GET HEAD)) {
+                my $r = $t->request($method, $uri, timeout => 3);
+                is_gone($r, "A111 $what in place of $place: $method");
+            }
+            cmp_ok(time - $begin, '<', 2, 'A111 within a second each');
+
+            -d $file ? rmdir $file : unlink $file;
+            rename "$file.kept", $file or die "$file: $!\n";
+        }
+        is_whole($t->get("/v2/app/blobs/$d"), "for $what",
+            'A111 put back, it is served');
+    }
+
+    $t->finish;
+}
+
+
+# Link files with something else in them, data that is missing or empty.
+
+sub broken_links {
+    my $t = Test::Registry->new(location => 'registry_delete on;')->run;
+    my $image = $t->push_image('app', 'v1');
+    my $other = $t->push_image('app', 'v2', seed => 'other');
+    my $dir = $t->repo_dir('app');
+    my $link = "$dir/_manifests/tags/v1/current/link";
+    my $digest = $image->{digest};
+
+    my %texts = (
+        'nothing' => '', '70 bytes' => substr($digest, 0, 70),
+        '72 bytes' => "${digest}0", 'garbage' => 'x' x 71,
+        'zeros' => "\0" x 71, 'an unknown algorithm' => 'md5:' . 'a' x 32,
+        'a path' => 'sha256:../../../../../../etc/passwd',
+        'capitals' => uc $digest, 'a megabyte' => 'a' x (1 << 20),
+        'another digest' => sha256('nowhere'),
+    );
+
+    for my $what (sort keys %texts) {
+        $t->write_file($link, $texts{$what});
+        is_error($t->get('/v2/app/manifests/v1'), [404, 500], undef,
+            "F40 a tag link with $what");
+        is_status($t->get('/v2/app/tags/list'), 200, 'F40 lists go on');
+        is_status($t->get('/v2/_catalog'), 200, 'F40 the catalog goes on');
+        is_whole($t->get('/v2/app/manifests/v2'), $other->{bytes},
+            'F40 other tags go on');
+    }
+
+    is_status($t->push_manifest('app', 'v1', $image->{bytes}), 201,
+        'F40 pushing again repairs it');
+    is_whole($t->get('/v2/app/manifests/v1'), $image->{bytes},
+        'F40 it is served');
+
+    # Data that is gone or cut, the link intact.
+
+    my $layer = sha256($image->{layers}[0]);
+    my $file = $t->blob_file($layer);
+    rename $file, "$file.kept";
+    is_error($t->get("/v2/app/blobs/$layer"), [404, 500], undef,
+        'F39 data that is missing');
+    is_error($t->head("/v2/app/blobs/$layer"), [404, 500], undef,
+        'F39 HEAD agrees');
+    is_status($t->post("/v2/app/blobs/uploads/?digest=$layer",
+        body => $image->{layers}[0]), 201, 'F39 pushing again');
+    is_whole($t->get("/v2/app/blobs/$layer"), $image->{layers}[0],
+        'F39 repairs it');
+    unlink "$file.kept";
+
+    $file = $t->blob_file($image->{digest});
+    rename $file, "$file.kept";
+    $t->restart;
+    is_error($t->get('/v2/app/manifests/v1'), [404, 500], undef,
+        'F41 a tag whose manifest has no data');
+    is_status($t->get('/v2/app/tags/list'), 200, 'F41 lists go on');
+    is_status($t->get("/v2/app/referrers/$image->{digest}"), 200,
+        'F41 referrers go on');
+    is_status($t->push_manifest('app', 'v1', $image->{bytes}), 201,
+        'F41 pushing again');
+    is_whole($t->get('/v2/app/manifests/v1'), $image->{bytes},
+        'F41 repairs it');
+    unlink "$file.kept";
+
+    $t->finish;
+}

@@ -1,0 +1,508 @@
+#!/usr/bin/perl
+
+# Bodies that are cut, refused early, framed wrongly, or announced with
+# Expect; what stays on disk and on the connection afterwards.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(sleep);
+
+use Test::Registry;
+
+
+my $t = Test::Registry->new(
+    tls => 1,
+    ports => 2,
+    location => 'registry_delete on;',
+    http => 'client_header_timeout 10s; client_body_timeout 10s;',
+    servers => <<'EOF',
+server {
+    listen 127.0.0.1:%%PORT1%%;
+    location /v2/ {
+        registry %%ROOT%%;
+        client_body_timeout 1s;
+    }
+}
+server {
+    listen 127.0.0.1:%%PORT2%%;
+    location /v2/ {
+        registry %%ROOT%%;
+        limit_except GET HEAD { deny all; }
+    }
+}
+EOF
+)->run;
+
+cut_with_length();
+cut_chunked();
+half_closed();
+reset_connection();
+cut_put();
+cut_single_post();
+body_timeout();
+refused_early();
+hidden_request();
+expect();
+bad_framing();
+bad_chunks();
+bare_lf();
+old_http();
+
+finish($t);
+
+
+# Waits until the worker has noticed that the client went; then the offset.
+
+sub offset_of {
+    my ($location) = @_;
+
+    my $r;
+    wait_for(5, sub {
+        $r = $t->get($location);
+        return $r->status == 204;
+    });
+    is_status($r, 204, 'the session lives');
+    my ($end) = ($r->header('Range') // '') =~ /\A0-(\d+)\z/;
+    return $end;
+}
+
+
+# Sends the rest of bytes from where the session stands and closes it. How
+# many bytes 0-0 means, only the session knows: then start with Content-Range.
+
+sub finish_upload {
+    my ($location, $bytes, $sent, $name) = @_;
+
+    my $busy = 1;
+    my $end = offset_of($location);
+    my $have = !defined $end ? -1 : $end == 0 ? undef : $end + 1;
+
+    cmp_ok($end, '<=', $sent ? $sent - 1 : 0,
+        "$name: the offset is no larger than what was sent");
+
+    for my $from (defined $have ? $have : (0, 1)) {
+        my $r = $t->patch($location, body => substr($bytes, $from),
+            headers => { 'Content-Range' =>
+                "$from-" . (length($bytes) - 1) });
+        if ($r->status == 429) {
+            sleep 0.3;
+            redo if $busy++ < 10;
+        }
+        next if $r->status == 416 && !defined $have && $from == 0;
+        is_status($r, 202, "$name: resumed from $from");
+        last;
+    }
+
+    my $digest = sha256($bytes);
+    is_status($t->put("$location?digest=$digest", body => ''), 201,
+        "$name: closed");
+    is_whole($t->get("/v2/app/blobs/$digest"), $bytes,
+        "$name: the bytes are right");
+}
+
+
+sub cut_with_length {
+    for my $k (0, 1, 4095, 4096, 199_999) {
+        for my $tls (0, 1) {
+            my $bytes = blob(200_000, "cut $k $tls");
+            my $l = $t->open_upload('app');
+            my $c = $t->connect(tls => $tls);
+
+            $c->start('PATCH', $l, length => length $bytes);
+            $c->send(substr $bytes, 0, $k);
+            sleep 0.05;
+            $c->close;
+
+            finish_upload($l, $bytes, $k,
+                "A31 cut at $k" . ($tls ? ' over TLS' : ''));
+        }
+    }
+}
+
+
+sub cut_chunked {
+    for my $k (0, 1, 4095, 4096, 100_000) {
+        my $bytes = blob(100_000, "chunk cut $k");
+        my $l = $t->open_upload('app');
+        my $c = $t->connect;
+
+        $c->start('PATCH', $l, chunks => 1);
+        $c->send(sprintf("%x\r\n", $k) . substr($bytes, 0, $k) . "\r\n")
+            if $k;
+        $c->close;
+        finish_upload($l, $bytes, $k, "A31 cut after a chunk of $k");
+
+        # In the middle of a chunk.
+
+        next if $k < 2;
+        $bytes = blob(100_000, "mid chunk $k");
+        $l = $t->open_upload('app');
+        $c = $t->connect;
+        $c->start('PATCH', $l, chunks => 1);
+        $c->send(sprintf("%x\r\n", $k) . substr $bytes, 0, $k - 1);
+        $c->close;
+        finish_upload($l, $bytes, $k - 1, "A31 cut inside a chunk of $k");
+    }
+}
+
+
+sub half_closed {
+    my $bytes = blob(50_000, 'half');
+    my $l = $t->open_upload('app');
+    my $c = $t->connect;
+
+    $c->start('PATCH', $l, length => 50_000);
+    $c->send(substr $bytes, 0, 20_000);
+    $c->half_close;
+    my $r = $c->reply(timeout => 8);
+    ok($r->status == 0 || $r->status >= 400,
+        'A31 half closed: no 2xx for a part') or diag $r->as_text;
+    $c->close;
+    finish_upload($l, $bytes, 20_000, 'A31 half closed');
+
+    # A client that sent everything may close its side and read the reply.
+
+    $l = $t->open_upload('app');
+    $c = $t->connect;
+    $c->start('PATCH', $l, length => 50_000);
+    $c->send($bytes);
+    $c->half_close;
+    is_status($c->reply, 202, 'half closed after the whole body');
+}
+
+
+sub reset_connection {
+    my $bytes = blob(300_000, 'reset');
+
+    for my $k (0, 10, 150_000) {
+        my $l = $t->open_upload('app');
+        my $c = $t->connect;
+        $c->start('PATCH', $l, length => 300_000);
+        $c->send(substr $bytes, 0, $k);
+        sleep 0.05;
+        $c->reset;
+        finish_upload($l, $bytes, $k, "A31 reset at $k");
+    }
+
+    # A client that closes in the same moment, many times over.
+
+    my $l = $t->open_upload('app');
+    for (1 .. 50) {
+        my $c = $t->connect;
+        $c->start('PATCH', $l, length => 1000);
+        $c->send('x' x 10);
+        $c->reset;
+    }
+    my $r;
+    wait_for(5, sub { $r = $t->delete($l); $r->status != 429 });
+    is_status($r, 204, 'A31 fifty resets later the session can be cancelled');
+}
+
+
+# The closing PUT is cut: it never creates a blob, and the session goes on.
+
+sub cut_put {
+    my $bytes = blob(100_000, 'cut put');
+    my $digest = sha256($bytes);
+    my $l = $t->open_upload('app');
+
+    $t->patch($l, body => substr $bytes, 0, 40_000);
+
+    my $c = $t->connect;
+    $c->start('PUT', "$l?digest=$digest", length => 60_000);
+    $c->send(substr $bytes, 40_000, 30_000);
+    $c->close;
+
+    sleep 0.2;
+    is_error($t->head("/v2/app/blobs/$digest"), 404, 'BLOB_UNKNOWN',
+        'a PUT that is cut creates nothing');
+    my $r = $t->get($l);
+    SKIP: {
+        skip 'the session is gone, as it may be', 4 if $r->status == 404;
+        finish_upload($l, $bytes, 70_000, 'a PUT that was cut');
+    }
+
+    # Cut so that what arrived hashes to the digest all the same.
+
+    my $part = sha256(substr $bytes, 0, 5000);
+    $l = $t->open_upload('app');
+    $c = $t->connect;
+    $c->start('PUT', "$l?digest=$part", length => 6000);
+    $c->send(substr $bytes, 0, 5000);
+    $c->close;
+    sleep 0.3;
+    is_error($t->head("/v2/app/blobs/$part"), 404, 'BLOB_UNKNOWN',
+        'A31 a cut PUT creates nothing even when its bytes would do');
+}
+
+
+sub cut_single_post {
+    my $bytes = blob(50_000, 'cut post');
+    my $digest = sha256(substr $bytes, 0, 20_000);
+
+    my $c = $t->connect;
+    $c->start('POST', "/v2/cutpost/blobs/uploads/?digest=$digest",
+        length => 50_000);
+    $c->send(substr $bytes, 0, 20_000);
+    $c->close;
+    sleep 0.3;
+
+    is_error($t->head("/v2/cutpost/blobs/$digest"), 404,
+        ['BLOB_UNKNOWN', 'NAME_UNKNOWN'],
+        'A27 a single POST that is cut creates nothing');
+}
+
+
+sub body_timeout {
+    my $bytes = blob(20_000, 'timeout');
+    my $l = $t->open_upload('app');
+    my $c = $t->connect(port => $t->extra_port(1));
+
+    $c->start('PATCH', $l, length => 20_000);
+    $c->send(substr $bytes, 0, 5000);
+    my $r = $c->reply(timeout => 6);
+    ok($r->status == 408 || ($r->status == 0 && $r->closed),
+        'A114 a body that stops coming times out') or diag $r->as_text;
+    $c->close;
+    finish_upload($l, $bytes, 5000, 'A114 after a timeout');
+
+    # A slow client that keeps sending does not.
+
+    $l = $t->open_upload('app');
+    $c = $t->connect(port => $t->extra_port(1));
+    $c->start('PATCH', $l, length => 20);
+    for my $i (0 .. 19) {
+        $c->send('z');
+        sleep 0.1;
+    }
+    is_status($c->reply, 202, 'A114 a slow body that keeps coming is fine');
+}
+
+
+# Refused before the body is read: the reply gets through, and the next
+# request on the connection is not read out of the body.
+
+sub refused_early {
+    my $none = '/v2/app/blobs/uploads/00000000-0000-4000-8000-000000000000';
+    my $big = 'x' x 5_000_000;
+
+    my @table = (
+        ['PATCH', $none, 404, 'BLOB_UPLOAD_UNKNOWN'],
+        ['PUT', "$none?digest=" . sha256('x'), 404, 'BLOB_UPLOAD_UNKNOWN'],
+        ['PATCH', '/v2/APP/blobs/uploads/x', 400, 'NAME_INVALID'],
+        ['POST', '/v2/app/blobs/uploads/?digest=junk', 400,
+            'DIGEST_INVALID'],
+        ['PUT', '/v2/foo', 404, 'UNSUPPORTED'],
+        ['POST', '/v2/', 405, 'UNSUPPORTED'],
+        ['PUT', '/v2/app/manifests/.x', 400,
+            ['TAG_INVALID', 'MANIFEST_INVALID']],
+    );
+
+    for my $row (@table) {
+        my ($method, $uri, $status, $code) = @$row;
+
+        for my $tls (0, 1) {
+            is_error($t->request($method, $uri, body => $big, tls => $tls),
+                $status, $code, "5 MB refused early: $method $uri"
+                . ($tls ? ' over TLS' : ''));
+        }
+
+        is_error($t->request($method, $uri, chunks => [($big) x 2]), $status,
+            $code, "10 MB in chunks refused early: $method $uri");
+    }
+
+    # Small bodies are read off, and the connection stays or closes; either
+    # way the next reply belongs to the next request.
+
+    for my $row (@table) {
+        my ($method, $uri, $status) = @$row;
+        my $c = $t->connect;
+        my $r = $c->request($method, $uri, body => 'y' x 1000);
+        is($r->status, $status, "small: $method $uri");
+        next if $c->closes_within(0.05);
+        is_status($c->get('/v2/'), 200, 'the connection goes on in step');
+    }
+}
+
+
+sub hidden_request {
+    my $image = $t->push_image('app', 'hidden');
+    my $inner = "DELETE /v2/app/manifests/hidden HTTP/1.1\r\nHost: a\r\n\r\n";
+    my $none = '/v2/app/blobs/uploads/00000000-0000-4000-8000-000000000000';
+
+    my @table = (
+        ["PUT $none?digest=" . sha256($inner), $t->port, 404],
+        ["PATCH $none", $t->port, 404],
+        ['PUT /v2/app/manifests/x', $t->extra_port(2), 403],
+        ['PUT /v2/foo', $t->port, 404],
+        ['GET /v2/', $t->port, 200],
+        ['DELETE /v2/app/manifests/nothere', $t->port, 404],
+    );
+
+    for my $row (@table) {
+        my ($line, $port, $status) = @$row;
+        my $c = $t->connect(port => $port);
+
+        $c->send("$line HTTP/1.1\r\nHost: a\r\nContent-Length: "
+            . length($inner) . "\r\n\r\n$inner");
+        my ($method) = $line =~ /\A(\w+)/;
+        my $r = $c->reply(method => $method);
+        is($r->status, $status, "A35 $line") or diag $r->as_text;
+
+        my $more = $c->reply(timeout => 0.5);
+        is($more->status, 0, 'A35 exactly one reply') or diag $more->as_text;
+    }
+
+    is_status($t->get('/v2/app/manifests/hidden'), 200,
+        'A35 what stands in a body is never run');
+}
+
+
+sub expect {
+    my $bytes = blob(100_000, 'expect');
+    my $digest = sha256($bytes);
+    my $l = $t->open_upload('app');
+
+    my $r = $t->patch($l, body => $bytes, expect => 1);
+    is_status($r, 202, 'A36 PATCH with Expect');
+    is("@{ $r->interim }", '100', 'A36 a 100 comes first');
+
+    $r = $t->put("$l?digest=$digest", body => '', expect => 1);
+    is_status($r, 201, 'A36 PUT without a body, with Expect');
+
+    my $none = '/v2/app/blobs/uploads/00000000-0000-4000-8000-000000000000';
+    $r = $t->patch($none, body => $bytes, expect => 1);
+    is_error($r, 404, 'BLOB_UPLOAD_UNKNOWN', 'A36 refused with Expect');
+    is("@{ $r->interim }", '', 'A36 no 100 for a body nobody wants');
+
+    $r = $t->patch($l, body => $bytes, expect => 1,
+        port => $t->extra_port(2));
+    is_error($r, 403, 'DENIED', 'A36 denied by nginx, with Expect');
+    is("@{ $r->interim }", '', 'A36 no 100 either');
+
+    $l = $t->open_upload('app');
+    $r = $t->patch($l, body => 'xyz', headers => { Expect => 'junk' });
+    ok($r->status == 202 || $r->status == 417, 'A36 Expect: junk')
+        or diag $r->as_text;
+}
+
+
+# Framing that nginx refuses before the module: nothing may come of it.
+
+sub bad_framing {
+    my $l = $t->open_upload('app');
+
+    my @bad = (
+        "Content-Length: 3\r\nTransfer-Encoding: chunked",
+        "Content-Length: 3\r\nContent-Length: 3",
+        "Content-Length: 3\r\nContent-Length: 4",
+        'Content-Length: -3', 'Content-Length: +3', 'Content-Length: 3,3',
+        'Content-Length: 0x3', 'Content-Length: 1180591620717411303424',
+        'Content-Length: 3 3', 'Transfer-Encoding: xchunked',
+        'Transfer-Encoding: chunked, chunked',
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: \x0bchunked", 'Transfer-Encoding: gzip, chunked'
+    );
+
+    for my $header (@bad) {
+        my $c = $t->connect;
+        $c->send("PATCH $l HTTP/1.1\r\nHost: a\r\n$header\r\n\r\n"
+            . "3\r\nabc\r\n0\r\n\r\n");
+        my $r = $c->reply(timeout => 5);
+        my $shown = $header =~ s/\r\n/ + /gr;
+        $shown =~ s/([^\x20-\x7e])/sprintf '\\x%02x', ord $1/ge;
+
+        ok($r->status == 400 || $r->status == 501, "A32 $shown")
+            or diag $r->as_text;
+        ok($c->closes_within(6), 'A32 and the connection closes');
+    }
+
+    my $c = $t->connect;
+    $c->send("PATCH $l HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"
+        . "3\r\nabc\r\n0\r\n\r\n");
+    my $r = $c->reply(timeout => 5);
+    ok($r->status == 400 || $r->status == 501, 'A32 chunked in HTTP/1.0')
+        or diag $r->as_text;
+
+    is_header($t->get($l), 'Range', '0-0', 'A32 no byte has come in');
+    is_status($t->put("$l?digest=" . sha256('ok'), body => 'ok'), 201,
+        'A32 the session is whole');
+}
+
+
+sub bad_chunks {
+    my @bad = ('ffffffffffffffff', '8000000000000000', '-1', '0x5', 'g', '',
+        ' 5', '5 5', '10000000000000000000005');
+
+    for my $size (@bad) {
+        my $l = $t->open_upload('app');
+        my $c = $t->connect;
+        $c->send("PATCH $l HTTP/1.1\r\nHost: a\r\n"
+            . "Transfer-Encoding: chunked\r\n\r\n"
+            . "$size\r\nhello\r\n0\r\n\r\n");
+        my $r = $c->reply(timeout => 5);
+        is($r->status, 400, "A33 chunk size '$size'") or diag $r->as_text;
+        $c->close;
+
+        is_header($t->get($l), 'Range', '0-0', 'A33 the offset is unchanged');
+    }
+
+    my $l = $t->open_upload('app');
+    my $c = $t->connect;
+    $c->send("PATCH $l HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+        . "\r\n5\r\nhelloXX0\r\n\r\n");
+    my $r = $c->reply(timeout => 5);
+    is($r->status, 400, 'A33 no line end after a chunk') or diag $r->as_text;
+    $c->close;
+
+    # Good chunks before the bad one: none or all of them are in.
+
+    $l = $t->open_upload('app');
+    $c = $t->connect;
+    $c->send("PATCH $l HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+        . "\r\n5\r\nhello\r\nzz\r\n");
+    $r = $c->reply(timeout => 5);
+    is($r->status, 400, 'A33 a bad chunk after a good one')
+        or diag $r->as_text;
+    $c->close;
+    finish_upload($l, 'hello world', 5, 'A33 after a bad chunk');
+}
+
+
+sub bare_lf {
+    my $l = $t->open_upload('app');
+    my $c = $t->connect;
+
+    $c->send("PATCH $l HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+        . "\r\n5\nhello\n0\n\n");
+    my $r = $c->reply(timeout => 5);
+    ok($r->status == 202 || $r->status == 400, 'A34 chunk lines with bare LF')
+        or diag $r->as_text;
+    $c->close;
+    finish_upload($l, 'hello world', 5, 'A34 after bare LF');
+}
+
+
+sub old_http {
+    my $l = $t->open_upload('app');
+    my $r = $t->patch($l, body => 'old', http => '1.0');
+
+    is_status($r, 202, 'A37 PATCH in HTTP/1.0 with a length');
+    is_header($r, 'Range', '0-2');
+
+    $r = $t->patch($l, http => '1.0', timeout => 5);
+    ok($r->status =~ /\A(?:202|400|411)\z/,
+        'A37 PATCH in HTTP/1.0 without a length') or diag $r->as_text;
+    $r = $t->patch($l, timeout => 5);
+    ok($r->status =~ /\A(?:202|400|411)\z/,
+        'A37 PATCH with neither length nor chunks') or diag $r->as_text;
+
+    is_header($t->get($l), 'Range', '0-2', 'A37 no byte has come in');
+    is_status($t->put("$l?digest=" . sha256('old'), http => '1.0'), 201,
+        'A37 PUT in HTTP/1.0 without a body');
+}

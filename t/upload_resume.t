@@ -1,0 +1,357 @@
+#!/usr/bin/perl
+
+# A session outlives connections, workers, reloads and nginx itself, and goes
+# on in whichever worker the next request meets.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(sleep);
+
+use Test::Registry;
+use Test::Registry::Peer;
+
+
+my $t = Test::Registry->new(
+    workers => 2,
+    server => 'add_header X-Worker $pid always;',
+    location => 'registry_delete on;',
+)->run;
+
+my $bytes = blob(3_000_000, 'resume');
+my $digest = sha256($bytes);
+
+other_worker();
+other_worker_sha512();
+seen_by_all();
+worker_killed();
+worker_killed_idle();
+reloaded();
+reloaded_in_flight();
+quit_in_flight();
+restarted($_) for qw(QUIT TERM);
+all_killed();
+shutdown_timeout();
+begun_by_distribution();
+
+finish($t);
+
+
+# One kept connection to each worker, as {pid => connection}.
+
+sub connections {
+    my %c;
+
+    wait_for(10, sub {
+        my $c = $t->connect;
+        my $r = $c->get('/v2/');
+        my $pid = $r->header('X-Worker');
+        $c{$pid} ||= $c if defined $pid;
+        return keys %c == 2;
+    });
+
+    is(scalar keys %c, 2, 'a connection to each worker') or BAIL_OUT('');
+    return map { $c{$_} } sort keys %c;
+}
+
+
+sub offset {
+    my ($location) = @_;
+
+    my $r;
+    wait_for(5, sub {
+        $r = $t->get($location);
+        return $r->status == 204;
+    });
+    return ($r->header('Range') // '') =~ /\A0-(\d+)\z/ ? $1 + 1 : undef;
+}
+
+
+# Goes on from where the session stands, to the end.
+
+sub go_on {
+    my ($location, $least, $most, $name) = @_;
+
+    my $at = offset($location);
+    ok(defined $at, "$name: the session lives") or return;
+
+    cmp_ok($at, '>=', $least, "$name: nothing acknowledged is lost");
+    cmp_ok($at, '<=', $most, "$name: nothing is there that was not sent");
+
+    my $end = length($bytes) - 1;
+    my $r;
+    wait_for(5, sub {
+        $r = $t->patch($location, body => substr($bytes, $at),
+            headers => { 'Content-Range' => "$at-$end" });
+        return $r->status != 429;
+    });
+    is_status($r, 202, "$name: PATCH goes on");
+    is_status($t->put("$location?digest=$digest", body => ''), 201,
+        "$name: PUT");
+    is_whole($t->get("/v2/app/blobs/$digest"), $bytes,
+        "$name: the bytes are right");
+    $t->delete("/v2/app/blobs/$digest");
+}
+
+
+sub other_worker {
+    my ($one, $two) = connections();
+
+    my $l = $one->post('/v2/app/blobs/uploads/', body => '')
+        ->header('Location');
+    my $at = 0;
+
+    for my $i (0 .. 29) {
+        my $c = ($one, $two)[$i % 2];
+        my $r = $c->patch($l, body => substr($bytes, $at, 100_000));
+        $at += 100_000;
+        next if $r->status == 202 && $r->header('Range') eq '0-' . ($at - 1);
+        is_status($r, 202, "PATCH $i in turn");
+        last;
+    }
+
+    is($at, 3_000_000, 'thirty PATCHes, two workers in turn');
+    is_status($two->put("$l?digest=$digest", body => ''), 201,
+        'PUT in one of them');
+    is_header($one->request('HEAD', "/v2/app/blobs/$digest"),
+        'Content-Length', length $bytes, 'HEAD at once in the other');
+    is_whole($one->get("/v2/app/blobs/$digest"), $bytes,
+        'the bytes are right');
+    is_error($one->get($l), 404, 'BLOB_UPLOAD_UNKNOWN',
+        'the session is gone there');
+    $t->delete("/v2/app/blobs/$digest");
+}
+
+
+sub other_worker_sha512 {
+    my ($one, $two) = connections();
+    my $long = sha512($bytes);
+
+    for my $query ('', '?digest-algorithm=sha512') {
+        my $l = $one->post("/v2/app/blobs/uploads/$query", body => '')
+            ->header('Location');
+        is_status($two->patch($l, body => substr $bytes, 0, 1_000_001), 202,
+            "sha512$query: first part in one worker");
+        is_status($one->patch($l, body => substr $bytes, 1_000_001, 999_999),
+            202, 'second part in the other');
+        is_status($two->put("$l?digest=$long",
+            body => substr $bytes, 2_000_000), 201, 'the rest in the first');
+        is_whole($one->get("/v2/app/blobs/$long"), $bytes,
+            'the bytes are right');
+        $t->delete("/v2/app/blobs/$long");
+    }
+}
+
+
+# What one worker acknowledged, the other one shows with the next request.
+
+sub seen_by_all {
+    my ($one, $two) = connections();
+
+    for my $i (1 .. 20) {
+        my $text = "seen $i";
+        my $d = sha256($text);
+        my $l = $one->post('/v2/seen/blobs/uploads/', body => '')
+            ->header('Location');
+        my @r = (
+            $two->get($l),
+            $one->patch($l, body => $text),
+            $two->get($l),
+            $one->put("$l?digest=$d", body => ''),
+            $two->request('HEAD', "/v2/seen/blobs/$d"),
+            $one->delete("/v2/seen/blobs/$d"),
+            $two->request('HEAD', "/v2/seen/blobs/$d")
+        );
+        my $got = join ' ', map { $_->status } @r;
+        is($got, '204 202 204 201 200 202 404', "seen at once, round $i")
+            if $i == 1 || $got ne '204 202 204 201 200 202 404';
+        is_header($r[2], 'Range', '0-' . (length($text) - 1)) if $i == 1;
+        ($one, $two) = ($two, $one);
+    }
+}
+
+
+# SIGKILL for the worker that holds the PATCH, in the middle of it.
+
+sub worker_killed {
+    for my $k (0, 1, 500_000, 1_500_000) {
+        my $l = $t->open_upload('app');
+        is_status($t->patch($l, body => substr $bytes, 0, 200_000), 202,
+            'a PATCH is acknowledged');
+
+        my $c = $t->connect;
+        my $pid = $c->get('/v2/')->header('X-Worker');
+        $c->start('PATCH', $l, length => length($bytes) - 200_000);
+        $c->send(substr $bytes, 200_000, $k);
+        sleep 0.05;
+        $t->kill_worker($pid);
+
+        my $r = $c->reply(timeout => 5);
+        is($r->status, 0, 'the client sees the connection end');
+        go_on($l, 200_000, 200_000 + $k, "worker killed after $k bytes");
+    }
+}
+
+
+sub worker_killed_idle {
+    my $l = $t->open_upload('app');
+
+    $t->patch($l, body => substr $bytes, 0, 1_234_567);
+    $t->kill_worker($_) for $t->workers;
+    go_on($l, 1_234_567, 1_234_567, 'all workers killed between requests');
+}
+
+
+sub reloaded {
+    my $l = $t->open_upload('app');
+
+    for my $i (0 .. 3) {
+        my $r = $t->patch($l, body => substr $bytes, $i * 500_000, 500_000);
+        is_status($r, 202, "PATCH before reload $i");
+        $t->reload;
+    }
+    go_on($l, 2_000_000, 2_000_000, 'four reloads between PATCHes');
+}
+
+
+# A PATCH that is running finishes on the old worker.
+
+sub reloaded_in_flight {
+    my $l = $t->open_upload('app');
+    my $c = $t->connect;
+
+    $c->start('PATCH', $l, length => 2_000_000);
+    $c->send(substr $bytes, 0, 700_000);
+    $t->reload;
+    $c->send(substr $bytes, 700_000, 700_000);
+    sleep 0.2;
+    $c->send(substr $bytes, 1_400_000, 600_000);
+    my $r = $c->reply;
+    is_status($r, 202, 'a PATCH in flight outlives the reload');
+    is_header($r, 'Range', '0-1999999');
+    go_on($l, 2_000_000, 2_000_000, 'reload in mid PATCH');
+
+    # And so does the closing PUT.
+
+    $l = $t->open_upload('app');
+    $c = $t->connect;
+    $c->start('PUT', "$l?digest=$digest", length => length $bytes);
+    $c->send(substr $bytes, 0, 1_000_000);
+    $t->reload;
+    $c->send(substr $bytes, 1_000_000);
+    is_status($c->reply, 201, 'a PUT in flight outlives the reload');
+    is_whole($t->get("/v2/app/blobs/$digest"), $bytes,
+        'the bytes are right');
+    $t->delete("/v2/app/blobs/$digest");
+
+    # The old workers go when their work is done.
+
+    ok(wait_for(10, sub { !$t->workers(old => 1) }),
+        'no old worker stays behind');
+}
+
+
+# QUIT waits for what is running.
+
+sub quit_in_flight {
+    my $l = $t->open_upload('app');
+    my $c = $t->connect;
+
+    $c->start('PATCH', $l, length => 2_000_000);
+    $c->send(substr $bytes, 0, 1_000_000);
+    kill 'QUIT', $t->pid;
+    sleep 0.3;
+    $c->send(substr $bytes, 1_000_000, 1_000_000);
+    is_status($c->reply, 202, 'F30 a PATCH in flight outlives QUIT');
+    $c->close;
+    ok($t->stop, 'F30 and then nginx ends') or diag $t->{stop_text};
+    $t->run;
+    go_on($l, 2_000_000, 2_000_000, 'F30 after the next start');
+}
+
+
+sub restarted {
+    my ($signal) = @_;
+
+    my $l = $t->open_upload('app');
+    my $idle = $t->open_upload('app');
+
+    $t->patch($l, body => substr $bytes, 0, 999_999);
+    $t->restart(signal => $signal);
+    go_on($l, 999_999, 999_999, "restart by $signal");
+    is_header($t->get($idle), 'Range', '0-0',
+        'a session without bytes is there as well');
+    is_status($t->delete($idle), 204, 'and can be cancelled');
+
+    # In the middle of a PATCH.
+
+    return if $signal eq 'QUIT';
+    $l = $t->open_upload('app');
+    $t->patch($l, body => substr $bytes, 0, 100_000);
+    my $c = $t->connect;
+    $c->start('PATCH', $l, length => 2_900_000);
+    $c->send(substr $bytes, 100_000, 1_000_000);
+    sleep 0.05;
+    $t->restart(signal => $signal);
+    go_on($l, 100_000, 1_100_000, "F31 $signal in mid PATCH");
+}
+
+
+sub all_killed {
+    my $l = $t->open_upload('app');
+
+    $t->patch($l, body => substr $bytes, 0, 1_111_111);
+    my $c = $t->connect;
+    $c->start('PATCH', $l, length => 1_000_000);
+    $c->send(substr $bytes, 1_111_111, 300_000);
+    $t->kill_all;
+    $t->run;
+    go_on($l, 1_111_111, 1_411_111, 'master and workers killed');
+}
+
+
+# What does not finish in the time that the operator gives is cut, and goes
+# on afterwards.
+
+sub shutdown_timeout {
+    my $n = Test::Registry->new(main => 'worker_shutdown_timeout 1s;',
+        root => $t->root)->run;
+    my $l = $n->open_upload('app');
+
+    $n->patch($l, body => substr $bytes, 0, 300_000);
+    my $c = $n->connect;
+    $c->start('PATCH', $l, length => 2_000_000);
+    $c->send(substr $bytes, 300_000, 400_000);
+    $n->reload;
+    my $r = $c->reply(timeout => 6);
+    is($r->status, 0, 'F30 worker_shutdown_timeout cuts the PATCH');
+    ok(wait_for(6, sub { !$n->workers(old => 1) }), 'F30 the worker is gone');
+    go_on($l, 300_000, 700_000, 'F30 after worker_shutdown_timeout');
+    $n->finish(audit => 0);
+}
+
+
+# distribution took the first half; its hash states are its own affair.
+
+sub begun_by_distribution {
+    SKIP: {
+        skip_tests('no distribution binary on this machine', 8)
+            if !Test::Registry::Peer::binary();
+
+        my $peer = Test::Registry::Peer->new(root => $t->root)->run;
+        my $l = $peer->open_upload('app');
+        my $r = $peer->patch($l, body => substr $bytes, 0, 1_500_000);
+        is($r->status, 202, 'F36 distribution takes the first half');
+        $peer->stop;
+
+        my ($id) = $l =~ m{/uploads/([0-9a-f-]+)};
+        my $ours = "/v2/app/blobs/uploads/$id";
+        is_header($t->get($ours), 'Range', '0-1499999',
+            'F36 we know where it stands');
+        go_on($ours, 1_500_000, 1_500_000, 'F36 half by distribution');
+    }
+}
