@@ -99,8 +99,13 @@ install_as_root()
     fi
 
     for unit in $new_units; do
-        if unit_known "$unit" && have systemctl; then
+        unit_known "$unit" || continue
+
+        if have systemctl; then
             systemctl -q disable "$unit" || true
+
+        elif have deb-systemd-helper; then
+            deb-systemd-helper disable "$unit" || true
         fi
     done
 }

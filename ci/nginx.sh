@@ -68,7 +68,8 @@ configure=./configure
 [ -x "$src/$configure" ] || die "no configure script in $src"
 
 out=$build/$mode
-cc_opt="-g -Wall -Wextra -Werror -ffile-prefix-map=$top=."
+cc_opt="-g -Wall -Wextra -Wno-unused-parameter -Werror"
+cc_opt="$cc_opt -ffile-prefix-map=$top=."
 ld_opt=
 add="--add-module=$top"
 

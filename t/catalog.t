@@ -94,7 +94,7 @@ sub pages {
     for my $n (1, 2, 5, 12) {
         my @pages = follow_pages($t, "$catalog?n=$n");
         my @all = map { names_of($_, 'repositories') } @pages;
-        is("@all", "@names", "pages of $n hold all, in order");
+        same_list(\@all, \@names, "pages of $n hold all, in order");
         is(scalar @pages, int((@names + $n - 1) / $n), 'in as few pages');
         has_no_header($pages[-1], 'Link', 'the last page has no Link');
     }
@@ -156,15 +156,10 @@ sub many {
     my @many = map { my $i = $_; map {
         sprintf 'many/%02d/r%02d', $i, $_ } 0 .. 19 } 0 .. 29;
 
-    # One is pushed, the others are copies of its tree.
+    # One is pushed, the others are written beside it, as a restore would.
 
     $t->push_image('many/seed', 'x', image => $image);
-    for my $name (@many) {
-        my $to = $t->repo_dir($name);
-        make_path($to);
-        system("cp -a '" . $t->repo_dir('many/seed') . "/.' '$to/'") == 0
-            or die "cp: $?\n";
-    }
+    by_restore($_) for @many;
 
     my @want = sort @names, @many, 'many/seed';
     is_json_list($t->get($catalog), 'repositories', \@want,
@@ -173,12 +168,31 @@ sub many {
     for my $n (50, 599, '99999999999999999999') {
         my @all = map { names_of($_, 'repositories') }
             follow_pages($t, "$catalog?n=$n");
-        is("@all", "@want", "A98 pages of $n");
+        same_list(\@all, \@want, "A98 pages of $n");
     }
 
     remove_tree($t->repo_dir('many'));
     is_json_list($t->get($catalog), 'repositories', \@names,
         'and that went from it');
+}
+
+
+# A repository with one untagged manifest, written straight to the disk.
+
+sub by_restore {
+    my ($name) = @_;
+
+    my $dir = $t->repo_dir($name);
+    my ($hex) = $image->{digest} =~ /:(.*)/;
+
+    make_path("$dir/_manifests/revisions/sha256/$hex", "$dir/_layers");
+    $t->write_file("$dir/_manifests/revisions/sha256/$hex/link",
+        $image->{digest});
+    for my $blob ($image->{config}, @{ $image->{layers} }) {
+        ($hex) = sha256($blob) =~ /:(.*)/;
+        make_path("$dir/_layers/sha256/$hex");
+        $t->write_file("$dir/_layers/sha256/$hex/link", sha256($blob));
+    }
 }
 
 
@@ -250,8 +264,7 @@ sub by_hand {
 
     for my $i (1 .. 10) {
         $t->get($catalog);
-        system('cp', '-a', "${top}a_b", "${top}hand$i") == 0
-            or die "cp: $?\n";
+        by_restore("hand$i");
         my @with = repositories();
         remove_tree("${top}hand$i");
         my @without = repositories();

@@ -153,8 +153,8 @@ sub cases {
 
     my $text = slurp($file);
 
-    while ($text =~ m{<testcase name="([^"]*)"[^>]*status="(\w+)">
-                             (.*?)</testcase>}gsx)
+    while ($text =~ m{<testcase\sname="([^"]*)"[^>]*status="(\w+)">
+                      (.*?)</testcase>}gsx)
     {
         my ($name, $status, $body) = ($1, $2, $3);
         $seen++;

@@ -69,8 +69,9 @@ server {
         auth_basic "Registry";
         auth_basic_user_file %%DIR%%/htpasswd;
         error_page 401 /custom;
-        error_page 404 =410 /custom;
-        error_page 405 \@named;
+        client_max_body_size 2k;
+        error_page 413 =410 /custom;
+        error_page 404 405 \@named;
     }
     location = /custom { default_type text/plain; return 200 "$page"; }
     location \@named { default_type text/plain; return 409 "$page"; }
@@ -281,13 +282,22 @@ sub error_pages {
     is($r->body, $page, 'the page of the operator wins');
     is_header($r, 'WWW-Authenticate', qr/Basic/, 'the challenge is kept');
 
-    $r = $t->get('/v2/app/manifests/none', headers => [\@login], at(6));
-    is($r->status, 410, 'error_page 404 =410');
-    is($r->body, $page, 'the page of the operator wins');
+    # What nginx refuses while the body is read, too.
 
-    $r = $t->post('/v2/', body => '', headers => [\@login], at(6));
-    is($r->status, 409, 'error_page 405 in a named location');
+    $r = $t->patch($upload, body => 'x' x 3000, headers => [\@login], at(6));
+    is($r->status, 410, 'error_page 413 =410');
     is($r->body, $page, 'the page of the operator wins');
+    $r = $t->patch($upload, chunks => ['x' x 3000], headers => [\@login],
+        at(6));
+    is($r->status, 410, 'error_page 413 =410 for chunks');
+
+    # What the registry says of its own is no error of nginx, as a reply of
+    # an upstream is none: a page inherited from http {} must not hide it.
+
+    is_error($t->get('/v2/app/manifests/none', headers => [\@login], at(6)),
+        404, 'MANIFEST_UNKNOWN', 'error_page 404 leaves our 404 alone');
+    is_error($t->post('/v2/', body => '', headers => [\@login], at(6)), 405,
+        'UNSUPPORTED', 'error_page 405 leaves our 405 alone');
 
     is_whole($t->get('/v2/app/manifests/v1', headers => [\@login], at(6)),
         $image->{bytes}, 'and what is right is served');

@@ -39,7 +39,7 @@ by_digest();
 tag_params();
 overwriting();
 pushed_twice();
-sparse_tag_untouched();
+tag_untouched();
 
 finish($t);
 

@@ -271,9 +271,10 @@ sub foreign_layers {
             "A60 a layer of $type");
     }
 
-    is_unknown($t->push_manifest('foreign', 'v2', manifest(
+    is_error($t->push_manifest('foreign', 'v2', manifest(
         descriptor(OCI_CONFIG, $config), [descriptor(OCI_LAYER,
-            sha256('ordinary'), 1000, urls => [$url])])), sha256('ordinary'),
+            sha256('ordinary'), 1000, urls => [$url])])), [400, 404],
+        ['MANIFEST_INVALID', 'MANIFEST_BLOB_UNKNOWN'],
         'A60 urls alone make no layer foreign');
 
     ok(!$trap->accept, 'A60 and nothing ever connects to the url');

@@ -384,7 +384,7 @@ sub paged {
     for my $n (1 .. 10) {
         push @all, $t->push_referrer('paged', $s, blobs_exist => 1,
             type => 'application/vnd.t' . $n % 2,
-            annotations => { n => $n, pad => chr(96 + $n) x 380_000 });
+            annotations => { n => "$n", pad => chr(96 + $n) x 380_000 });
     }
 
     my $r = $t->get($where);
@@ -394,7 +394,7 @@ sub paged {
     for my $n (11 .. 25) {
         push @all, $t->push_referrer('paged', $s, blobs_exist => 1,
             type => 'application/vnd.t' . $n % 2,
-            annotations => { n => $n, pad => chr(96 + $n) x 380_000 });
+            annotations => { n => "$n", pad => chr(96 + $n) x 380_000 });
     }
 
     for my $filter ('', '?artifactType=application/vnd.t1') {

@@ -280,7 +280,7 @@ sub idle_connections {
 # Sessions without bytes cost the worker nothing.
 
 sub many_sessions {
-    my $t = Test::Registry->new->run;
+    my $t = Test::Registry->new(http => 'keepalive_requests 10000;')->run;
     my ($pid) = $t->workers;
     my $c = $t->connect;
     my @fds = fds_of($pid);

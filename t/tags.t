@@ -93,7 +93,7 @@ sub pages {
     for my $n (1, 2, 3, 5, 12) {
         my @pages = follow_pages($t, "$list?n=$n");
         my @all = map { names_of($_, 'tags') } @pages;
-        is("@all", "@tags", "pages of $n hold all, in order");
+        same_list(\@all, \@tags, "pages of $n hold all, in order");
         is(scalar @pages, int((@tags + $n - 1) / $n), "in as few pages");
         has_no_header($pages[-1], 'Link', 'the last page has no Link');
         is((grep { names_of($_, 'tags') != $n } @pages[0 .. $#pages - 1]) + 0,
@@ -192,7 +192,7 @@ sub two_thousand {
     for my $n (100, 999, 2000, '99999999999999999999') {
         my @pages = follow_pages($t, "/v2/many/tags/list?n=$n");
         my @all = map { names_of($_, 'tags') } @pages;
-        is("@all", "@many", "A68 A98 2,000 tags with n=$n");
+        same_list(\@all, \@many, "A68 A98 2,000 tags with n=$n");
         cmp_ok(scalar @pages, '<=', $n < 2000 ? 1 + 2000 / $n : 20,
             'in so many pages');
     }

@@ -13,7 +13,10 @@ use Test::Registry;
 
 my $uuid = qr/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/;
 
-my $t = Test::Registry->new(location => 'registry_delete on;')->run;
+my $t = Test::Registry->new(
+    http => 'keepalive_requests 100000;',
+    location => 'registry_delete on;'
+)->run;
 
 opening();
 docker_shape();

@@ -17,12 +17,14 @@ struct load_probe_s {
     pthread_t      thread;
     registry_t     registry;
     http_target_t  target;
+    meter_t        server;
     samples_t      samples;
     atomic_int     stop;
 };
 
 
 static void *load_worker(void *data);
+static void load_first(meter_t *m, int policy, int priority);
 static void *load_probe(void *data);
 
 
@@ -191,11 +193,37 @@ load_probe_start(const load_opt_t *opt)
     http_target(&p->target, opt->url);
     http_conn_init(&p->registry.conn, &p->target);
 
+    /*
+     * Neither the server's main threads, which are its event loops, nor the
+     * probe must wait for a processor that the load or somebody else uses;
+     * where this is not allowed, the scheduler's delays count too.
+     */
+
+    if (opt->pid) {
+        meter_start(&p->server, opt->pid);
+        load_first(&p->server, SCHED_FIFO, 1);
+    }
+
     if (pthread_create(&p->thread, NULL, load_probe, p) != 0) {
         die("cannot start a thread");
     }
 
     return p;
+}
+
+
+static void
+load_first(meter_t *m, int policy, int priority)
+{
+    size_t              i;
+    struct sched_param  param;
+
+    memset(&param, 0, sizeof(param));
+    param.sched_priority = priority;
+
+    for (i = 0; i < m->npids; i++) {
+        (void) sched_setscheduler(m->pids[i], policy, &param);
+    }
 }
 
 
@@ -207,13 +235,8 @@ load_probe(void *data)
     double              began;
     struct sched_param  param;
 
-    /*
-     * The probe must not wait for the other threads of the load; where this
-     * is not allowed, its figures hold the scheduler's delays too.
-     */
-
     memset(&param, 0, sizeof(param));
-    param.sched_priority = 1;
+    param.sched_priority = 2;
     (void) pthread_setschedparam(pthread_self(), SCHED_FIFO, &param);
 
     while (!p->stop) {
@@ -236,6 +259,8 @@ load_probe_stop(load_probe_t *p, samples_t *s)
 {
     p->stop = 1;
     pthread_join(p->thread, NULL);
+
+    load_first(&p->server, SCHED_OTHER, 0);
 
     *s = p->samples;
 

@@ -279,12 +279,6 @@ main_spawn(const load_opt_t *opt)
         die("the starting process is gone");
     }
 
-    /* servers whose latency is measured come before the load */
-
-    if (opt->probe) {
-        (void) setpriority(PRIO_PROCESS, 0, -10);
-    }
-
     signal(SIGPIPE, SIG_DFL);
     execvp(opt->args[0], opt->args);
     die("cannot run %s: %s", opt->args[0], strerror(errno));

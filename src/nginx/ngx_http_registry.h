@@ -81,11 +81,13 @@ struct ngx_http_registry_ctx_s {
     reg_rc_t                 (*work)(ngx_http_registry_ctx_t *ctx);
     reg_rc_t                   rc;        /* what the work returned */
 
+    ngx_event_t               *sleep;
     ngx_http_registry_body_t  *body;
     reg_buf_t                 *replacement;   /* of nginx's error page */
 
-    unsigned                   busy:1;        /* a thread works */
+    unsigned                   busy:1;        /* a thread works, or a timer */
     unsigned                   replaced:1;    /* replacement was sent */
+    unsigned                   headers:1;     /* every reply's are there */
 };
 
 

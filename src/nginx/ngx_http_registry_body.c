@@ -52,6 +52,7 @@ struct ngx_http_registry_body_s {
     unsigned                       starting:1;
     unsigned                       fast:1;     /* buffer 0 was full once */
     unsigned                       eof:1;
+    unsigned                       refused:1;  /* ctx->error says why */
     unsigned                       last:1;     /* running is the last entry */
     unsigned                       finished:1;
 };
@@ -375,8 +376,8 @@ ngx_http_registry_body_read(ngx_http_request_t *r,
                                  body->memory.state == REG_BUF_NOMEM
                                  ? REG_NO_MEMORY : REG_MANIFEST_TOO_LARGE,
                                  "the limit is %zu bytes", body->max);
-            ctx->next = NULL;
-            return ngx_http_registry_send_error(r, ctx);
+            body->refused = 1;
+            body->eof = 1;
         }
 
         return NGX_OK;
@@ -636,6 +637,11 @@ ngx_http_registry_body_ended(ngx_http_request_t *r,
 
     if (r->connection->read->timer_set && !r->reading_body) {
         ngx_del_timer(r->connection->read);
+    }
+
+    if (body->refused) {
+        ctx->next = NULL;
+        return ngx_http_registry_send_error(r, ctx);
     }
 
     if (body->end == ngx_http_registry_body_whole) {

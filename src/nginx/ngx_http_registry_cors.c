@@ -18,6 +18,7 @@
     "If-None-Match, Range"
 
 
+static ngx_int_t ngx_http_registry_cors_valid(ngx_str_t *origin);
 static ngx_str_t *ngx_http_registry_cors_match(ngx_http_request_t *r,
     ngx_http_registry_loc_conf_t *rlcf);
 
@@ -196,14 +197,12 @@ ngx_http_registry_cors_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (ngx_strcmp(value[i].data, "*") != 0
-            && (ngx_strnstr(value[i].data, "://", value[i].len) == NULL
-                || value[i].data[value[i].len - 1] == '/'))
-        {
+        if (!ngx_http_registry_cors_valid(&value[i])) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid origin \"%V\", write \"*\" or a scheme "
-                               "and a host as in \"https://example.org\"",
-                               &value[i]);
+                               "invalid origin \"%V\" in "
+                               "\"registry_cors_origin\", write \"*\" or a "
+                               "scheme and a host as in "
+                               "\"https://example.org\"", &value[i]);
             return NGX_CONF_ERROR;
         }
 
@@ -216,4 +215,38 @@ ngx_http_registry_cors_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* "*", or scheme, host and perhaps a port: RFC 6454, 7.1. */
+
+static ngx_int_t
+ngx_http_registry_cors_valid(ngx_str_t *origin)
+{
+    u_char  *p, *last;
+
+    if (origin->len == 1 && origin->data[0] == '*') {
+        return 1;
+    }
+
+    p = ngx_strnstr(origin->data, "://", origin->len);
+
+    if (p == NULL || p == origin->data) {
+        return 0;
+    }
+
+    last = origin->data + origin->len;
+    p += 3;
+
+    if (p == last) {
+        return 0;
+    }
+
+    for ( /* void */ ; p < last; p++) {
+        if (*p <= ' ' || *p >= 0x7f || ngx_strchr("/?#@,;\\\"'*", *p)) {
+            return 0;
+        }
+    }
+
+    return 1;
 }

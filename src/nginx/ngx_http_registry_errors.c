@@ -20,6 +20,8 @@ static ngx_int_t ngx_http_registry_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_registry_replace(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
+static void ngx_http_registry_unset_header(ngx_http_request_t *r,
+    const char *key);
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
@@ -49,23 +51,32 @@ ngx_http_registry_header_filter(ngx_http_request_t *r)
         return ngx_http_next_header_filter(r);
     }
 
-    if (ngx_http_registry_header(r, "Docker-Distribution-Api-Version",
-                                 "registry/2.0", 12)
-        != NGX_OK
-        || ngx_http_registry_header(r, "X-Content-Type-Options", "nosniff", 7)
-           != NGX_OK
-        || ngx_http_registry_cors_headers(r, rlcf) != NGX_OK)
-    {
+    ctx = ngx_http_registry_get_ctx(r);
+    if (ctx == NULL) {
         return NGX_ERROR;
     }
 
-    if (r->err_status >= NGX_HTTP_BAD_REQUEST && r->upstream == NULL) {
+    /* a filter behind us may refuse a reply (416), and another one begins */
 
-        ctx = ngx_http_registry_get_ctx(r);
+    if (!ctx->headers) {
+        ctx->headers = 1;
 
-        if (ctx == NULL || ngx_http_registry_replace(r, ctx) != NGX_OK) {
+        if (ngx_http_registry_header(r, "Docker-Distribution-Api-Version",
+                                     "registry/2.0", 12)
+            != NGX_OK
+            || ngx_http_registry_header(r, "X-Content-Type-Options",
+                                        "nosniff", 7)
+               != NGX_OK
+            || ngx_http_registry_cors_headers(r, rlcf) != NGX_OK)
+        {
             return NGX_ERROR;
         }
+    }
+
+    if (r->err_status >= NGX_HTTP_BAD_REQUEST && r->upstream == NULL
+        && ngx_http_registry_replace(r, ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     return ngx_http_next_header_filter(r);
@@ -110,7 +121,36 @@ ngx_http_registry_replace(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
 
     ctx->replacement = b;
 
+    /* what the content was to be kept by does not hold for the error */
+
+    ngx_http_registry_unset_header(r, "Cache-Control");
+    ngx_http_registry_unset_header(r, "Docker-Content-Digest");
+
     return NGX_OK;
+}
+
+
+static void
+ngx_http_registry_unset_header(ngx_http_request_t *r, const char *key)
+{
+    size_t            len;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    len = ngx_strlen(key);
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == len
+                && ngx_strncmp(h[i].key.data, key, len) == 0)
+            {
+                h[i].hash = 0;
+            }
+        }
+    }
 }
 
 

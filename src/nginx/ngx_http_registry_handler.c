@@ -128,10 +128,12 @@ ngx_http_registry_get_ctx(ngx_http_request_t *r)
     ctx->task = NULL;
     ctx->work = NULL;
     ctx->rc = REG_OK;
+    ctx->sleep = NULL;
     ctx->body = NULL;
     ctx->busy = 0;
     ctx->replacement = NULL;
     ctx->replaced = 0;
+    ctx->headers = 0;
 
     ctx->route = reg_route_parse(&ctx->op, ngx_http_registry_method(r),
                                  ngx_http_registry_str(&r->uri),

@@ -33,7 +33,11 @@ static void ngx_http_registry_check_root(ngx_cycle_t *cycle,
     ngx_http_registry_root_t *root);
 static char *ngx_http_registry(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_registry_check_directory(ngx_conf_t *cf,
+    ngx_str_t *name);
 static char *ngx_http_registry_check_zone(ngx_conf_t *cf, void *post,
+    void *data);
+static char *ngx_http_registry_check_manifest(ngx_conf_t *cf, void *post,
     void *data);
 static char *ngx_http_registry_check_buffer(ngx_conf_t *cf, void *post,
     void *data);
@@ -41,6 +45,9 @@ static char *ngx_http_registry_check_buffer(ngx_conf_t *cf, void *post,
 
 static ngx_conf_post_t  ngx_http_registry_zone_post =
     { ngx_http_registry_check_zone };
+
+static ngx_conf_post_t  ngx_http_registry_manifest_post =
+    { ngx_http_registry_check_manifest };
 
 static ngx_conf_post_t  ngx_http_registry_buffer_post =
     { ngx_http_registry_check_buffer };
@@ -67,7 +74,7 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       ngx_conf_set_size_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_registry_loc_conf_t, manifest_max_size),
-      NULL },
+      &ngx_http_registry_manifest_post },
 
     { ngx_string("registry_sparse_index"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
@@ -493,7 +500,79 @@ ngx_http_registry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     *root = new;
     rlcf->root = new;
 
+    if (ngx_http_registry_check_directory(cf, &new->root) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     if (ngx_http_registry_maintenance_add(cf, new) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * nginx makes the directory itself when it starts, but neither its parents
+ * nor anything in place of a file.
+ */
+
+static char *
+ngx_http_registry_check_directory(ngx_conf_t *cf, ngx_str_t *name)
+{
+    u_char           *slash;
+    ngx_int_t         rc;
+    ngx_file_info_t   fi;
+
+    if (ngx_file_info(name->data, &fi) != NGX_FILE_ERROR) {
+
+        if (ngx_is_dir(&fi)) {
+            return NGX_CONF_OK;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry\" needs a directory and \"%V\" is "
+                           "something else", name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_errno != NGX_ENOENT && ngx_errno != NGX_ENOTDIR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "\"registry\" cannot use \"%V\"", name);
+        return NGX_CONF_ERROR;
+    }
+
+    slash = (u_char *) strrchr((char *) name->data, '/');
+
+    if (slash == NULL || slash == name->data) {
+        return NGX_CONF_OK;
+    }
+
+    *slash = '\0';
+    rc = ngx_file_info(name->data, &fi);
+    *slash = '/';
+
+    if (rc == NGX_FILE_ERROR || !ngx_is_dir(&fi)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry\" cannot make \"%V\", there is no "
+                           "directory above it; try \"mkdir -p %V\"",
+                           name, name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_registry_check_manifest(ngx_conf_t *cf, void *post, void *data)
+{
+    size_t *size = data;
+
+    if (*size == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_manifest_max_size\" must be more than "
+                           "0, clients expect at least 4m");
         return NGX_CONF_ERROR;
     }
 

@@ -310,7 +310,7 @@ ngx_http_registry_open_blob(ngx_http_request_t *r,
         of->events = clcf->open_file_cache_events;
 #if (NGX_HAVE_OPENAT)
         of->disable_symlinks = NGX_DISABLE_SYMLINKS_ON;
-        of->disable_symlinks_from = rlcf->root->root.len + 1;
+        of->disable_symlinks_from = rlcf->root->root.len;
 #endif
 
         if (ngx_open_cached_file(clcf->open_file_cache, path, of, r->pool)

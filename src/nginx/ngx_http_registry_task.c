@@ -4,6 +4,9 @@
  * There is no cancel: a request that dies meanwhile is kept by its blocked
  * count until the thread is done, and what the thread uses goes with the pool
  * cleanups, which run after that.
+ *
+ * start: ngx_http_registry_sleep().  wake: ngx_http_registry_sleep_done().
+ * cancel: ngx_http_registry_sleep_cancel(), a pool cleanup.
  */
 
 
@@ -21,6 +24,8 @@
 static void ngx_http_registry_task_run(void *data, ngx_log_t *log);
 static void ngx_http_registry_task_done(ngx_event_t *ev);
 static void ngx_http_registry_task_wait(ngx_http_request_t *r);
+static void ngx_http_registry_sleep_done(ngx_event_t *ev);
+static void ngx_http_registry_sleep_cancel(void *data);
 
 
 ngx_int_t
@@ -138,4 +143,71 @@ static void
 ngx_http_registry_task_wait(ngx_http_request_t *r)
 {
     ngx_http_registry_resume(r);
+}
+
+
+ngx_int_t
+ngx_http_registry_sleep(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
+    ngx_msec_t msec, ngx_http_registry_step_pt next)
+{
+    ngx_event_t         *ev;
+    ngx_pool_cleanup_t  *cln;
+
+    ev = ctx->sleep;
+
+    if (ev == NULL) {
+        cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_event_t));
+        if (cln == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        ev = cln->data;
+        ngx_memzero(ev, sizeof(ngx_event_t));
+
+        ev->handler = ngx_http_registry_sleep_done;
+        ev->data = ctx;
+        ev->log = r->connection->log;
+
+        cln->handler = ngx_http_registry_sleep_cancel;
+        ctx->sleep = ev;
+    }
+
+    ngx_add_timer(ev, msec);
+
+    ctx->next = next;
+    ctx->busy = 1;
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_registry_sleep_done(ngx_event_t *ev)
+{
+    ngx_connection_t         *c;
+    ngx_http_request_t       *r;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ev->data;
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ev->timedout = 0;
+    ctx->busy = 0;
+
+    ngx_http_registry_resume(r);
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_http_registry_sleep_cancel(void *data)
+{
+    ngx_event_t  *ev = data;
+
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
+    }
 }

@@ -1,5 +1,5 @@
 
-/* Work in a pool thread, and the request that waits for it. */
+/* What a request waits for: work in a pool thread, or some time to pass. */
 
 
 #ifndef NGX_HTTP_REGISTRY_TASK_H_INCLUDED
@@ -18,6 +18,14 @@
 ngx_int_t ngx_http_registry_task(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx,
     reg_rc_t (*work)(ngx_http_registry_ctx_t *ctx),
+    ngx_http_registry_step_pt next);
+
+/*
+ * Parks the request for that many milliseconds; then next runs.  NGX_AGAIN,
+ * or NGX_HTTP_INTERNAL_SERVER_ERROR.
+ */
+ngx_int_t ngx_http_registry_sleep(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_msec_t msec,
     ngx_http_registry_step_pt next);
 
 

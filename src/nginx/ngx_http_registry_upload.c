@@ -10,6 +10,14 @@
 #include "reg_blob.h"
 
 
+/*
+ * A client whose connection broke may be back before the request that it had
+ * there is wound up.  It is let wait for that, not told of the past.
+ */
+#define NGX_HTTP_REGISTRY_BUSY_TRIES   50
+#define NGX_HTTP_REGISTRY_BUSY_DELAY   20
+
+
 typedef struct {
     reg_upload_t  *upload;
     time_t         now;
@@ -17,6 +25,7 @@ typedef struct {
     uint64_t       offset;              /* as the reply tells it */
     uint64_t       start;               /* where this request began */
     char           id[REG_UUID_LEN + 1];
+    ngx_uint_t     tries;               /* to open a session that is busy */
     unsigned       has_range:1;
     unsigned       single:1;            /* the session is this request's own */
     unsigned       created:1;
@@ -35,6 +44,8 @@ static reg_rc_t ngx_http_registry_upload_start_work(
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_upload_started(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_upload_open(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_upload_open_work(
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_upload_opened(ngx_http_request_t *r,
@@ -50,6 +61,8 @@ static ngx_int_t ngx_http_registry_upload_committed(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_upload_cut_work(
     ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_upload_ask(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_upload_status_work(
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_upload_status_known(ngx_http_request_t *r,
@@ -59,6 +72,8 @@ static reg_rc_t ngx_http_registry_upload_cancel_work(
 static ngx_int_t ngx_http_registry_upload_cancelled(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 
+static ngx_int_t ngx_http_registry_upload_busy(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_http_registry_step_pt again);
 static ngx_int_t ngx_http_registry_upload_error(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_upload_headers(ngx_http_request_t *r,
@@ -195,8 +210,7 @@ ngx_http_registry_upload_append(ngx_http_request_t *r,
         return ngx_http_registry_send_error(r, ctx);
     }
 
-    return ngx_http_registry_task(r, ctx, ngx_http_registry_upload_open_work,
-                                  ngx_http_registry_upload_opened);
+    return ngx_http_registry_upload_open(r, ctx);
 }
 
 
@@ -221,10 +235,16 @@ ngx_http_registry_upload_finish(ngx_http_request_t *r,
                   || (r->headers_in.content_length_n == -1
                       && !r->headers_in.chunked));
 
+    return ngx_http_registry_upload_open(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_registry_upload_open(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
     return ngx_http_registry_task(r, ctx, ngx_http_registry_upload_open_work,
-                                  job->empty
-                                  ? ngx_http_registry_upload_committed
-                                  : ngx_http_registry_upload_opened);
+                                  ngx_http_registry_upload_opened);
 }
 
 
@@ -271,8 +291,17 @@ ngx_http_registry_upload_opened(ngx_http_request_t *r,
 
     job = ctx->job;
 
-    if (ctx->rc != REG_OK) {
-        return ngx_http_registry_upload_error(r, ctx);
+    /* bytes that do not say where they belong are not queued behind others */
+
+    if (ctx->rc == REG_UPLOAD_BUSY && (job->has_range || job->empty)
+        && ++job->tries < NGX_HTTP_REGISTRY_BUSY_TRIES)
+    {
+        return ngx_http_registry_upload_busy(r, ctx,
+                                             ngx_http_registry_upload_open);
+    }
+
+    if (ctx->rc != REG_OK || job->empty) {
+        return ngx_http_registry_upload_committed(r, ctx);
     }
 
     if (ctx->op.op == REG_OP_UPLOAD_FINISH) {
@@ -433,21 +462,46 @@ ngx_http_registry_upload_status(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    return ngx_http_registry_upload_ask(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_registry_upload_ask(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
     return ngx_http_registry_task(r, ctx,
                                   ngx_http_registry_upload_status_work,
                                   ngx_http_registry_upload_status_known);
 }
 
 
+/* In a thread; a long upload in progress is asked for its last save. */
+
 static reg_rc_t
 ngx_http_registry_upload_status_work(ngx_http_registry_ctx_t *ctx)
 {
+    reg_rc_t                         rc;
     ngx_http_registry_upload_job_t  *job;
 
     job = ctx->job;
 
-    return reg_upload_status(ctx->store, ctx->op.name, ctx->op.upload,
-                             &job->offset, &ctx->error);
+    if (job->tries == NGX_HTTP_REGISTRY_BUSY_TRIES) {
+        return reg_upload_status(ctx->store, ctx->op.name, ctx->op.upload,
+                                 &job->offset, &ctx->error);
+    }
+
+    rc = reg_upload_open(&job->upload, ctx->store, ctx->op.name,
+                         ctx->op.upload, &ctx->error);
+
+    if (rc == REG_OK) {
+        job->offset = reg_upload_offset(job->upload);
+
+        reg_upload_close(job->upload);
+        job->upload = NULL;
+    }
+
+    return rc;
 }
 
 
@@ -455,6 +509,17 @@ static ngx_int_t
 ngx_http_registry_upload_status_known(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ctx->job;
+
+    if (ctx->rc == REG_UPLOAD_BUSY) {
+        job->tries++;
+
+        return ngx_http_registry_upload_busy(r, ctx,
+                                             ngx_http_registry_upload_ask);
+    }
+
     if (ctx->rc != REG_OK) {
         return ngx_http_registry_send_error(r, ctx);
     }
@@ -464,6 +529,17 @@ ngx_http_registry_upload_status_known(ngx_http_request_t *r,
     }
 
     return ngx_http_registry_send_empty(r, NGX_HTTP_NO_CONTENT);
+}
+
+
+static ngx_int_t
+ngx_http_registry_upload_busy(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_http_registry_step_pt again)
+{
+    reg_error_clear(&ctx->error);
+
+    return ngx_http_registry_sleep(r, ctx, NGX_HTTP_REGISTRY_BUSY_DELAY,
+                                   again);
 }
 
 

@@ -84,8 +84,30 @@ sub make_dir {
 }
 
 
+# As system(), which would not notice Ctrl-C.
+
+sub command {
+    my (@command) = @_;
+
+    my $pid = fork // die "bench: fork: $!\n";
+
+    if ($pid == 0) {
+        $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
+        { exec @command }
+        POSIX::_exit(127);
+    }
+
+    waitpid $pid, 0;
+    die "interrupted\n" if $? & 127;
+
+    return $? == 0;
+}
+
+
 sub remove_dir {
     my ($dir) = @_;
+
+    local $SIG{INT} = 'IGNORE';
 
     system('rm', '-rf', '--', $dir) == 0
         or warn "bench: cannot remove $dir\n";
@@ -122,11 +144,10 @@ sub progress {
 }
 
 
-# Starts a program in the background; its output goes to a file.  With first
-# it comes before the load when processors are short.
+# Starts a program in the background; its output goes to a file.
 
 sub start {
-    my ($name, $log, $first, $env, @command) = @_;
+    my ($name, $log, $env, @command) = @_;
 
     my $pid = fork // die "bench: fork: $!\n";
 
@@ -136,7 +157,7 @@ sub start {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', $log;
         open STDERR, '>&', \*STDOUT;
-        { exec $load, 'spawn', $first ? '--probe' : (), '--', @command }
+        { exec $load, 'spawn', '--', @command }
         POSIX::_exit(127);
     }
 

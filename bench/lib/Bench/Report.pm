@@ -224,6 +224,8 @@ sub tables {
     my ($report, $work, $targets) = @_;
 
     for my $w (@$work) {
+        next unless grep { $report->{cells}{$_->[0]} } @{ $w->{loads} };
+
         my @columns = @{ $columns{$w->{kind}} };
         my ($base) = grep { $report->{cells}{$w->{loads}[0][0]}{$_} }
             qw(d3 d2);
@@ -232,7 +234,7 @@ sub tables {
 
         printf "\n%s%s\n", $w->{kind} eq 'hold' ? 'GET /v2/ once a '
                . 'millisecond meanwhile, one worker: ' : '', $w->{title};
-        print ' ' x 30, map({ sprintf '%13s', $_->[0] } @columns),
+        print ' ' x 28, map({ sprintf '%15s', $_->[0] } @columns),
               $base ? "   CPU of $targets->{$base}{title}" : '', "\n";
 
         for my $load (@{ $w->{loads} }) {
@@ -254,14 +256,14 @@ sub table_row {
                                       : 'nginx static files')
               : $targets->{$target}{title} // $extra_title{$target};
 
-    printf '    %-26s', $title;
+    printf '    %-24s', $title;
 
     if ($c->{failed}) {
         printf " failed: %.90s\n", $c->{complaint};
         return;
     }
 
-    print map { sprintf '%13s', number($c->{$_->[1]}) } @$columns;
+    print map { sprintf '%15s', number($c->{$_->[1]}) } @$columns;
 
     if ($base) {
         my ($cpu) = grep { defined $c->{$_} } qw(cpu_s_per_gib cpu_ms);

@@ -98,7 +98,8 @@ sub find_distribution {
 
     # named but empty: there is none
 
-    return $ENV{BENCH_DISTRIBUTION} || undef if defined $ENV{BENCH_DISTRIBUTION};
+    return $ENV{BENCH_DISTRIBUTION} || undef
+        if defined $ENV{BENCH_DISTRIBUTION};
     return $built if -x $built;
 
     if (!$go) {
@@ -137,7 +138,6 @@ sub find_distribution {
 #
 #     tls       over TLS
 #     workers   of nginx; distribution has no such thing
-#     first     before the load when processors are short
 #     dir       for its configuration, logs and temporary files
 
 sub start {
@@ -162,8 +162,7 @@ sub start {
         %env = (OTEL_TRACES_EXPORTER => 'none');
     }
 
-    $pid = Bench::Machine::start($target, "$dir/log", $o{first}, \%env,
-                                 @command);
+    $pid = Bench::Machine::start($target, "$dir/log", \%env, @command);
     Bench::Machine::wait_for_port($pid, $info->{title}, $port, "$dir/log");
 
     return { pid => $pid, log => "$dir/log",
@@ -180,8 +179,8 @@ sub stop {
 
     open my $f, '<', $server->{log} or return;
 
-    my @bad = grep { /\[(emerg|alert|crit|error)\]|level=(fatal|panic)|^panic/ }
-        <$f>;
+    my @bad =
+        grep { /\[(emerg|alert|crit|error)\]|level=(fatal|panic)|^panic/ } <$f>;
 
     return @bad ? $bad[0] =~ s/\s+$//r : undef;
 }
@@ -234,6 +233,7 @@ events {
 
 http {
     access_log             off;
+    log_not_found          off;
     sendfile               on;
     tcp_nopush             on;
     keepalive_requests     100000000;

@@ -25,7 +25,7 @@ my %data = (full => {
 #     title    above its table
 #     kind     which columns: bulk, rate, memory, hold
 #     targets  which servers take part
-#     server   tls, workers, first of Bench::Servers::start()
+#     server   tls, workers of Bench::Servers::start()
 #     store    pull, tags, repos: made beforehand; new: empty, then removed
 #     loads    row name, row title, command, options
 #
@@ -81,9 +81,12 @@ sub table {
             duration => $d->{seconds} }]],
     };
 
-    for my $q (['get-manifest-tag', 'GET', 'tag', 'GET of a manifest by tag'],
-               ['get-manifest', 'GET', 'digest', 'GET of a manifest by digest'],
-               ['head-manifest-tag', 'HEAD', 'tag', 'HEAD of a manifest by tag'],
+    for my $q (['get-manifest-tag', 'GET', 'tag',
+                'GET of a manifest by tag'],
+               ['get-manifest', 'GET', 'digest',
+                'GET of a manifest by digest'],
+               ['head-manifest-tag', 'HEAD', 'tag',
+                'HEAD of a manifest by tag'],
                ['head-manifest', 'HEAD', 'digest',
                 'HEAD of a manifest by digest'],
                ['get-blob', 'GET', 'blob', 'GET of a blob of 1 KiB'],
@@ -122,7 +125,7 @@ sub table {
     push @w, {
         name => 'slow-uploads', kind => 'memory', targets => \@brief,
         title => '500 slow uploads at once, one worker',
-        server => { workers => 1, first => 1 }, store => 'new',
+        server => { workers => 1 }, store => 'new',
         loads => [['slow-uploads', '', 'uploads', {
             connections => 500, size => '8k', pieces => $d->{pieces},
             interval => 0.25, probe => '' }]],
@@ -138,7 +141,7 @@ sub lists {
     my ($d, $hold) = @_;
 
     my @targets = $hold ? 'ours' : qw(ours d3 d2);
-    my %server = $hold ? (workers => 1, first => 1) : ();
+    my %server = $hold ? (workers => 1) : ();
     my $name = $hold ? 'hold-' : '';
     my @probe = $hold ? (probe => '') : ();
     my $tags = '/v2/tags/tags/list?n=100';
@@ -146,8 +149,6 @@ sub lists {
 
     my %page = (@probe, duration => $d->{seconds},
                 $hold ? (connections => 4) : ());
-
-    # the mean of a cold start is that of one request: the first one
 
     return {
         name => "${name}tags", kind => $kind, targets => [@targets],
@@ -194,7 +195,7 @@ sub lists {
 sub holds {
     my ($d) = @_;
 
-    my %server = (workers => 1, first => 1);
+    my %server = (workers => 1);
 
     return {
         name => 'hold-pull', kind => 'hold', targets => ['ours', 'nginx'],
@@ -283,7 +284,7 @@ sub seed {
             count => $d->{repos}) if $need{repos};
 
     $d->{mirrored} = "$dir/mirror/v2/big/blobs/$d->{digest}" if $d->{digest};
-    system('sync');
+    Bench::Machine::command('sync', $dir);
 }
 
 
@@ -355,7 +356,7 @@ sub run_target {
 
     $results[-1]{log} = $complaint if defined $complaint;
 
-    system('rm', '-rf', '--', $root) if $new;
+    Bench::Machine::command('rm', '-rf', '--', $root) if $new;
 
     return @results;
 }

@@ -17,9 +17,9 @@ typedef struct {
 
 
 /*
- * Parses "^[0-9]+-[0-9]+$" (distribution-spec, "Pushing a blob in chunks"),
- * with "bytes " in front and "/<total>" or "/" "*" behind tolerated, since
- * RFC 9110, 14.4 has them.  REG_OK, or REG_UPLOAD_INVALID.
+ * Parses "^[0-9]+-[0-9]+$" (distribution-spec, "Pushing a blob in chunks"):
+ * neither the unit nor the total of RFC 9110, 14.4 belongs there.  REG_OK, or
+ * REG_UPLOAD_INVALID.
  */
 reg_rc_t reg_range_parse(reg_range_t *range, reg_str_t s, reg_error_t *e);
 

@@ -2,13 +2,12 @@
 /*
  * The catalogue: the names of all repositories, sorted.
  *
- * docker/registry/nginx/catalog is a journal of names, one a line, that only
- * grows: whoever makes a repository appends its name, synced, before the
- * repository can be seen.  It may name more than there is, never less; what
- * is listed is looked at when it is listed.  Every process keeps the sorted
- * names and reads only what was appended since.  A line "=<seconds>" marks that
- * a walk of the whole tree, which finds what other registries made, was done
- * at that time.  Compaction replaces the file under an exclusive lock.
+ * There is no file for it.  Every process reads the tree of directories once
+ * and keeps it, with the inode and the time of change of each directory.  A
+ * page looks at the directories that its part of the list depends on, one
+ * stat() each, and reads anew those that changed.  So whatever anybody did to
+ * the tree, by whatever means, is seen at once, and a page costs in proportion
+ * to its length.
  */
 
 
@@ -19,9 +18,6 @@
 #include "reg_page.h"
 #include "reg_store.h"
 
-
-/* Tells the catalogue of a repository that is about to be made. */
-reg_rc_t reg_catalog_add(reg_store_t *s, reg_str_t name, reg_error_t *e);
 
 /* 1 when the user may see that repository. */
 typedef int (*reg_may_list_pt)(void *ctx, reg_str_t name);
@@ -35,13 +31,13 @@ reg_rc_t reg_catalog_page(reg_store_t *s, const reg_op_t *op, reg_page_t *p,
     reg_may_list_pt may_list, void *ctx, reg_error_t *e);
 
 /*
- * Walks the tree for repositories that the journal misses.  Done at the first
- * question without a mark; callers repeat it from time to time.
+ * Reads the tree unless that was done already: what the first page of a
+ * process would do, which takes as long as there are repositories.
  */
-reg_rc_t reg_catalog_scan(reg_store_t *s, int64_t now, reg_error_t *e);
+reg_rc_t reg_catalog_scan(reg_store_t *s, reg_error_t *e);
 
-/* Calls fn for the names known, in order, from the given one on, until it
-   returns something else than REG_OK. */
+/* Calls fn for the repositories there are, in order, from the given name on,
+   until it returns something else than REG_OK. */
 typedef reg_rc_t (*reg_name_pt)(void *ctx, reg_str_t name);
 
 reg_rc_t reg_catalog_walk(reg_store_t *s, reg_str_t from, reg_name_pt fn,

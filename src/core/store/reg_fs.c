@@ -372,10 +372,18 @@ reg_fs_own(reg_fs_t *fs, const char *path)
 
     fd = reg_fs_opendir(fs, fs->root, path);
 
-    if (fd == -1 && errno == ENOENT) {
-        made = 0;
-        fd = reg_fs_mkdirs(fs, path, strlen(path), &made);
+    if (fd != -1 || errno != ENOENT) {
+        return fd;
     }
 
-    return fd;
+    /* both at once: a full disk has no room for the one that deletes need */
+
+    made = 0;
+    fd = reg_fs_mkdirs(fs, REG_FS_TRASH, sizeof(REG_FS_TRASH) - 1, &made);
+
+    if (fd != -1) {
+        (void) close(fd);
+    }
+
+    return reg_fs_mkdirs(fs, path, strlen(path), &made);
 }

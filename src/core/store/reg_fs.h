@@ -103,6 +103,14 @@ size_t reg_fs_parent(const char *path, size_t len);
 uint64_t reg_fs_mix(uint64_t a, uint64_t b);
 
 int reg_fs_ident(int fd, reg_fs_ident_t *id);
+
+/*
+ * How long after a change, in ns, a directory may change again without
+ * showing it, because the clock that stamps it has not moved: some ms where
+ * there are fractions of a second in the stamp, seconds where there are none.
+ */
+int64_t reg_fs_tick(int64_t stamp);
+
 int reg_fs_known(reg_fs_t *fs, uint64_t key);
 void reg_fs_learn(reg_fs_t *fs, uint64_t key);
 
@@ -140,7 +148,8 @@ int reg_fs_rmtree(reg_fs_t *fs, int dir, const char *name,
 
 /*
  * Moves a directory into the trash; name (of REG_FS_UNIQUE bytes) tells what
- * it is called there.  With durable set it stays away after a power cut.
+ * it is called there.  On a disk that is full it is removed where it is, and
+ * name is empty.  With durable set it stays away after a power cut.
  */
 reg_rc_t reg_fs_discard(reg_fs_t *fs, const char *path, int durable,
     char *name, reg_error_t *e);

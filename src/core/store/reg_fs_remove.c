@@ -24,6 +24,7 @@
 #define REG_FS_TREE_MAX  64
 
 
+static int reg_fs_trash(reg_fs_t *fs, int dir, const char *base, char *name);
 static int reg_fs_rmdir(reg_fs_t *fs, int dir, const char *name,
     unsigned *budget, unsigned depth);
 static reg_rc_t reg_fs_sweep(reg_fs_t *fs, const char *path,
@@ -111,49 +112,68 @@ reg_rc_t
 reg_fs_discard(reg_fs_t *fs, const char *path, int durable, char *name,
     reg_error_t *e)
 {
-    int          dir, trash, err;
+    int          dir, err;
     size_t       len;
-    const char  *call;
+    unsigned     budget;
+    const char  *base, *call;
 
-    trash = -1;
     len = reg_fs_parent(path, strlen(path));
-    call = "open";
+    base = path + len + (len > 0);
 
     dir = reg_fs_openlen(fs, path, len);
 
     if (dir == -1) {
-        return reg_fs_fail(e, errno, call, path);
+        return reg_fs_fail(e, errno, "open", path);
     }
+
+    call = "rename";
+    err = reg_fs_trash(fs, dir, base, name);
+
+    if (err == ENOSPC || err == EDQUOT) {
+
+        /* no room to move it; what makes room must work all the same */
+
+        budget = UINT_MAX;
+        name[0] = '\0';
+
+        err = (reg_fs_rmtree(fs, dir, base, &budget) == -1) ? errno : 0;
+        call = "unlink";
+    }
+
+    if (err == 0 && durable && fsync(dir) == -1) {
+        err = errno;
+        call = "fsync";
+    }
+
+    (void) close(dir);
+
+    return (err == 0) ? REG_OK : reg_fs_fail(e, err, call, path);
+}
+
+
+/* 0 or an errno; name becomes the one in the trash. */
+
+static int
+reg_fs_trash(reg_fs_t *fs, int dir, const char *base, char *name)
+{
+    int  trash, err;
 
     trash = reg_fs_own(fs, REG_FS_TRASH);
 
     if (trash == -1) {
-        err = errno;
-        (void) close(dir);
 
-        return reg_error_sys(e, err, call, REG_FS_TRASH);
+        /* that there is no trash must not look as if base were absent */
+
+        return reg_fs_absent(errno) ? EIO : errno;
     }
 
-    err = 0;
     reg_fs_unique(fs, name);
 
-    call = "rename";
-
-    if (renameat(dir, path + len + (len > 0), trash, name) == -1) {
-        err = errno;
-
-    } else if (durable) {
-        call = "fsync";
-
-        if (fsync(dir) == -1) {
-            err = errno;
-        }
-    }
+    err = (renameat(dir, base, trash, name) == -1) ? errno : 0;
 
     (void) close(trash);
-    (void) close(dir);
 
-    return (err == 0) ? REG_OK : reg_fs_fail(e, err, call, path);
+    return err;
 }
 
 

@@ -14,7 +14,11 @@
 
 
 /* directories inside one another that one sync remembers */
-#define REG_FS_DEPTH  192
+#define REG_FS_DEPTH        192
+
+/* in ns; some file systems count in steps of two seconds */
+#define REG_FS_TICK         INT64_C(50000000)
+#define REG_FS_TICK_COARSE  INT64_C(2500000000)
 
 
 static int reg_fs_sync_once(int dir, uint64_t key, reg_fs_done_t *done);
@@ -69,6 +73,13 @@ reg_fs_ident(int fd, reg_fs_ident_t *id)
                          (uint64_t) born->tv_sec * UINT64_C(1000000000)
                          + born->tv_nsec);
     return 0;
+}
+
+
+int64_t
+reg_fs_tick(int64_t stamp)
+{
+    return (stamp % 1000000000 == 0) ? REG_FS_TICK_COARSE : REG_FS_TICK;
 }
 
 

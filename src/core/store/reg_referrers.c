@@ -21,11 +21,7 @@
 /* entries that a scan writes together */
 #define REG_SCAN_BATCH    64
 
-/* see reg_tags.c: a directory may change again without showing it, in ns */
-#define REG_SCAN_TICK     INT64_C(50000000)
-#define REG_SCAN_TICK_S   INT64_C(2500000000)
-
-/* "<ino> <mtime>" of each algorithm's directory, or "-", a line each */
+/* "<ino> <ctime>" of each algorithm's directory, or "-", a line each */
 #define REG_MARK_MAX      256
 
 
@@ -296,7 +292,7 @@ reg_referrers_end(reg_store_t *s, reg_str_t name,
 
 /*
  * What the directories of revisions look like; newest, which may be NULL,
- * becomes the last of their mtimes.
+ * becomes the last of their times of change.
  */
 
 static reg_rc_t
@@ -322,7 +318,7 @@ reg_referrers_mark_now(reg_store_t *s, reg_str_t name, char *text,
 
         if (rc == REG_OK) {
             n = snprintf(text + len, REG_MARK_MAX - len,
-                         "%" PRIu64 " %" PRId64 "\n", st.ino, st.mtime);
+                         "%" PRIu64 " %" PRId64 "\n", st.ino, st.ctime);
 
         } else if (rc == REG_ABSENT) {
             n = snprintf(text + len, REG_MARK_MAX - len, "-\n");
@@ -337,8 +333,8 @@ reg_referrers_mark_now(reg_store_t *s, reg_str_t name, char *text,
 
         len += (size_t) n;
 
-        if (newest != NULL && rc == REG_OK && st.mtime > *newest) {
-            *newest = st.mtime;
+        if (newest != NULL && rc == REG_OK && st.ctime > *newest) {
+            *newest = st.ctime;
         }
     }
 
@@ -483,11 +479,9 @@ reg_referrers_scan(reg_store_t *s, const reg_op_t *op, reg_digests_t *found,
         reg_referrers_scan_write(s, scan);
     }
 
-    newest += (newest % 1000000000 == 0) ? REG_SCAN_TICK_S : REG_SCAN_TICK;
-
     /* a directory that was changed just now is looked through once more */
 
-    if (rc == REG_OK && !scan->lost && newest <= now) {
+    if (rc == REG_OK && !scan->lost && newest + reg_fs_tick(newest) <= now) {
         reg_referrers_mark_write(s, op->name, mark);
     }
 

@@ -3,10 +3,16 @@
  * Referrers: the manifests of a repository that name a subject.
  *
  * _referrers/<alg>/<subject hex>/<alg>/<hex>/link is an index over the
- * revisions, written before the tag of a push and rebuilt from the revisions
- * when it may miss some: _referrers/scanned holds the mtimes of the revision
- * directories up to which it is complete.  Our own pushes move the mark on;
- * a push by another registry leaves it behind, and the next question scans.
+ * revisions, written before the revision of a push and rebuilt from the
+ * revisions when it may miss some: _referrers/scanned holds what the
+ * directories of revisions looked like (inode, time of change) when it was
+ * complete.  Our own pushes and deletes move the mark on; a push by another
+ * registry leaves it behind, and the next question scans.  The one case in
+ * which that is not seen: the other one pushes to the same repository in the
+ * very milliseconds of one of ours; its next push makes up for it.
+ *
+ * A repository that nobody asked for referrers yet has no mark, and pushes to
+ * it pay nothing for one.
  */
 
 

@@ -7,7 +7,6 @@
 #include "reg_repo.h"
 
 #include "reg_blob.h"
-#include "reg_catalog.h"
 #include "reg_fs.h"
 #include "reg_referrers.h"
 
@@ -49,14 +48,15 @@ reg_repo_make(reg_store_t *s, reg_str_t name, reg_error_t *e)
         return rc;
     }
 
-    rc = reg_catalog_add(s, name, e);
-
-    if (rc == REG_OK) {
+    if (!there[0]) {
         reg_layout_repo(&path, name, "/_layers");
-        rc = s->driver->mkdir(s, path.s, 1, e);
+
+        /* what syncs the entry beside it syncs this one */
+
+        rc = s->driver->mkdir(s, path.s, there[1], e);
     }
 
-    if (rc == REG_OK) {
+    if (rc == REG_OK && !there[1]) {
         reg_layout_repo(&path, name, "/_manifests");
         rc = s->driver->mkdir(s, path.s, 1, e);
     }

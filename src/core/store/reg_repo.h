@@ -38,10 +38,9 @@ typedef struct {
 int reg_repo_exists(reg_store_t *s, reg_str_t name, reg_error_t *e);
 
 /*
- * Makes a repository: its name in the catalogue first, then the directories
- * by which distribution 2 (_layers) and 3 (_manifests) know one, durably.
- * The caller holds the shared store lock until something is in it, so that
- * the catalogue is not tidied in between.
+ * Makes a repository: the directories by which distribution 2 (_layers) and 3
+ * (_manifests) know one, durably.  The caller holds the shared store lock, so
+ * that it is not just being deleted.
  */
 reg_rc_t reg_repo_make(reg_store_t *s, reg_str_t name, reg_error_t *e);
 

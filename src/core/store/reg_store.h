@@ -43,6 +43,7 @@ typedef struct {
     uint64_t  size;
     uint64_t  ino;
     int64_t   mtime;        /* ns since the epoch */
+    int64_t   ctime;        /* the same of the last change, names included */
     unsigned  dir:1;
 } reg_stat_t;
 

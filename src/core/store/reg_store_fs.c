@@ -40,6 +40,8 @@ static reg_rc_t reg_store_fs_adopt(reg_store_t *s, const char *from,
     const char *to, reg_error_t *e);
 static reg_rc_t reg_store_fs_mkdir(reg_store_t *s, const char *path,
     int durable, reg_error_t *e);
+static int reg_store_fs_sync(reg_fs_t *fs, int dir, const char *path,
+    size_t len, size_t made);
 static reg_rc_t reg_store_fs_discard(reg_store_t *s, const char *path,
     reg_error_t *e);
 
@@ -249,6 +251,8 @@ reg_store_fs_stat(reg_store_t *s, const char *path, reg_stat_t *out,
     out->ino = st.st_ino;
     out->mtime = (int64_t) st.st_mtim.tv_sec * 1000000000
                  + st.st_mtim.tv_nsec;
+    out->ctime = (int64_t) st.st_ctim.tv_sec * 1000000000
+                 + st.st_ctim.tv_nsec;
     out->dir = S_ISDIR(st.st_mode);
 
     return REG_OK;
@@ -467,12 +471,52 @@ reg_store_fs_mkdir(reg_store_t *s, const char *path, int durable,
         return reg_error_sys(e, errno, "mkdir", path);
     }
 
-    rc = durable ? reg_fs_sync(fs, dir, path, len, made, NULL) : 0;
+    rc = durable ? reg_store_fs_sync(fs, dir, path, len, made) : 0;
     err = errno;
 
     (void) close(dir);
 
     return (rc == 0) ? REG_OK : reg_error_sys(e, err, "fsync", path);
+}
+
+
+/* Makes sure that the name of a directory is on disk. */
+
+static int
+reg_store_fs_sync(reg_fs_t *fs, int dir, const char *path, size_t len,
+    size_t made)
+{
+    int             up, rc, err;
+    size_t          above;
+    reg_fs_ident_t  id;
+
+    if (reg_fs_ident(dir, &id) == -1) {
+        return -1;
+    }
+
+    if (made == 0 && (!id.young || reg_fs_known(fs, id.key))) {
+        return 0;
+    }
+
+    above = reg_fs_parent(path, len);
+    up = reg_fs_openlen(fs, path, above);
+
+    if (up == -1) {
+        return reg_fs_absent(errno) ? 0 : -1;
+    }
+
+    rc = reg_fs_sync(fs, up, path, above, (made < len) ? made : 0, NULL);
+    err = errno;
+
+    (void) close(up);
+
+    if (rc == 0) {
+        reg_fs_learn(fs, id.key);
+    }
+
+    errno = err;
+
+    return rc;
 }
 
 
@@ -482,4 +526,67 @@ reg_store_fs_discard(reg_store_t *s, const char *path, reg_error_t *e)
     char  name[REG_FS_UNIQUE];
 
     return reg_fs_discard(reg_fs_of(s), path, 1, name, e);
+}
+
+
+reg_rc_t
+reg_store_writable(reg_store_t *s, reg_error_t *e)
+{
+    size_t        i;
+    dev_t         dev;
+    reg_fs_t     *fs;
+    struct stat   st;
+
+    /* parents first; what is missing is made in the one above it */
+
+    static const char  *const paths[] = {
+        ".",
+        "docker",
+        "docker/registry",
+        REG_LAYOUT_V2,
+        REG_LAYOUT_BLOBS,
+        REG_LAYOUT_BLOBS "/sha256",
+        REG_LAYOUT_REPOS,
+        REG_LAYOUT_OWN,
+        REG_FS_TMP,
+        REG_FS_TRASH
+    };
+
+    fs = reg_fs_of(s);
+    dev = 0;
+
+    for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+
+        if (fstatat(fs->root, paths[i], &st, AT_SYMLINK_NOFOLLOW) == -1) {
+
+            if (errno == ENOENT) {
+                continue;
+            }
+
+            return reg_error_sys(e, errno, "stat", paths[i]);
+        }
+
+        if (!S_ISDIR(st.st_mode)) {
+            return reg_error_sys(e, ENOTDIR, "stat", paths[i]);
+        }
+
+        if (faccessat(fs->root, paths[i], R_OK|W_OK|X_OK, AT_EACCESS) == -1) {
+            return reg_error_sys(e, errno, "access", paths[i]);
+        }
+
+        /* files are written in one and renamed into the other */
+
+        if (strncmp(paths[i], REG_LAYOUT_V2, sizeof(REG_LAYOUT_V2) - 1) == 0
+            || strncmp(paths[i], REG_LAYOUT_OWN, sizeof(REG_LAYOUT_OWN) - 1)
+               == 0)
+        {
+            if (dev != 0 && dev != st.st_dev) {
+                return reg_error_sys(e, EXDEV, "rename", paths[i]);
+            }
+
+            dev = st.st_dev;
+        }
+    }
+
+    return REG_OK;
 }

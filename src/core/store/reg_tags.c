@@ -6,6 +6,7 @@
 
 #include "reg_tags.h"
 
+#include "reg_fs.h"
 #include "reg_names.h"
 #include "reg_repo.h"
 
@@ -19,14 +20,6 @@
 
 /* fewer tags are read again as fast as they are looked up */
 #define REG_TAGS_WORTH    32
-
-/*
- * A change may hide behind an equal mtime for as long as a tick of the clock
- * that stamps directories, in ns: some ms where there are fractions of a
- * second, whole seconds (two on some) where there are none.
- */
-#define REG_TAGS_TICK     INT64_C(50000000)
-#define REG_TAGS_TICK_S   INT64_C(2500000000)
 
 
 /*
@@ -43,7 +36,7 @@ struct reg_tag_list_s {
     unsigned         refs;
 
     uint64_t         ino;         /* of the directory, when it was read */
-    int64_t          mtime;
+    int64_t          ctime;
 
     reg_names_t      tags;
     unsigned         nomem:1;
@@ -68,7 +61,6 @@ static reg_rc_t reg_tags_scan(reg_store_t *s, reg_str_t name,
     const char *path, const reg_stat_t *st, reg_tag_list_t **out,
     reg_error_t *e);
 static reg_rc_t reg_tags_entry(void *ctx, reg_str_t name, int dir);
-static int reg_tags_settled(const reg_stat_t *st, int64_t now);
 static unsigned reg_tags_hash(reg_str_t name);
 static reg_tag_list_t *reg_tags_lookup(reg_tags_t *cache, reg_str_t name,
     const reg_stat_t *st);
@@ -266,7 +258,7 @@ reg_tags_scan(reg_store_t *s, reg_str_t name, const char *path,
 
     /*
      * The one thing a clock is read for here: a directory that was changed an
-     * instant ago may change again without showing it.
+     * instant ago may change again without showing it, see reg_fs_tick().
      */
 
     (void) clock_gettime(CLOCK_REALTIME, &ts);
@@ -281,7 +273,7 @@ reg_tags_scan(reg_store_t *s, reg_str_t name, const char *path,
 
     list->refs = 1;
     list->ino = st->ino;
-    list->mtime = st->mtime;
+    list->ctime = st->ctime;
     list->name_len = name.len;
     memcpy(list->name, name.data, name.len);
 
@@ -293,9 +285,9 @@ reg_tags_scan(reg_store_t *s, reg_str_t name, const char *path,
     }
 
     if (rc == REG_OK && list->tags.n >= REG_TAGS_WORTH
-        && reg_tags_settled(st, now)
+        && st->ctime + reg_fs_tick(st->ctime) <= now
         && s->driver->stat(s, path, &after, NULL) == REG_OK
-        && after.ino == st->ino && after.mtime == st->mtime)
+        && after.ino == st->ino && after.ctime == st->ctime)
     {
         reg_tags_insert(s->tags, list);
     }
@@ -310,17 +302,6 @@ reg_tags_scan(reg_store_t *s, reg_str_t name, const char *path,
     *out = list;
 
     return REG_OK;
-}
-
-
-static int
-reg_tags_settled(const reg_stat_t *st, int64_t now)
-{
-    int64_t  tick;
-
-    tick = (st->mtime % 1000000000 == 0) ? REG_TAGS_TICK_S : REG_TAGS_TICK;
-
-    return st->mtime + tick <= now;
 }
 
 
@@ -422,7 +403,7 @@ reg_tags_lookup(reg_tags_t *cache, reg_str_t name, const reg_stat_t *st)
 
     if (list != NULL) {
 
-        if (list->ino == st->ino && list->mtime == st->mtime) {
+        if (list->ino == st->ino && list->ctime == st->ctime) {
             list->refs++;
 
             reg_tags_unlink(cache, list);

@@ -4,75 +4,28 @@
 #endif
 #define _FILE_OFFSET_BITS  64
 
-#include "reg_upload.h"
-
-#include "reg_fs.h"
-#include "reg_repo.h"
-#include "reg_upload_state.h"
+#include "reg_upload_private.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 
-/* written and hashed at a time, so that both find it in the cache */
-#define REG_UPLOAD_PIECE    (256 * 1024)
-
-/* more data than this is synced before anybody has to wait for our lock */
-#define REG_UPLOAD_EARLY    (4 * 1024 * 1024)
-
 #define REG_UPLOAD_STARTED  sizeof("2026-11-20T21:04:05Z")
-
-
-struct reg_upload_s {
-    reg_store_t     *s;
-    int              fd;              /* data, locked */
-
-    uint64_t         offset;          /* bytes received */
-    uint64_t         written;         /* of these in the file */
-    uint64_t         saved;           /* of these promised */
-    reg_hash_t       hash;            /* at offset */
-    reg_hash_t       promise;         /* at saved */
-
-    char            *small;           /* from written to offset, or NULL */
-    unsigned         large:1;         /* written at once, and has states */
-    unsigned         stated:1;        /* there is a state of saved */
-    unsigned         states:1;        /* there is a directory of states */
-    unsigned         failed:1;
-    unsigned         gone:1;          /* the session was removed */
-
-    reg_path_t       dir;
-    char             name[REG_NAME_MAX + 1];
-    char             id[REG_UUID_LEN + 1];
-};
 
 
 static reg_rc_t reg_upload_make(reg_fs_t *fs, int dir, const char *name,
     reg_str_t data, const char *path, reg_error_t *e);
 static reg_rc_t reg_upload_load(reg_upload_t *u, uint64_t size,
     reg_error_t *e);
-static reg_rc_t reg_upload_reread(reg_upload_t *u, uint64_t size,
-    reg_alg_e alg, reg_error_t *e);
+static reg_rc_t reg_upload_verify(reg_upload_t *u, uint64_t size,
+    reg_error_t *e);
 static reg_rc_t reg_upload_keep(reg_upload_t *u, const char *data,
     size_t len, reg_error_t *e);
 static reg_rc_t reg_upload_spill(reg_upload_t *u, reg_error_t *e);
 static reg_rc_t reg_upload_write(reg_upload_t *u, const char *data,
     size_t len, reg_error_t *e);
-static reg_rc_t reg_upload_flush(reg_upload_t *u, reg_error_t *e);
-static reg_rc_t reg_upload_fail(reg_upload_t *u, reg_rc_t rc);
-static reg_rc_t reg_upload_sync(reg_upload_t *u, reg_error_t *e);
-static int reg_upload_current(const reg_upload_t *u);
-static reg_rc_t reg_upload_store(reg_upload_t *u, const reg_digest_t *d,
-    reg_error_t *e);
-static void reg_upload_tidy(reg_upload_t *u);
-static void reg_upload_data(const reg_upload_t *u, reg_path_t *path);
-static reg_rc_t reg_upload_drop(reg_store_t *s, const char *dir,
-    reg_error_t *e);
-static reg_rc_t reg_upload_unknown(reg_rc_t rc, reg_error_t *e);
 
 
 reg_rc_t
@@ -213,37 +166,80 @@ reg_upload_load(reg_upload_t *u, uint64_t size, reg_error_t *e)
     }
 
     u->states = state.any;
-    u->hash = state.hash;
-    u->offset = state.offset;
 
-    if (state.offset == 0 && size <= REG_UPLOAD_SMALL) {
-        rc = reg_upload_reread(u, size, state.hash.alg, e);
+    if (size <= REG_UPLOAD_SMALL) {
 
-        if (rc != REG_OK) {
-            return rc;
-        }
+        /* whatever states say: the file holds what was saved, and no more */
+
+        reg_hash_init(&u->hash, state.hash.alg);
+        rc = reg_upload_reread(u->fd, size, &u->hash, u->dir.s, e);
 
     } else {
-        u->large = (state.offset > 0);
-        u->stated = u->large;
+        u->hash = state.hash;
+
+        if (state.offset > 0 && state.offset < size) {
+            rc = reg_upload_verify(u, size, e);
+        }
+
+        u->stated = (state.offset > 0 && u->hash.length == state.offset);
     }
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    u->offset = u->hash.length;
+    u->large = (u->offset > REG_UPLOAD_SMALL);
+    u->written = u->offset;
+    u->saved = u->offset;
+    u->promise = u->hash;
 
     if (size > u->offset && ftruncate(u->fd, (off_t) u->offset) == -1) {
         return reg_error_sys(e, errno, "ftruncate", u->dir.s);
     }
 
-    u->written = u->offset;
-    u->saved = u->offset;
-    u->promise = u->hash;
-
     return REG_OK;
 }
 
 
-/* Hashes the first size bytes of the file; offset becomes what was there. */
+/*
+ * Data goes on behind the newest state: it was not saved, because somebody
+ * was killed, or the state is wrong.  distribution hashes from the beginning
+ * what it appends to a session that has no state of its length, as ours have
+ * none while they are small, and saves that as if it were all.  To it, all
+ * of the file counts.
+ */
 
 static reg_rc_t
-reg_upload_reread(reg_upload_t *u, uint64_t size, reg_alg_e alg,
+reg_upload_verify(reg_upload_t *u, uint64_t size, reg_error_t *e)
+{
+    size_t         len;
+    reg_rc_t       rc;
+    reg_hash_t     h;
+    unsigned char  is[REG_HASH_STATE_MAX], want[REG_HASH_STATE_MAX];
+
+    reg_hash_init(&h, u->hash.alg);
+
+    rc = reg_upload_reread(u->fd, u->hash.length, &h, u->dir.s, e);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    len = reg_hash_save(&h, is);
+
+    if (reg_hash_save(&u->hash, want) == len && memcmp(is, want, len) == 0) {
+        return REG_OK;
+    }
+
+    reg_hash_init(&u->hash, u->hash.alg);
+
+    return reg_upload_reread(u->fd, size, &u->hash, u->dir.s, e);
+}
+
+
+reg_rc_t
+reg_upload_reread(int fd, uint64_t size, reg_hash_t *h, const char *path,
     reg_error_t *e)
 {
     int        err;
@@ -251,9 +247,6 @@ reg_upload_reread(reg_upload_t *u, uint64_t size, reg_alg_e alg,
     size_t     len;
     ssize_t    n;
     uint64_t   at;
-
-    reg_hash_init(&u->hash, alg);
-    u->offset = 0;
 
     if (size == 0) {
         return REG_OK;
@@ -272,25 +265,23 @@ reg_upload_reread(reg_upload_t *u, uint64_t size, reg_alg_e alg,
             len = (size_t) (size - at);
         }
 
-        n = reg_fs_pread(u->fd, buf, len, at);
+        n = reg_fs_pread(fd, buf, len, at);
 
         if (n == -1) {
             err = errno;
             free(buf);
 
-            return reg_error_sys(e, err, "pread", u->dir.s);
+            return reg_error_sys(e, err, "pread", path);
         }
 
         if (n == 0) {
             break;
         }
 
-        reg_hash_update(&u->hash, buf, (size_t) n);
+        reg_hash_update(h, buf, (size_t) n);
     }
 
     free(buf);
-
-    u->offset = at;
 
     return REG_OK;
 }
@@ -360,9 +351,7 @@ reg_upload_append(reg_upload_t *u, const struct iovec *iov, int n,
 }
 
 
-/* After an error the file is no longer than it was promised to be. */
-
-static reg_rc_t
+reg_rc_t
 reg_upload_fail(reg_upload_t *u, reg_rc_t rc)
 {
     u->failed = 1;
@@ -461,9 +450,7 @@ reg_upload_write(reg_upload_t *u, const char *data, size_t len,
 }
 
 
-/* Writes what waits in memory; it is hashed already. */
-
-static reg_rc_t
+reg_rc_t
 reg_upload_flush(reg_upload_t *u, reg_error_t *e)
 {
     if (u->written < u->offset
@@ -488,7 +475,7 @@ reg_upload_flush(reg_upload_t *u, reg_error_t *e)
  * from then on.  The session therefore ends with the first failure.
  */
 
-static reg_rc_t
+reg_rc_t
 reg_upload_sync(reg_upload_t *u, reg_error_t *e)
 {
     reg_rc_t  rc;
@@ -553,215 +540,6 @@ reg_upload_save(reg_upload_t *u, reg_error_t *e)
 
 
 reg_rc_t
-reg_upload_commit(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
-{
-    reg_rc_t      rc;
-    reg_digest_t  got;
-
-    if (u->failed) {
-        return reg_error_set(e, REG_INTERNAL, NULL);
-    }
-
-    /* whatever comes of it, nothing can be appended any more */
-
-    u->failed = 1;
-
-    rc = reg_upload_flush(u, e);
-
-    if (rc == REG_OK && u->hash.alg != d->alg) {
-
-        /* nobody announced it: the one case in which data is read again */
-
-        rc = reg_upload_reread(u, u->offset, d->alg, e);
-    }
-
-    if (rc == REG_OK) {
-        reg_hash_final(&u->hash, &got);
-
-        if (!reg_digest_eq(&got, d)) {
-            (void) reg_upload_drop(u->s, u->dir.s, NULL);
-            u->gone = 1;
-
-            return reg_error_set(e, REG_DIGEST_MISMATCH,
-                                 "the content has %s", got.text);
-        }
-
-        rc = reg_upload_store(u, d, e);
-    }
-
-    if (rc != REG_OK) {
-        return reg_upload_fail(u, rc);
-    }
-
-    reg_upload_tidy(u);
-
-    return REG_OK;
-}
-
-
-/* 1 when the file that is locked still is the session's. */
-
-static int
-reg_upload_current(const reg_upload_t *u)
-{
-    int          fd, rc;
-    reg_path_t   path;
-    struct stat  named, st;
-
-    reg_upload_data(u, &path);
-
-    fd = reg_fs_open(reg_fs_of(u->s), reg_fs_of(u->s)->root, path.s, O_PATH);
-
-    if (fd == -1) {
-        return 0;
-    }
-
-    rc = (fstat(fd, &named) == 0 && fstat(u->fd, &st) == 0
-          && named.st_ino == st.st_ino && named.st_dev == st.st_dev);
-
-    (void) close(fd);
-
-    return rc;
-}
-
-
-/* Makes the data a blob, and links it, under the store's lock. */
-
-static reg_rc_t
-reg_upload_store(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
-{
-    int          lock;
-    reg_rc_t     rc;
-    reg_put_t    items[2];
-    reg_path_t   data, blob, link;
-    reg_error_t  why;
-
-    if (u->offset > REG_UPLOAD_EARLY) {
-        rc = reg_upload_sync(u, e);
-
-        if (rc != REG_OK) {
-            return rc;
-        }
-    }
-
-    if (!reg_upload_current(u)) {
-        u->gone = 1;
-        return reg_error_set(e, REG_UPLOAD_UNKNOWN, NULL);
-    }
-
-    reg_upload_data(u, &data);
-    reg_layout_blob(&blob, d);
-    reg_layout_layer(&link, reg_str_of(u->name), d);
-
-    memset(items, 0, sizeof(items));
-
-    items[0].path = blob.s;
-    items[0].from = data.s;
-    items[0].fd = (u->offset > REG_UPLOAD_EARLY) ? -1 : u->fd;
-
-    items[1].path = link.s;
-    items[1].data = reg_digest_str(d);
-    items[1].fd = -1;
-    items[1].step = 1;
-    items[1].keep = 1;
-
-    rc = u->s->driver->lock(u->s, REG_LOCK_SHARED, &lock, e);
-
-    if (rc != REG_OK) {
-        return rc;
-    }
-
-    reg_error_clear(&why);
-
-    rc = reg_repo_make(u->s, reg_str_of(u->name), &why);
-
-    if (rc == REG_OK) {
-        rc = u->s->driver->put(u->s, items, 2, &why);
-    }
-
-    u->s->driver->unlock(u->s, lock);
-
-    if (rc == REG_OK) {
-        return REG_OK;
-    }
-
-    if (rc == REG_ABSENT) {
-        u->gone = 1;
-        return reg_error_set(e, REG_UPLOAD_UNKNOWN, NULL);
-    }
-
-    /* the data has moved already, or it cannot be trusted any more */
-
-    if (!reg_upload_current(u)
-        || (why.call != NULL && (strcmp(why.call, "fdatasync") == 0
-                                 || strcmp(why.call, "fsync") == 0)))
-    {
-        u->gone = 1;
-        (void) reg_upload_drop(u->s, u->dir.s, NULL);
-    }
-
-    if (e != NULL && e->rc == REG_OK) {
-        *e = why;
-    }
-
-    return rc;
-}
-
-
-/* Removes what is left of a session whose data has become a blob. */
-
-static void
-reg_upload_tidy(reg_upload_t *u)
-{
-    int        dir, up;
-    size_t     len;
-    unsigned   budget;
-    reg_fs_t  *fs;
-
-    fs = reg_fs_of(u->s);
-    u->gone = 1;
-
-    len = reg_fs_parent(u->dir.s, u->dir.len);
-    up = reg_fs_openlen(fs, u->dir.s, len);
-
-    if (up == -1) {
-        return;
-    }
-
-    budget = UINT_MAX;
-
-    if (!u->states) {
-
-        /* the common case, without a listing */
-
-        dir = reg_fs_open(fs, up, u->id, O_PATH|O_DIRECTORY);
-
-        if (dir != -1) {
-            (void) unlinkat(dir, "startedat", 0);
-            (void) close(dir);
-        }
-
-        if (unlinkat(up, u->id, AT_REMOVEDIR) == 0) {
-            budget = 0;
-        }
-    }
-
-    if (budget != 0) {
-        (void) reg_fs_rmtree(fs, up, u->id, &budget);
-    }
-
-    (void) close(up);
-}
-
-
-static void
-reg_upload_data(const reg_upload_t *u, reg_path_t *path)
-{
-    reg_layout_upload(path, reg_str_of(u->name), reg_str_of(u->id), "/data");
-}
-
-
-reg_rc_t
 reg_upload_status(reg_store_t *s, reg_str_t name, reg_str_t id,
     uint64_t *offset, reg_error_t *e)
 {
@@ -787,62 +565,7 @@ reg_upload_status(reg_store_t *s, reg_str_t name, reg_str_t id,
         return reg_upload_unknown(rc, e);
     }
 
-    *offset = (state.offset == 0 && st.size <= REG_UPLOAD_SMALL)
-              ? st.size : state.offset;
+    *offset = (st.size <= REG_UPLOAD_SMALL) ? st.size : state.offset;
 
     return REG_OK;
-}
-
-
-reg_rc_t
-reg_upload_cancel(reg_store_t *s, reg_str_t name, reg_str_t id,
-    reg_error_t *e)
-{
-    reg_path_t  path;
-
-    reg_layout_upload(&path, name, id, "");
-
-    return reg_upload_unknown(reg_upload_drop(s, path.s, e), e);
-}
-
-
-/* Takes a session away at once, also from somebody who has it open. */
-
-static reg_rc_t
-reg_upload_drop(reg_store_t *s, const char *dir, reg_error_t *e)
-{
-    int        trash;
-    char       name[REG_FS_UNIQUE];
-    unsigned   budget;
-    reg_rc_t   rc;
-    reg_fs_t  *fs;
-
-    fs = reg_fs_of(s);
-
-    rc = reg_fs_discard(fs, dir, 0, name, e);
-
-    if (rc != REG_OK) {
-        return rc;
-    }
-
-    trash = reg_fs_own(fs, REG_FS_TRASH);
-
-    if (trash != -1) {
-        budget = UINT_MAX;
-        (void) reg_fs_rmtree(fs, trash, name, &budget);
-        (void) close(trash);
-    }
-
-    return REG_OK;
-}
-
-
-static reg_rc_t
-reg_upload_unknown(reg_rc_t rc, reg_error_t *e)
-{
-    if (rc == REG_ABSENT) {
-        return reg_error_set(e, REG_UPLOAD_UNKNOWN, NULL);
-    }
-
-    return rc;
 }

@@ -15,11 +15,12 @@
  *             open cuts the file there
  *   committed the data file has become a blob, the directory is gone
  *
- * The offset of a session is that of its newest readable hash state that the
- * data file is long enough for; without one it is the length of a data file
- * of at most REG_UPLOAD_SMALL bytes, and 0 of a longer one.  States are
+ * The offset of a session is the length of a data file of at most
+ * REG_UPLOAD_SMALL bytes; of a longer one it is that of the newest readable
+ * hash state that the file is long enough for, 0 without one.  States are
  * distribution's own (see reg_hash_save()), so sessions can change hands in
- * both directions; without a state distribution reads the data again as well.
+ * both directions.  A state that says less than the file holds is checked
+ * against the data: it may be one that distribution got wrong.
  *
  * A failed fsync() ends the session: it is removed.
  */

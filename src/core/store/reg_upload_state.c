@@ -1,5 +1,5 @@
 
-#include "reg_upload_state.h"
+#include "reg_upload_private.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -40,7 +40,7 @@ our @ISA = qw(Exporter);
 our @EXPORT = (
     qw(finish is_status is_error is_header has_no_header is_json_list
        is_whole skip_suite skip_tests need_root path_of with_query links_to
-       names_of follow_pages in_ci sanitized),
+       names_of follow_pages same_list in_ci sanitized),
     @Test::Registry::Content::EXPORT, @Test::Registry::Process::EXPORT
 );
 
@@ -292,11 +292,43 @@ sub is_json_list {
     if (ref $j ne 'HASH' || ref $j->{$member} ne 'ARRAY') {
         push @why, "$member is not a list";
 
-    } elsif ("@{ $j->{$member} }" ne "@$want") {
-        push @why, "$member: wanted [@$want]";
+    } else {
+        push @why, _difference($member, $j->{$member}, $want);
     }
 
     return _verdict($reply, $name, @why);
+}
+
+
+# Where two lists part, in a sentence; nothing when they do not.
+
+sub _difference {
+    my ($what, $have, $want) = @_;
+
+    my $last = @$have > @$want ? $#$have : $#$want;
+
+    for my $i (0 .. $last) {
+        my ($h, $w) = ($have->[$i], $want->[$i]);
+        next if defined $h && defined $w && $h eq $w;
+        return sprintf '%s: %d instead of %d, wanted %s at %d, got %s', $what,
+            scalar @$have, scalar @$want, $w // 'the end', $i,
+            $h // 'the end';
+    }
+
+    return ();
+}
+
+
+# One assertion that two lists are the same; says where they part.
+
+sub same_list {
+    my ($have, $want, $name) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    my @why = _difference('the list', $have, $want);
+    my $tb = Test::More->builder;
+    return $tb->ok(!@why, $name) || $tb->diag(@why);
 }
 
 

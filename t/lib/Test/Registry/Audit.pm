@@ -48,11 +48,14 @@ sub _say {
 }
 
 
+# Names in a directory, or their number.
+
 sub _list {
     my ($path) = @_;
 
     opendir my $dh, $path or return ();
-    return sort grep { !/\A\.\.?\z/ } readdir $dh;
+    my @names = sort grep { !/\A\.\.?\z/ } readdir $dh;
+    return @names;
 }
 
 
@@ -143,7 +146,7 @@ sub _repositories {
     $self->_repository($path, $name) if grep { /\A_/ } @names;
 
     for (@names) {
-        next if /\A_/;
+        next if /\A_/ || -l "$path/$_" || !-d _;
         $self->_repositories("$path/$_", $name eq '' ? $_ : "$name/$_");
     }
 }

@@ -101,6 +101,17 @@ sub _give_away {
 }
 
 
+# The user line; the group is the user's own, whatever its name.
+
+sub _user {
+    my ($self) = @_;
+
+    my $gid = (getpwnam $self->{user})[3];
+    die "no user $self->{user}\n" if !defined $gid;
+    return "user $self->{user} " . getgrgid($gid) . ";\n";
+}
+
+
 sub _expand {
     my ($self, $text) = @_;
 
@@ -140,7 +151,7 @@ sub conf {
     my $so = module();
 
     $main .= "load_module $so;\n" if $so ne '';
-    $main .= "user $self->{user};\n" if $> == 0;
+    $main .= $self->_user if $> == 0;
     $main .= "master_process off;\n" if !$self->{master};
 
     my $listen = "listen 127.0.0.1:%%PORT%%;\n";

@@ -60,7 +60,8 @@ sub children {
         push @all, $p if $2 == $pid && $1 ne 'Z';
     }
 
-    return sort { $a <=> $b } @all;
+    @all = sort { $a <=> $b } @all;
+    return @all;
 }
 
 
@@ -99,7 +100,8 @@ sub threads_of {
     my ($pid) = @_;
 
     opendir my $dh, "/proc/$pid/task" or return ();
-    return sort { $a <=> $b } grep { /\A\d+\z/ } readdir $dh;
+    my @all = sort { $a <=> $b } grep { /\A\d+\z/ } readdir $dh;
+    return @all;
 }
 
 

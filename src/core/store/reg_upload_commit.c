@@ -1,0 +1,287 @@
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#define _FILE_OFFSET_BITS  64
+
+#include "reg_upload_private.h"
+
+#include "reg_repo.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+
+/* more data than this is synced before anybody has to wait for our lock */
+#define REG_UPLOAD_EARLY  (4 * 1024 * 1024)
+
+
+static int reg_upload_current(const reg_upload_t *u);
+static reg_rc_t reg_upload_store(reg_upload_t *u, const reg_digest_t *d,
+    reg_error_t *e);
+static void reg_upload_tidy(reg_upload_t *u);
+
+
+reg_rc_t
+reg_upload_commit(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
+{
+    reg_rc_t      rc;
+    reg_digest_t  got;
+
+    if (u->failed) {
+        return reg_error_set(e, REG_INTERNAL, NULL);
+    }
+
+    /* whatever comes of it, nothing can be appended any more */
+
+    u->failed = 1;
+
+    rc = reg_upload_flush(u, e);
+
+    if (rc == REG_OK && u->hash.alg != d->alg) {
+
+        /* nobody announced it: the one case in which data is read again */
+
+        reg_hash_init(&u->hash, d->alg);
+        rc = reg_upload_reread(u->fd, u->offset, &u->hash, u->dir.s, e);
+    }
+
+    if (rc == REG_OK) {
+        reg_hash_final(&u->hash, &got);
+
+        if (!reg_digest_eq(&got, d)) {
+            (void) reg_upload_drop(u->s, u->dir.s, NULL);
+            u->gone = 1;
+
+            return reg_error_set(e, REG_DIGEST_MISMATCH,
+                                 "the content has %s", got.text);
+        }
+
+        rc = reg_upload_store(u, d, e);
+    }
+
+    if (rc != REG_OK) {
+        return reg_upload_fail(u, rc);
+    }
+
+    reg_upload_tidy(u);
+
+    return REG_OK;
+}
+
+
+/* 1 when the file that is locked still is the session's. */
+
+static int
+reg_upload_current(const reg_upload_t *u)
+{
+    int          fd, rc;
+    reg_path_t   path;
+    struct stat  named, st;
+
+    reg_upload_data(u, &path);
+
+    fd = reg_fs_open(reg_fs_of(u->s), reg_fs_of(u->s)->root, path.s, O_PATH);
+
+    if (fd == -1) {
+        return 0;
+    }
+
+    rc = (fstat(fd, &named) == 0 && fstat(u->fd, &st) == 0
+          && named.st_ino == st.st_ino && named.st_dev == st.st_dev);
+
+    (void) close(fd);
+
+    return rc;
+}
+
+
+/* Makes the data a blob, and links it, under the store's lock. */
+
+static reg_rc_t
+reg_upload_store(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
+{
+    int          lock;
+    reg_rc_t     rc;
+    reg_put_t    items[2];
+    reg_path_t   data, blob, link;
+    reg_error_t  why;
+
+    if (u->offset > REG_UPLOAD_EARLY) {
+        rc = reg_upload_sync(u, e);
+
+        if (rc != REG_OK) {
+            return rc;
+        }
+    }
+
+    if (!reg_upload_current(u)) {
+        u->gone = 1;
+        return reg_error_set(e, REG_UPLOAD_UNKNOWN, NULL);
+    }
+
+    reg_upload_data(u, &data);
+    reg_layout_blob(&blob, d);
+    reg_layout_layer(&link, reg_str_of(u->name), d);
+
+    memset(items, 0, sizeof(items));
+
+    items[0].path = blob.s;
+    items[0].from = data.s;
+    items[0].fd = (u->offset > REG_UPLOAD_EARLY) ? -1 : u->fd;
+
+    items[1].path = link.s;
+    items[1].data = reg_digest_str(d);
+    items[1].fd = -1;
+    items[1].step = 1;
+    items[1].keep = 1;
+
+    rc = u->s->driver->lock(u->s, REG_LOCK_SHARED, &lock, e);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    reg_error_clear(&why);
+
+    rc = reg_repo_make(u->s, reg_str_of(u->name), &why);
+
+    if (rc == REG_OK) {
+        rc = u->s->driver->put(u->s, items, 2, &why);
+    }
+
+    u->s->driver->unlock(u->s, lock);
+
+    if (rc == REG_OK) {
+        return REG_OK;
+    }
+
+    if (rc == REG_ABSENT) {
+        u->gone = 1;
+        return reg_error_set(e, REG_UPLOAD_UNKNOWN, NULL);
+    }
+
+    /* the data has moved already, or it cannot be trusted any more */
+
+    if (!reg_upload_current(u)
+        || (why.call != NULL && (strcmp(why.call, "fdatasync") == 0
+                                 || strcmp(why.call, "fsync") == 0)))
+    {
+        u->gone = 1;
+        (void) reg_upload_drop(u->s, u->dir.s, NULL);
+    }
+
+    if (e != NULL && e->rc == REG_OK) {
+        *e = why;
+    }
+
+    return rc;
+}
+
+
+/* Removes what is left of a session whose data has become a blob. */
+
+static void
+reg_upload_tidy(reg_upload_t *u)
+{
+    int        dir, up;
+    size_t     len;
+    unsigned   budget;
+    reg_fs_t  *fs;
+
+    fs = reg_fs_of(u->s);
+    u->gone = 1;
+
+    len = reg_fs_parent(u->dir.s, u->dir.len);
+    up = reg_fs_openlen(fs, u->dir.s, len);
+
+    if (up == -1) {
+        return;
+    }
+
+    budget = UINT_MAX;
+
+    if (!u->states) {
+
+        /* the common case, without a listing */
+
+        dir = reg_fs_open(fs, up, u->id, O_PATH|O_DIRECTORY);
+
+        if (dir != -1) {
+            (void) unlinkat(dir, "startedat", 0);
+            (void) close(dir);
+        }
+
+        if (unlinkat(up, u->id, AT_REMOVEDIR) == 0) {
+            budget = 0;
+        }
+    }
+
+    if (budget != 0) {
+        (void) reg_fs_rmtree(fs, up, u->id, &budget);
+    }
+
+    (void) close(up);
+}
+
+
+void
+reg_upload_data(const reg_upload_t *u, reg_path_t *path)
+{
+    reg_layout_upload(path, reg_str_of(u->name), reg_str_of(u->id), "/data");
+}
+
+
+reg_rc_t
+reg_upload_cancel(reg_store_t *s, reg_str_t name, reg_str_t id,
+    reg_error_t *e)
+{
+    reg_path_t  path;
+
+    reg_layout_upload(&path, name, id, "");
+
+    return reg_upload_unknown(reg_upload_drop(s, path.s, e), e);
+}
+
+
+reg_rc_t
+reg_upload_drop(reg_store_t *s, const char *dir, reg_error_t *e)
+{
+    int        trash;
+    char       name[REG_FS_UNIQUE];
+    unsigned   budget;
+    reg_rc_t   rc;
+    reg_fs_t  *fs;
+
+    fs = reg_fs_of(s);
+
+    rc = reg_fs_discard(fs, dir, 0, name, e);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    trash = reg_fs_own(fs, REG_FS_TRASH);
+
+    if (trash != -1) {
+        budget = UINT_MAX;
+        (void) reg_fs_rmtree(fs, trash, name, &budget);
+        (void) close(trash);
+    }
+
+    return REG_OK;
+}
+
+
+reg_rc_t
+reg_upload_unknown(reg_rc_t rc, reg_error_t *e)
+{
+    if (rc == REG_ABSENT) {
+        return reg_error_set(e, REG_UPLOAD_UNKNOWN, NULL);
+    }
+
+    return rc;
+}
