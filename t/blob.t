@@ -20,7 +20,6 @@ my @ways = (
     ['aio threads', 'sendfile on; aio threads;'],
     ['aio threads without sendfile', 'sendfile off; aio threads;'],
     ['directio', 'directio 512; output_buffers 2 64k; aio threads;'],
-    ['open_file_cache', 'sendfile on; open_file_cache max=100 inactive=5s;'],
     ['limit_rate', 'limit_rate 8m;'],
     ['gzip', 'gzip on; gzip_types *; gzip_min_length 0; gzip_http_version 1.0;'],
 );
@@ -57,6 +56,7 @@ if_range();
 empty_blob();
 long_digest();
 sending();
+file_cache();
 kept_connection();
 deleting();
 
@@ -302,12 +302,18 @@ sub long_digest {
 sub sending {
     my $big = blob(3 * 1024 * 1024 + 17, 'big');
     my $d = $t->push_blob('app', $big);
+
+    sent_right($t, $ways[$_][0], $d, $big, port => $t->extra_port($_ + 1))
+        for 0 .. $#ways;
+}
+
+
+sub sent_right {
+    my ($t, $name, $d, $big, %where) = @_;
+
     my $odd = length($big) - 1_000_000;
 
-    for my $i (0 .. $#ways) {
-        my %where = (port => $t->extra_port($i + 1));
-        my $name = $ways[$i][0];
-
+    for (1, 2) {
         my $r = $t->get("/v2/app/blobs/$d", %where,
             headers => { 'Accept-Encoding' => 'gzip' });
         is_whole($r, $big, "$name: the whole");
@@ -324,15 +330,46 @@ sub sending {
             "$name: the empty blob");
     }
 
-    # What a file cache remembers must not outlive the link.
+}
 
-    my $c = $t->extra_port(6);
-    my $gone = $t->push_blob('app', 'soon gone');
-    is_status($t->get("/v2/app/blobs/$gone", port => $c), 200,
-        'a blob through open_file_cache');
-    is_status($t->delete("/v2/app/blobs/$gone"), 202, 'is deleted');
-    is_error($t->get("/v2/app/blobs/$gone", port => $c), 404, 'BLOB_UNKNOWN',
-        'and gone at once');
+
+# What nginx's file cache remembers must not outlive the link, nor a 404 the
+# push of what was missing.
+
+sub file_cache {
+    my $cached = Test::Registry->new(root => $t->root, location => <<'EOF')
+registry_delete on;
+sendfile on;
+open_file_cache max=1000 inactive=60s;
+open_file_cache_valid 60s;
+open_file_cache_errors on;
+open_file_cache_min_uses 1;
+EOF
+        ->run;
+
+    my $big = blob(3 * 1024 * 1024 + 17, 'big');
+    sent_right($cached, 'open_file_cache', sha256($big), $big);
+
+    my $bytes = 'soon gone';
+    my $d = sha256($bytes);
+    my $where = "/v2/app/blobs/$d";
+
+    for my $other ($cached, $t) {
+        for (1 .. 3) {
+            is_error($cached->get($where), 404, 'BLOB_UNKNOWN',
+                'open_file_cache: not there');
+            $other->push_blob('app', $bytes);
+            is_whole($cached->get($where), $bytes,
+                'open_file_cache: there as soon as it is pushed');
+            is_status($other->delete($where), 202, 'deleted');
+        }
+        is_error($cached->get($where), 404, 'BLOB_UNKNOWN',
+            'open_file_cache: and gone');
+    }
+
+    # The cache holds the files open, as it is meant to.
+
+    $cached->finish(fds => 0, audit => 0);
 }
 
 

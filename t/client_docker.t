@@ -17,7 +17,7 @@ use Test::More;
 
 use constant GIB => 1024 * 1024 * 1024;
 
-my $tests = 3 + 2 * 50 + 2 + 7 + 2 * 5;
+my $tests = 3 + 2 * 51 + 2 + 7 + 2 * 5;
 
 enter_jail($tests, root => 1);
 
@@ -115,6 +115,8 @@ sub scenario {
 
     docker_fails("$l: pull of an absent tag", qr/manifest.*unknown|not found/,
         'pull', "$repo:absent");
+    docker_fails("$l: pull of an absent digest", qr/manifest.*unknown|not found/,
+        'pull', "$repo\@sha256:" . '0' x 64);
     docker_fails("$l: pull from an absent repository",
         qr/manifest.*unknown|not found|does not exist/,
         'pull', $reg->host . '/docker/absent:1');
@@ -199,8 +201,9 @@ sub deletes {
 
     http_is($reg, 'DELETE', "/v2/docker/image/manifests/$digest", 202,
         "$l: manifest deleted");
-    docker_fails("$l: no pull by digest", qr/manifest.*unknown|not found/,
-        'pull', "$repo\@$digest");
+    # docker may remember the manifest itself, and then asks for blobs alone
+    is(manifest_head($reg, 'docker/image', $digest)->{status}, 404,
+        "$l: not there by digest");
     docker_fails("$l: no pull by the other tag",
         qr/manifest.*unknown|not found/, 'pull', "$repo:latest");
 

@@ -39,14 +39,17 @@ plan tests => $tests;
 during_push('reload', sub { $nginx->reload });
 pushed('reload', 1);
 during_pull('reload', sub { $nginx->reload });
+send_again('reload');
 
 # a restart that is polite
 during_push('restart', sub { $nginx->restart(timeout => 60) });
 pushed('restart', 0);
+send_again('restart');
 
 # all workers die
 during_push('killed', sub { $nginx->kill_worker($_) for $nginx->workers });
 pushed('killed', 0);
+send_again('killed');
 
 # the client dies
 my $job = start_push('client');
@@ -65,7 +68,7 @@ sub during_push {
     my ($name, $code) = @_;
 
     $job = start_push($name);
-    my $begun = uploaded();
+    my $begun = uploaded($name);
     $code->();
     waitpid($job->{pid}, 0);
     $job->{rc} = $? >> 8 || $? & 127;
@@ -98,7 +101,16 @@ sub pushed {
         "$name: every byte came back");
     run('rm', '-rf', "$dir/back");
 
-    # the next one is to send it all again
+    return;
+}
+
+
+# The next push must not find the layer here, to mount it.
+
+sub send_again {
+    my ($name) = @_;
+
+    http($reg, 'DELETE', "/v2/interrupted/$name/manifests/$image->{digest}");
     http($reg, 'DELETE', "/v2/interrupted/$name/blobs/$layer->{digest}");
 
     return;
@@ -145,7 +157,7 @@ sub start_push {
     my $log = "$dir/$name.log";
     my $pid = start($log, push_command($name));
 
-    wait_for(20, sub { uploaded() > 1024 * 1024 });
+    wait_for(20, sub { uploaded($name) > 1024 * 1024 });
 
     return { pid => $pid, log => $log };
 }
@@ -169,8 +181,9 @@ sub start {
 # Bytes of the largest upload under way in the store.
 
 sub uploaded {
+    my ($name) = @_;
     my ($most) = sort { $b <=> $a } map { -s $_ // 0 } glob($reg->root
-        . '/docker/registry/v2/repositories/interrupted/*/_uploads/*/data');
+        . "/docker/registry/v2/repositories/interrupted/$name/_uploads/*/data");
 
     return $most // 0;
 }

@@ -54,7 +54,14 @@ sub events {
     my ($pid) = $t->workers;
     my $trace = Test::Registry::Trace->attach($pid,
         calls => \@calls_of_interest);
-    my $ok = eval { $code->(); 1 };
+    my $ok = eval {
+        $code->();
+
+        # The trace of a reply is whole when the next one has come.
+
+        $t->get('/v2/');
+        1;
+    };
     my @calls = $trace->stop;
     die $@ if !$ok;
 
@@ -155,7 +162,7 @@ sub is_durable {
     my ($final, $name, @before) = @_;
 
     my $rename = last_of(sub {
-        ($_->[0] eq 'rename' || $_->[0] eq 'link') && $_->[2] eq $final
+        ($_->[0] eq 'rename' || $_->[0] eq 'link') && ($_->[2] // '') eq $final
     }, @before);
 
     ok($rename >= 0, "F11 $name: renamed to its final name")
@@ -206,7 +213,9 @@ sub in_order {
 
     my ($a, $b) = map {
         my $path = $_;
-        last_of(sub { $_->[0] =~ /rename|link/ && $_->[2] eq $path }, @before)
+        last_of(sub {
+            $_->[0] =~ /\A(?:rename|link)\z/ && $_->[2] eq $path
+        }, @before)
     } $first, $second;
 
     my $synced = last_of(sub {
@@ -394,7 +403,9 @@ sub deleted {
             is_status($t->delete($uri), 202, "delete of $what");
         }));
 
-        # Either the entry in the directory or the directory itself goes.
+        # Either the entry in the directory or the directory itself goes;
+        # a directory that is empty then may go with it, and so on upwards.
+        # What is synced is the one that remains.
 
         my $gone = last_of(sub {
             $_->[0] =~ /unlink|rename/
@@ -402,8 +413,7 @@ sub deleted {
                     || $_->[1] =~ m{\A\Q$dir\E/})
         }, @before);
         my $synced = last_of(sub {
-            $_->[0] eq 'sync' && ($_->[1] eq $dir
-                || $_->[1] eq dirname($dir) || $_->[1] =~ m{\A\Q$dir\E})
+            $_->[0] eq 'sync' && index("$dir/", "$_->[1]/") == 0
         }, @before);
         ok($gone >= 0 && $synced > $gone,
             "F11 delete of $what: the directory is synced after it")

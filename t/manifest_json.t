@@ -215,7 +215,7 @@ sub wrong_types {
             ['size a string', { size => '5' }],
             ['size null', { size => undef }],
             ['size a list', { size => [] }],
-            ['size true', { size => JSON::true() }],
+            ['size true', { size => JSON::PP::true() }],
             ['digest a number', { digest => 5 }],
             ['digest null', { digest => undef }],
             ['digest junk', { digest => 'x' }],

@@ -223,7 +223,7 @@ sub artifacts {
     is_created($t->push_manifest('art', 'v2', $bytes), 'art', sha256($bytes),
         'a descriptor with a data field');
 
-    $data->{'org.example.unknown'} = { any => [1, 2.5, undef, JSON::true()] };
+    $data->{'org.example.unknown'} = { any => [1, 2.5, undef, JSON::PP::true()] };
     $bytes = to_json($data);
     is_created($t->push_manifest('art', 'v3', $bytes), 'art', sha256($bytes),
         'members that nobody knows');

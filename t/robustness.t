@@ -214,7 +214,7 @@ sub slow_uploads {
 
 
 sub slow_downloads {
-    my $t = Test::Registry->new(server => 'send_timeout 2s;')->run;
+    my $t = Test::Registry->new(server => 'send_timeout 3s;')->run;
     my ($pid) = $t->workers;
     my $bytes = blob(20_000_000, 'slow down');
     my $digest = $t->push_blob('app', $bytes);
@@ -233,9 +233,12 @@ sub slow_downloads {
             $each / 1024);
     }
 
-    my $begin = time;
-    is_status($t->get('/v2/'), 200, 'A114 others are served');
-    cmp_ok(time - $begin, '<', 1, 'A114 at once');
+    # As soon as the socket buffers are full.
+
+    ok(wait_for(10, sub {
+        my $begin = time;
+        return $t->get('/v2/')->status == 200 && time - $begin < 0.2;
+    }), 'A114 others are served at once');
     ok(wait_for(10, sub { fds_of($pid) <= @fds + 5 }),
         'A114 send_timeout closes them') or diag scalar fds_of($pid);
 
@@ -386,7 +389,7 @@ sub slow_disk {
 
         cmp_ok($took, '>', 0.9, 'F24 it waits for them');
         cmp_ok($n, '>', 20, 'F24 others are served meanwhile');
-        cmp_ok($slow, '<', 0.25, 'F24 without waiting');
+        cmp_ok($slow, '<', 0.45, 'F24 without waiting for one');
         $t->finish;
     }
 }

@@ -7,6 +7,7 @@ use warnings;
 
 # What there is to reach: row, what is compared, with what, the bound.
 # best: the smallest of the rounds counts, since noise only adds to it.
+# full: for the large lists, which --quick does not make.
 
 my @aims = (
     (map { (
@@ -43,9 +44,9 @@ my @aims = (
       text => 'uploads that did not finish' },
 
     { row => 'tags-page', metric => 'cpu_ms', peer => 'd3', max => 1 / 50,
-      text => 'CPU' },
+      text => 'CPU', full => 1 },
     { row => 'catalogue-page', metric => 'cpu_ms', peer => 'd3', max => 1 / 50,
-      text => 'CPU' },
+      text => 'CPU', full => 1 },
     { row => 'catalogue-10000', metric => 'cpu_ms', max => 100,
       other_row => 'catalogue-page', text => 'CPU, times that of 100' },
 
@@ -92,7 +93,7 @@ sub median {
 # the logs complain of.  rounds keeps the single figures for ratios.
 
 sub summary {
-    my ($work, $targets, $results) = @_;
+    my ($work, $targets, $results, $quick) = @_;
 
     my (%rounds, %cells);
 
@@ -144,7 +145,8 @@ sub summary {
 
     my $report = { cells => \%cells, rounds => \%rounds };
 
-    $report->{aims} = [map { judge($report, $_) } @aims];
+    $report->{aims} =
+        [map { judge($report, $_) } grep { !$_->{full} || !$quick } @aims];
 
     return $report;
 }
@@ -304,7 +306,7 @@ sub aims {
     }
 
     printf "%d of %d met\n", scalar(grep { $_->{met} } @judged),
-           scalar @judged;
+           scalar(grep { defined $_->{met} } @judged);
 }
 
 

@@ -8,7 +8,7 @@ use strict;
 use warnings;
 
 use Digest::SHA ();
-use JSON ();
+use JSON::PP ();
 
 my %HEX = (sha256 => 64, sha512 => 128);
 
@@ -235,7 +235,7 @@ sub _manifest {
     my ($alg, $hex) = split /:/, $digest;
     my $two = substr $hex, 0, 2;
     my $bytes = _slurp("$self->{top}/blobs/$alg/$two/$hex/data");
-    my $m = eval { JSON->new->utf8->decode($bytes // '') };
+    my $m = eval { JSON::PP->new->utf8->decode($bytes // '') };
     my $at = "$dir/_manifests/revisions/$alg/$hex";
 
     if (ref $m ne 'HASH') {

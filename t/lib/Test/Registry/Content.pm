@@ -7,7 +7,7 @@ use warnings;
 
 use Digest::SHA ();
 use Exporter qw(import);
-use JSON ();
+use JSON::PP ();
 
 our @EXPORT = qw(
     OCI_MANIFEST OCI_INDEX DOCKER_MANIFEST DOCKER_LIST OCI_CONFIG OCI_LAYER
@@ -52,7 +52,7 @@ sub to_json {
     my ($data) = @_;
 
     return $data if !ref $data;
-    return JSON->new->canonical->utf8->allow_nonref->encode($data);
+    return JSON::PP->new->canonical->utf8->allow_nonref->encode($data);
 }
 
 

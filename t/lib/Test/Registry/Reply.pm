@@ -9,7 +9,7 @@ package Test::Registry::Reply;
 use strict;
 use warnings;
 
-use JSON ();
+use JSON::PP ();
 
 
 sub new {
@@ -58,7 +58,7 @@ sub json {
     my ($self) = @_;
 
     return scalar eval {
-        JSON->new->utf8->allow_nonref->decode($self->{body})
+        JSON::PP->new->utf8->allow_nonref->decode($self->{body})
     };
 }
 

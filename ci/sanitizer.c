@@ -1,0 +1,49 @@
+/*
+ * What the sanitizers of a test build are told, linked into nginx: it passes
+ * no environment on to the binary that replaces it in an upgrade, so
+ * ASAN_OPTIONS alone would be lost there (when set, it still overrules).
+ *
+ * REPORTS is the folder that reports go to, beside the lines in error.log.
+ */
+
+
+const char *__asan_default_options(void);
+const char *__ubsan_default_options(void);
+const char *__lsan_default_options(void);
+const char *__lsan_default_suppressions(void);
+
+
+const char *
+__asan_default_options(void)
+{
+    return "log_path=" REPORTS "/report:detect_stack_use_after_return=1";
+}
+
+
+const char *
+__ubsan_default_options(void)
+{
+    return "print_stacktrace=1";
+}
+
+
+const char *
+__lsan_default_options(void)
+{
+    return "print_suppressions=0";
+}
+
+
+/*
+ * nginx gives back its configuration only when a worker ends in good order,
+ * not when `nginx -t` ends, when it does not start, or when a worker exits at
+ * once.  What requests leave behind is still found.
+ */
+
+const char *
+__lsan_default_suppressions(void)
+{
+    return "leak:ngx_init_cycle\n"
+           "leak:ngx_create_pool\n"
+           "leak:ngx_event_process_init\n";
+}

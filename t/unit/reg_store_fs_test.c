@@ -1,0 +1,970 @@
+
+#define _FILE_OFFSET_BITS  64
+
+#include "reg_test_fault.h"
+#include "reg_test_store.h"
+
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+
+
+#define D1  "sha256:"                                                         \
+    "6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b"
+#define D2  "sha256:"                                                         \
+    "0000000000000000000000000000000000000000000000000000000000000000"
+#define SEVENTY  "sha256:"                                                    \
+    "6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3"
+
+
+static void all_of_it(const char *how, int plain);
+static void test_read(reg_store_t *s);
+static void test_planted(reg_store_t *s);
+static void test_links(reg_store_t *s);
+static void test_list(reg_store_t *s);
+static void test_write(reg_store_t *s);
+static void test_modes(reg_store_t *s);
+static void test_put(reg_store_t *s);
+static void test_put_faults(reg_store_t *s);
+static void test_keep(reg_store_t *s);
+static void test_adopt(reg_store_t *s);
+static void test_remove(reg_store_t *s);
+static void test_discard(reg_store_t *s);
+static void test_short(reg_store_t *s);
+static void test_dirs(reg_store_t *s);
+static void test_races(reg_store_t *s);
+static void test_lock(reg_store_t *s);
+static void test_lock_starve(reg_store_t *s);
+static void test_writable(void);
+static void test_root(void);
+
+
+static const char  *mode;
+
+
+int
+main(void)
+{
+    (void) umask(0);
+
+    all_of_it("openat2", 0);
+    all_of_it("plain", 1);
+
+    test_writable();
+    test_root();
+
+    return done_testing();
+}
+
+
+static void
+all_of_it(const char *how, int plain)
+{
+    reg_store_t  *s;
+
+    mode = how;
+
+    root_make();
+    s = store_open();
+
+    ok(!is_there(at("docker")), "%s: nothing is made before a write", mode);
+
+    if (plain) {
+        reg_fs_plain(s);
+    }
+
+    test_read(s);
+    test_planted(s);
+    test_links(s);
+    test_list(s);
+    test_write(s);
+    test_modes(s);
+    test_put(s);
+    test_put_faults(s);
+    test_keep(s);
+    test_adopt(s);
+    test_remove(s);
+    test_discard(s);
+    test_short(s);
+    test_dirs(s);
+    test_races(s);
+    test_lock(s);
+    test_lock_starve(s);
+
+    reg_store_close(s);
+}
+
+
+static reg_rc_t
+read_all(reg_store_t *s, const char *path, size_t max, const char *want)
+{
+    reg_buf_t    b;
+    reg_rc_t     rc;
+    reg_error_t  e;
+
+    reg_error_clear(&e);
+    reg_buf_init(&b, 1 << 20);
+    reg_buf_str(&b, reg_str("before "));
+
+    rc = s->driver->read(s, path, max, &b, &e);
+
+    if (rc == REG_OK && want != NULL) {
+        ok(b.len == strlen(want) + 7
+           && memcmp(b.data, "before ", 7) == 0
+           && memcmp(b.data + 7, want, strlen(want)) == 0,
+           "%s: read %s: its content, behind what was there", mode, path);
+    }
+
+    if (rc == REG_ABSENT) {
+        ok(b.len == 7 && e.rc == REG_OK,
+           "%s: read %s: absent leaves no trace", mode, path);
+    }
+
+    reg_buf_free(&b);
+
+    return rc;
+}
+
+
+static void
+test_read(reg_store_t *s)
+{
+    char        *big;
+    reg_rc_t     rc;
+    reg_stat_t   st;
+    reg_file_t   f;
+
+    spit(at("a/b/file"), "hello");
+    spit(at("a/empty"), "");
+
+    is_num(read_all(s, "a/b/file", 5, "hello"), REG_OK, "read");
+    is_num(read_all(s, "a/b/file", 4, NULL), REG_ABSENT,
+           "read of a file that is too long");
+    is_num(read_all(s, "a/empty", 100, ""), REG_OK, "read of an empty one");
+
+    big = noise(100000, 1);
+    memset(big, 'x', 100000);
+    spit(at("a/big"), big);
+    is_num(read_all(s, "a/big", 100000, big), REG_OK, "read of a long one");
+    is_num(read_all(s, "a/big", 99999, NULL), REG_ABSENT, "a byte too many");
+    free(big);
+
+    memset(&st, 0, sizeof(st));
+    rc = s->driver->stat(s, "a/b/file", &st, NULL);
+    ok(rc == REG_OK && st.size == 5 && !st.dir && st.ino != 0
+       && st.mtime > INT64_C(1000000000000000000), "%s: stat of a file",
+       mode);
+    rc = s->driver->stat(s, "a/b", &st, NULL);
+    ok(rc == REG_OK && st.dir, "%s: stat of a directory", mode);
+
+    rc = s->driver->open(s, "a/b/file", &f, NULL);
+
+    if (ok(rc == REG_OK && f.size == 5, "%s: open", mode)) {
+        (void) close(f.fd);
+    }
+
+    is_num(read_all(s, "a/none", 10, NULL), REG_ABSENT, "nothing there");
+    is_num(read_all(s, "a/none/x", 10, NULL), REG_ABSENT, "nor above");
+    is_num(read_all(s, "a/b/file/x", 10, NULL), REG_ABSENT,
+           "a file on the way");
+    is_num(s->driver->stat(s, "none", &st, NULL), REG_ABSENT, "stat");
+    is_num(s->driver->open(s, "none", &f, NULL), REG_ABSENT, "open");
+}
+
+
+/* A110, A111: what must not be followed, and what is no file. */
+
+static void
+test_planted(reg_store_t *s)
+{
+    int                  fd;
+    size_t               i;
+    reg_rc_t             rc;
+    reg_stat_t           st;
+    reg_file_t           f;
+    struct sockaddr_un   sun;
+
+    static const char  *const paths[] = {
+        "p/fifo", "p/dir", "p/socket", "p/link", "p/out/file", "p/updir",
+        "p/device"
+    };
+
+    spit(at("outside/file"), "secret");
+    make_dirs(at("p/dir"));
+
+    (void) mkfifo(at("p/fifo"), 0644);
+    (void) symlink(at("outside/file"), at("p/link"));
+    (void) symlink(at("outside"), at("p/out"));
+    (void) symlink("../outside/file", at("p/updir"));
+
+    if (mknod(at("p/device"), S_IFCHR|0644, makedev(1, 5)) == -1) {
+        spit(at("p/device"), "0123456789");         /* not root: too long */
+    }
+
+    memset(&sun, 0, sizeof(sun));
+    sun.sun_family = AF_UNIX;
+    (void) snprintf(sun.sun_path, sizeof(sun.sun_path), "%.90s/p/socket",
+                    root_path);
+
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    ok(bind(fd, (struct sockaddr *) &sun, sizeof(sun)) == 0, "a socket");
+
+    for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+
+        rc = read_all(s, paths[i], 8, NULL);
+        ok(rc == REG_ABSENT
+           || (rc == REG_OK && strcmp(paths[i], "p/fifo") == 0),
+           "%s: %s cannot be read, at once", mode, paths[i]);
+
+        rc = s->driver->open(s, paths[i], &f, NULL);
+        ok(rc == REG_ABSENT
+           || (strcmp(paths[i], "p/device") == 0 && getuid() != 0),
+           "%s: %s cannot be opened", mode, paths[i]);
+
+        rc = s->driver->stat(s, paths[i], &st, NULL);
+        ok(rc == REG_ABSENT || strcmp(paths[i], "p/dir") == 0
+           || (strcmp(paths[i], "p/device") == 0 && getuid() != 0),
+           "%s: %s is nothing", mode, paths[i]);
+
+        ok(s->driver->write(s, paths[i], reg_str("x"), 1, NULL)
+           != REG_INTERNAL, "%s: a write to %s ends", mode, paths[i]);
+    }
+
+    (void) close(fd);
+
+    is(slurp(at("outside/file")), "secret", "nothing outside was written");
+    ok(s->driver->write(s, "p/out/new", reg_str("x"), 1, NULL) == REG_STORAGE
+       && !is_there(at("outside/new")),
+       "%s: no new file behind a symbolic link", mode);
+    ok(s->driver->mkdir(s, "p/out/newdir", 1, NULL) == REG_STORAGE
+       && !is_there(at("outside/newdir")), "%s: no directory either", mode);
+    is_num(s->driver->remove(s, "p/out/file", "p", NULL), REG_ABSENT,
+           "and nothing is removed there");
+    ok(is_there(at("outside/file")), "%s: indeed", mode);
+}
+
+
+/* F40: a link is exactly one digest. */
+
+static void
+test_links(reg_store_t *s)
+{
+    char             *big;
+    size_t            i;
+    reg_rc_t          rc;
+    reg_digest_t      d, got;
+    struct stat       a, b;
+    struct timespec   old[2];
+
+    static const struct {
+        const char  *text;
+        size_t       len;
+        int          good;
+    } rows[] = {
+        { D1, 71, 1 },
+        { "sha512:" "6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d"
+          "66709b3b6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66"
+          "709b3b", 135, 1 },
+        { "", 0, 0 },
+        { SEVENTY, 70, 0 },
+        { D1 "0", 72, 0 },
+        { D1 "\n", 72, 0 },
+        { " " D1, 72, 0 },
+        { "sha256:6C3C624B58DBBCD3C0DD82B4C53F04194D1247C6EEBDAAB7C610CF7D66"
+          "709B3B", 71, 0 },
+        { "sha256:../../../../../../../../../../../../../../../../../../../e"
+          "tc/passwd", 71, 0 },
+        { "md5:d41d8cd98f00b204e9800998ecf8427e", 36, 0 },
+        { D1 "\0x", 73, 0 }
+    };
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        spit_bytes(at("l/link"), rows[i].text, rows[i].len);
+
+        rc = reg_link_read(s, "l/link", &d, NULL);
+        ok(rc == (rows[i].good ? REG_OK : REG_ABSENT),
+           "%s: F40 link row %zu", mode, i);
+    }
+
+    big = noise(1000000, 2);
+    spit_bytes(at("l/link"), big, 1000000);
+    is_num(reg_link_read(s, "l/link", &d, NULL), REG_ABSENT, "a megabyte");
+    free(big);
+
+    (void) reg_digest_parse(&d, reg_str(D1), NULL);
+    is_num(reg_link_write(s, "l/link", &d, NULL), REG_OK,
+           "writing repairs it");
+    is(slurp(at("l/link")), D1, "no more than the digest");
+    rc = reg_link_read(s, "l/link", &got, NULL);
+    ok(rc == REG_OK && reg_digest_eq(&d, &got), "%s: and it reads", mode);
+
+    /* an equal one stays what it is, and is renewed */
+
+    memset(old, 0, sizeof(old));
+    old[0].tv_sec = 1000000000;
+    old[1].tv_sec = 1000000000;
+    (void) utimensat(AT_FDCWD, at("l/link"), old, 0);
+    (void) stat(at("l/link"), &a);
+    is_num(reg_link_write(s, "l/link", &d, NULL), REG_OK, "an equal link");
+    (void) stat(at("l/link"), &b);
+    ok(a.st_ino == b.st_ino, "%s: is not written again", mode);
+    ok(b.st_mtime > time(NULL) - 60, "%s: but renewed", mode);
+
+    (void) reg_digest_parse(&d, reg_str(D2), NULL);
+    is_num(reg_link_write(s, "l/link", &d, NULL), REG_OK, "another one");
+    is(slurp(at("l/link")), D2, "replaces it");
+}
+
+
+typedef struct {
+    size_t    dirs;
+    size_t    files;
+    size_t    most;
+} count_t;
+
+
+static reg_rc_t
+count_entry(void *ctx, reg_str_t name, int dir)
+{
+    count_t  *c;
+
+    c = ctx;
+
+    if (reg_str_eq(name, reg_str(".")) || reg_str_eq(name, reg_str("..")))
+    {
+        return REG_INTERNAL;
+    }
+
+    if (dir) {
+        c->dirs++;
+
+    } else {
+        c->files++;
+    }
+
+    return (c->dirs + c->files == c->most) ? REG_BUSY : REG_OK;
+}
+
+
+static void
+test_list(reg_store_t *s)
+{
+    int      i;
+    count_t  c;
+
+    for (i = 0; i < 500; i++) {
+        spit(at("many/f%d", i), "");
+        make_dirs(at("many/d%d", i));
+    }
+
+    (void) symlink("d1", at("many/symlink"));
+
+    memset(&c, 0, sizeof(c));
+    is_num(s->driver->list(s, "many", count_entry, &c, NULL), REG_OK, "list");
+    is_num((long long) c.dirs, 500, "directories");
+    is_num((long long) c.files, 501, "others, a symbolic link with them");
+
+    memset(&c, 0, sizeof(c));
+    c.most = 10;
+    is_num(s->driver->list(s, "many", count_entry, &c, NULL), REG_BUSY,
+           "list ends with what the function says");
+    is_num((long long) (c.dirs + c.files), 10, "at once");
+
+    is_num(s->driver->list(s, "none", count_entry, &c, NULL), REG_ABSENT,
+           "nothing to list");
+    is_num(s->driver->list(s, "many/f1", count_entry, &c, NULL), REG_ABSENT,
+           "a file");
+}
+
+
+static void
+test_write(reg_store_t *s)
+{
+    int      durable;
+    count_t  c;
+
+    for (durable = 0; durable < 2; durable++) {
+
+        is_num(s->driver->write(s, "w/x/y/z", reg_str("one"), durable, NULL),
+               REG_OK, "write makes what is missing");
+        is(slurp(at("w/x/y/z")), "one", "the content");
+        is_num(s->driver->write(s, "w/x/y/z", reg_str("two"), durable, NULL),
+               REG_OK, "write again");
+        is(slurp(at("w/x/y/z")), "two", "replaces");
+        is_num(s->driver->write(s, "w/x/y/e", reg_null_str, durable, NULL),
+               REG_OK, "an empty file");
+        is(slurp(at("w/x/y/e")), "", "is empty");
+
+        is_num(s->driver->mkdir(s, "w/m/n/o", durable, NULL), REG_OK,
+               "mkdir");
+        is_num(s->driver->mkdir(s, "w/m/n/o", durable, NULL), REG_OK,
+               "mkdir of what is there");
+        ok(is_there(at("w/m/n/o")), "%s: it is there", mode);
+        is_num(s->driver->mkdir(s, "w/x/y/z/o", durable, NULL), REG_STORAGE,
+               "mkdir below a file");
+
+        is_num(s->driver->remove(s, "w/x/y/z", "w", NULL), REG_OK, "remove");
+        is_num(s->driver->remove(s, "w/x/y/e", "w", NULL), REG_OK, "remove");
+        (void) rmdir(at("w/m/n/o"));
+        (void) rmdir(at("w/m/n"));
+    }
+
+    memset(&c, 0, sizeof(c));
+    (void) s->driver->list(s, REG_FS_TMP, count_entry, &c, NULL);
+    is_num((long long) (c.dirs + c.files), 0, "no temporary stays");
+}
+
+
+/* Another user's registry can read what we wrote, whatever our umask. */
+
+static void
+test_modes(reg_store_t *s)
+{
+    struct stat  st;
+
+    (void) s->driver->write(s, "modes/a/b", reg_str("x"), 1, NULL);
+
+    (void) stat(at("modes/a/b"), &st);
+    is_num(st.st_mode & 07777, 0644, "a file");
+    (void) stat(at("modes/a"), &st);
+    is_num(st.st_mode & 07777, 0755, "its directory");
+    (void) stat(at("modes"), &st);
+    is_num(st.st_mode & 07777, 0755, "and the one above");
+}
+
+
+static void
+test_put(reg_store_t *s)
+{
+    reg_put_t  items[5];
+
+    memset(items, 0, sizeof(items));
+
+    spit(at("put/source"), "moved");
+
+    items[0].path = "put/one/data";
+    items[0].from = "put/source";
+    items[0].fd = open(at("put/source"), O_RDWR);
+    items[1].path = "put/two/link";
+    items[1].data = reg_str(D1);
+    items[1].fd = -1;
+    items[1].step = 1;
+    items[1].keep = 1;
+    items[2] = items[1];
+    items[2].path = "put/three/a/link";
+    items[2].step = 2;
+    items[3] = items[2];
+    items[3].path = "put/three/b/link";
+    items[4] = items[2];
+    items[4].path = "put/big";
+    items[4].data.data = noise(30000, 3);
+    items[4].data.len = 30000;
+
+    is_num(s->driver->put(s, items, 5, NULL), REG_OK, "put of five");
+    (void) close(items[0].fd);
+
+    is(slurp(at("put/one/data")), "moved", "the one that was moved");
+    ok(!is_there(at("put/source")), "%s: is not there any more", mode);
+    is(slurp(at("put/two/link")), D1, "the second");
+    is(slurp(at("put/three/a/link")), D1, "the third");
+    is(slurp(at("put/three/b/link")), D1, "the fourth");
+    is_num((long long) slurp(at("put/big")).len, 30000, "the fifth");
+
+    items[0].fd = -1;
+    is_num(s->driver->put(s, items, 5, NULL), REG_ABSENT,
+           "put again: nothing to move");
+
+    items[0] = items[4];
+    is_num(s->driver->put(s, items, 5, NULL), REG_OK,
+           "put of what is all there");
+
+    free((void *) items[4].data.data);
+}
+
+
+/* F14, F17: each call fails once; nothing is left, and the next one works. */
+
+static void
+test_put_faults(reg_store_t *s)
+{
+    int          err, failed;
+    long         n;
+    count_t      c;
+    reg_rc_t     rc;
+    reg_put_t    items[3];
+    reg_error_t  e;
+
+    static const int  errors[] = { ENOSPC, EIO, EROFS, EDQUOT, ENOMEM };
+
+    memset(items, 0, sizeof(items));
+
+    items[0].path = "faults/one/data";
+    items[0].data = reg_str("data");
+    items[0].fd = -1;
+    items[1].path = "faults/two/link";
+    items[1].data = reg_str(D1);
+    items[1].fd = -1;
+    items[1].step = 1;
+    items[1].keep = 1;
+    items[2] = items[1];
+    items[2].path = "faults/three/link";
+    items[2].step = 2;
+
+    failed = 0;
+
+    for (n = 1; n < 200; n++) {
+        (void) nftw(at("faults"), root_remove_one, 32, FTW_DEPTH|FTW_PHYS);
+
+        err = errors[n % 5];
+        reg_error_clear(&e);
+
+        fault_arm(n, err);
+        rc = s->driver->put(s, items, 3, &e);
+
+        if (!fault_disarm()) {
+            break;
+        }
+
+        failed++;
+
+        ok(rc != REG_OK && rc != REG_ABSENT && e.rc == rc && e.sys == err
+           && e.call != NULL,
+           "%s: F14 put fails with call %ld (%s)", mode, n, strerror(err));
+
+        /* a link whose directory could not be synced is not there */
+
+        if (is_there(at("faults/three/link"))) {
+            ok(0, "%s: F17 the last link is there after call %ld", mode, n);
+        }
+
+        rc = s->driver->put(s, items, 3, NULL);
+        ok(rc == REG_OK, "%s: and works the next time", mode);
+    }
+
+    ok(failed > 15, "%s: %d calls failed in turn", mode, failed);
+    is(slurp(at("faults/three/link")), D1, "all is well in the end");
+
+    memset(&c, 0, sizeof(c));
+    (void) s->driver->list(s, REG_FS_TMP, count_entry, &c, NULL);
+    is_num((long long) (c.dirs + c.files), 0, "no temporary stays");
+}
+
+
+/* What is kept may vanish with its directory while the rest is written. */
+
+static void
+test_keep(reg_store_t *s)
+{
+    long         n;
+    reg_rc_t     rc;
+    reg_put_t    items[2];
+    struct stat  a, b;
+
+    memset(items, 0, sizeof(items));
+
+    items[0].path = "keep/index/link";
+    items[0].data = reg_str(D1);
+    items[0].fd = -1;
+    items[0].keep = 1;
+    items[1] = items[0];
+    items[1].path = "keep/current/link";
+
+    (void) s->driver->put(s, items, 2, NULL);
+    (void) stat(at("keep/current/link"), &a);
+    is_num(s->driver->put(s, items, 2, NULL), REG_OK, "all is kept");
+    (void) stat(at("keep/current/link"), &b);
+    ok(a.st_ino == b.st_ino, "%s: nothing was written", mode);
+
+    /* kept once, known to be on disk: no more calls */
+
+    fault_arm(1, EIO);
+    rc = s->driver->put(s, items, 2, NULL);
+    n = fault_seen;
+    (void) fault_disarm();
+    ok(rc == REG_OK && n == 0, "%s: what is known is not synced again (%ld)",
+       mode, n);
+
+    spit(at("keep/current/link"), D2);
+    is_num(s->driver->put(s, items, 2, NULL), REG_OK, "one of two is kept");
+    is(slurp(at("keep/current/link")), D1, "the other is replaced");
+}
+
+
+static void
+test_adopt(reg_store_t *s)
+{
+    spit(at("ad/from"), "new");
+    spit(at("ad/to/data"), "old and longer");
+
+    is_num(s->driver->adopt(s, "ad/from", "ad/to/data", NULL), REG_OK,
+           "adopt");
+    is(slurp(at("ad/to/data")), "new", "replaces");
+    ok(!is_there(at("ad/from")), "%s: and moves", mode);
+    is_num(s->driver->adopt(s, "ad/from", "ad/to/data", NULL), REG_ABSENT,
+           "adopt of nothing");
+    is_num(s->driver->adopt(s, "ad/none/from", "ad/to/data", NULL),
+           REG_ABSENT, "nor from nowhere");
+    is(slurp(at("ad/to/data")), "new", "changes nothing");
+}
+
+
+static void
+test_remove(reg_store_t *s)
+{
+    spit(at("rm/a/b/c/f"), "x");
+    spit(at("rm/a/b/other"), "x");
+
+    is_num(s->driver->remove(s, "rm/a/b/c/f", "rm", NULL), REG_OK, "remove");
+    ok(!is_there(at("rm/a/b/c")), "%s: with its empty directory", mode);
+    ok(is_there(at("rm/a/b")), "%s: but no other", mode);
+    is_num(s->driver->remove(s, "rm/a/b/other", "rm/a", NULL), REG_OK,
+           "remove");
+    ok(!is_there(at("rm/a/b")), "%s: up to stop", mode);
+    ok(is_there(at("rm/a")), "%s: but without it", mode);
+    is_num(s->driver->remove(s, "rm/a/b/other", "rm/a", NULL), REG_ABSENT,
+           "remove of nothing");
+    make_dirs(at("rm/a/dir"));
+    ok(s->driver->remove(s, "rm/a/dir", "rm", NULL) != REG_OK
+       && is_there(at("rm/a/dir")), "%s: a directory is no file", mode);
+}
+
+
+static void
+test_discard(reg_store_t *s)
+{
+    int      i, left, rounds;
+    count_t  c;
+
+    for (i = 0; i < 30; i++) {
+        spit(at("dis/tree/d%d/f", i), "x");
+    }
+
+    (void) symlink(at("outside"), at("dis/tree/out"));
+
+    is_num(s->driver->discard(s, "dis/tree", NULL), REG_OK, "discard");
+    ok(!is_there(at("dis/tree")), "%s: it is out of sight", mode);
+    is_num(s->driver->discard(s, "dis/tree", NULL), REG_ABSENT,
+           "discard of nothing");
+
+    rounds = 0;
+
+    do {
+        left = -1;
+        is_num(s->driver->empty_trash(s, 10, &left, NULL), REG_OK,
+               "a slice of the trash");
+    } while (left == 1 && ++rounds < 100);
+
+    ok(rounds >= 5 && left == 0, "%s: freed in %d slices", mode, rounds);
+
+    memset(&c, 0, sizeof(c));
+    (void) s->driver->list(s, REG_FS_TRASH, count_entry, &c, NULL);
+    is_num((long long) (c.dirs + c.files), 0, "the trash is empty");
+    is(slurp(at("outside/file")), "secret",
+       "a symbolic link in it was not followed");
+
+    /* F15: a full disk has no room to move anything */
+
+    spit(at("dis/full/a/b"), "x");
+    fault_only = FAULT_NAME;
+    fault_arm(1, ENOSPC);
+    is_num(s->driver->discard(s, "dis/full", NULL), REG_OK,
+           "F15 discard on a full disk");
+    ok(fault_disarm() && !is_there(at("dis/full")), "%s: removes", mode);
+    fault_only = 0;
+
+    /* what a killed process left, and what a living one is writing */
+
+    spit(at(REG_FS_TMP "/young"), "x");
+    spit(at(REG_FS_TMP "/old"), "x");
+    (void) utimensat(AT_FDCWD, at(REG_FS_TMP "/old"),
+                     (struct timespec[2]) { { 1000000000, 0 },
+                                            { 1000000000, 0 } }, 0);
+    (void) s->driver->empty_trash(s, 100, &left, NULL);
+    ok(is_there(at(REG_FS_TMP "/young")), "%s: a new temporary stays", mode);
+    ok(!is_there(at(REG_FS_TMP "/old")), "%s: an old one goes", mode);
+    (void) unlink(at(REG_FS_TMP "/young"));
+}
+
+
+/* F22 */
+
+static void
+test_short(reg_store_t *s)
+{
+    reg_digest_t  d, got;
+    char         *big;
+    reg_str_t     text;
+
+    big = noise(200000, 4);
+    text.data = big;
+    text.len = 200000;
+
+    (void) reg_digest_parse(&d, reg_str(D1), NULL);
+
+    fault_short = 1;
+
+    is_num(reg_link_write(s, "short/link", &d, NULL), REG_OK,
+           "F22 a link by short writes");
+    is_num(reg_link_write(s, "short/link", &d, NULL), REG_OK,
+           "F22 found equal by short reads");
+    is_num(reg_link_read(s, "short/link", &got, NULL), REG_OK,
+           "F22 and read by them");
+    ok(reg_digest_eq(&d, &got), "%s: F22 right", mode);
+    is_num(s->driver->write(s, "short/big", text, 1, NULL), REG_OK,
+           "F22 a large file");
+
+    fault_short = 0;
+
+    is_str(slurp(at("short/big")), text, "F22 the large file");
+    is(slurp(at("short/link")), D1, "F22 the link");
+
+    free(big);
+}
+
+
+static void
+test_dirs(reg_store_t *s)
+{
+    unsigned char  there[4];
+
+    static const char  *const paths[] = { "x", "y/z", "file", "symlink" };
+
+    make_dirs(at("dirs/y/z"));
+    make_dirs(at("dirs/x"));
+    spit(at("dirs/file"), "x");
+    (void) symlink("x", at("dirs/symlink"));
+
+    is_num(s->driver->dirs(s, "dirs", paths, 4, there, NULL), REG_OK, "dirs");
+    ok(there[0] && there[1] && !there[2] && !there[3],
+       "%s: those that are directories", mode);
+    is_num(s->driver->dirs(s, "none", paths, 4, there, NULL), REG_ABSENT,
+           "below nothing");
+}
+
+
+static reg_store_t  *race_store;
+
+
+static void *
+race_writer(void *ctx)
+{
+    int       i;
+    char      path[64];
+    reg_rc_t  rc;
+    intptr_t  me, failed;
+
+    me = (intptr_t) ctx;
+    failed = 0;
+
+    for (i = 0; i < 60; i++) {
+        (void) snprintf(path, sizeof(path), "race/a/b/c/%d", (int) me);
+
+        rc = race_store->driver->write(race_store, path, reg_str("x"), i % 2,
+                                       NULL);
+        failed += (rc != REG_OK);
+        rc = race_store->driver->remove(race_store, path, "race", NULL);
+        failed += (rc != REG_OK);
+    }
+
+    return (void *) failed;
+}
+
+
+/* Writers make the directories that others find empty and remove. */
+
+static void
+test_races(reg_store_t *s)
+{
+    void      *rc;
+    intptr_t   i, failed;
+    pthread_t  threads[4];
+
+    race_store = s;
+    failed = 0;
+    make_dirs(at("race"));
+
+    for (i = 0; i < 4; i++) {
+        (void) pthread_create(&threads[i], NULL, race_writer, (void *) i);
+    }
+
+    for (i = 0; i < 4; i++) {
+        (void) pthread_join(threads[i], &rc);
+        failed += (intptr_t) rc;
+    }
+
+    is_num(failed, 0, "writes and removals of shared parents");
+    ok(!is_there(at("race/a")), "%s: nothing is left of them", mode);
+}
+
+
+static void
+test_lock(reg_store_t *s)
+{
+    int    a, b, status;
+    pid_t  pid;
+
+    is_num(s->driver->lock(s, REG_LOCK_SHARED, &a, NULL), REG_OK, "shared");
+    is_num(s->driver->lock(s, REG_LOCK_SHARED, &b, NULL), REG_OK,
+           "shared by two");
+
+    pid = fork();
+
+    if (pid == 0) {
+        (void) alarm(1);
+        (void) s->driver->lock(s, REG_LOCK_EXCLUSIVE, &a, NULL);
+        _exit(0);
+    }
+
+    (void) waitpid(pid, &status, 0);
+    ok(WIFSIGNALED(status), "%s: a third who wants it alone waits", mode);
+
+    s->driver->unlock(s, a);
+    s->driver->unlock(s, b);
+
+    pid = fork();
+
+    if (pid == 0) {
+        (void) alarm(10);
+        (void) s->driver->lock(s, REG_LOCK_EXCLUSIVE, &a, NULL);
+        _exit(7);               /* dies with it */
+    }
+
+    (void) waitpid(pid, &status, 0);
+    ok(WIFEXITED(status) && WEXITSTATUS(status) == 7,
+       "%s: and gets it when they are gone", mode);
+    is_num(s->driver->lock(s, REG_LOCK_EXCLUSIVE, &a, NULL), REG_OK,
+           "it went with its holder");
+
+    /* the file is taken away: the next one does not lock another in vain */
+
+    (void) unlink(at(REG_LAYOUT_OWN "/lock"));
+    s->driver->unlock(s, a);
+    is_num(s->driver->lock(s, REG_LOCK_EXCLUSIVE, &a, NULL), REG_OK,
+           "a lock file that was removed is made again");
+    s->driver->unlock(s, a);
+}
+
+
+static int  starve_stop;
+static int  starve_begun;
+
+
+static void *
+starve(void *ctx)
+{
+    int           lock;
+    reg_store_t  *s;
+
+    s = ctx;
+
+    while (!__atomic_load_n(&starve_stop, __ATOMIC_RELAXED)) {
+        if (s->driver->lock(s, REG_LOCK_SHARED, &lock, NULL) == REG_OK) {
+            (void) __atomic_fetch_add(&starve_begun, 1, __ATOMIC_RELAXED);
+            (void) usleep(2000);
+            s->driver->unlock(s, lock);
+        }
+    }
+
+    return NULL;
+}
+
+
+/* Those who share it never let go at the same time. */
+
+static void
+test_lock_starve(reg_store_t *s)
+{
+    int        i, lock;
+    double     took;
+    pthread_t  threads[6];
+    struct timespec  a, b;
+
+    starve_stop = 0;
+    starve_begun = 0;
+
+    for (i = 0; i < 6; i++) {
+        (void) pthread_create(&threads[i], NULL, starve, s);
+    }
+
+    while (__atomic_load_n(&starve_begun, __ATOMIC_RELAXED) < 60) {
+        (void) usleep(1000);
+    }
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &a);
+
+    for (i = 0; i < 30; i++) {
+        (void) s->driver->lock(s, REG_LOCK_EXCLUSIVE, &lock, NULL);
+        s->driver->unlock(s, lock);
+    }
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &b);
+    __atomic_store_n(&starve_stop, 1, __ATOMIC_RELAXED);
+
+    for (i = 0; i < 6; i++) {
+        (void) pthread_join(threads[i], NULL);
+    }
+
+    took = (double) (b.tv_sec - a.tv_sec)
+           + (double) (b.tv_nsec - a.tv_nsec) / 1e9;
+    ok(took < 2, "%s: who wants it alone is not passed over (%.3f s)", mode,
+       took);
+}
+
+
+static void
+test_writable(void)
+{
+    reg_error_t   e;
+    reg_store_t  *s;
+
+    mode = "writable";
+
+    root_make();
+    s = store_open();
+
+    is_num(reg_store_writable(s, NULL), REG_OK, "an empty root is writable");
+    make_dirs(at(V2 "blobs/sha256"));
+    is_num(reg_store_writable(s, NULL), REG_OK, "one with blobs too");
+
+    reg_error_clear(&e);
+    (void) rmdir(at(V2 "blobs/sha256"));
+    spit(at(V2 "blobs/sha256"), "a file");
+    ok(reg_store_writable(s, &e) == REG_STORAGE
+       && strcmp(e.path, V2 "blobs/sha256") == 0,
+       "a file in place of a directory is named: %s", e.path);
+
+    if (getuid() != 0) {
+        reg_error_clear(&e);
+        (void) unlink(at(V2 "blobs/sha256"));
+        (void) chmod(at(V2 "blobs"), 0555);
+        ok(reg_store_writable(s, &e) == REG_STORAGE
+           && strcmp(e.path, V2 "blobs") == 0,
+           "a directory without the right to write is named");
+        (void) chmod(at(V2 "blobs"), 0755);
+    }
+
+    reg_store_close(s);
+}
+
+
+static void
+test_root(void)
+{
+    reg_error_t   e;
+    reg_store_t  *s;
+
+    reg_error_clear(&e);
+    ok(reg_store_open(&s, at("none"), &e) == REG_STORAGE && e.sys == ENOENT,
+       "a root that is not there");
+
+    reg_error_clear(&e);
+    spit(at("file"), "x");
+    ok(reg_store_open(&s, at("file"), &e) == REG_STORAGE && e.sys == ENOTDIR,
+       "a root that is a file");
+
+    reg_store_close(NULL);
+    ok(1, "nothing is closed");
+}

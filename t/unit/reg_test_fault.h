@@ -1,0 +1,213 @@
+
+/*
+ * System calls that fail, or kill, on demand.  A test that includes this file
+ * puts its own versions of them before those of the C library, for the whole
+ * program:
+ *
+ *     fault_arm(n, ENOSPC);       the nth call from now on fails that way
+ *     fault_arm(n, FAULT_KILL);   the process ends there, as by SIGKILL
+ *     ... do the thing ...
+ *     if (!fault_disarm()) {      fewer than n calls were made
+ *
+ * Counted are the calls that change something.  fault_short makes reads and
+ * writes move one byte at a time, and tells of a signal now and then.
+ */
+
+
+#ifndef REG_TEST_FAULT_H_INCLUDED
+#define REG_TEST_FAULT_H_INCLUDED
+
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+
+#define FAULT_KILL  (-1)
+
+/* which calls: bits of fault_only, 0 for all */
+#define FAULT_SYNC    1
+#define FAULT_NAME    2
+#define FAULT_WRITE   4
+
+
+static long      fault_at;
+static long      fault_seen;
+static int       fault_errno;
+static int       fault_hit;
+static unsigned  fault_only;
+static int       fault_short;
+static unsigned  fault_turn;
+
+
+static void
+fault_arm(long n, int err)
+{
+    fault_seen = 0;
+    fault_hit = 0;
+    fault_errno = err;
+    fault_at = n;
+}
+
+
+/* Ends that; 1 when the call was reached. */
+
+static int
+fault_disarm(void)
+{
+    fault_at = 0;
+
+    return fault_hit;
+}
+
+
+static int
+fault(unsigned kind)
+{
+    if (fault_at == 0 || (fault_only != 0 && !(fault_only & kind))
+        || ++fault_seen != fault_at)
+    {
+        return 0;
+    }
+
+    fault_hit = 1;
+
+    if (fault_errno == FAULT_KILL) {
+        _exit(99);
+    }
+
+    errno = fault_errno;
+
+    return 1;
+}
+
+
+/* Now and then a signal, otherwise one byte. */
+
+static int
+fault_cut(size_t *len)
+{
+    if (!fault_short) {
+        return 0;
+    }
+
+    if (++fault_turn % 7 == 0) {
+        errno = EINTR;
+        return 1;
+    }
+
+    if (*len > 1) {
+        *len = (*len > 4096) ? *len / 3 : 1;
+    }
+
+    return 0;
+}
+
+
+int
+fsync(int fd)
+{
+    return fault(FAULT_SYNC) ? -1 : (int) syscall(SYS_fsync, fd);
+}
+
+
+int
+fdatasync(int fd)
+{
+    return fault(FAULT_SYNC) ? -1 : (int) syscall(SYS_fdatasync, fd);
+}
+
+
+int
+renameat(int from, const char *a, int to, const char *b)
+{
+    return fault(FAULT_NAME) ? -1
+                             : (int) syscall(SYS_renameat2, from, a, to, b, 0);
+}
+
+
+int
+mkdirat(int dir, const char *name, mode_t mode)
+{
+    return fault(FAULT_NAME) ? -1
+                             : (int) syscall(SYS_mkdirat, dir, name, mode);
+}
+
+
+int
+unlinkat(int dir, const char *name, int flags)
+{
+    return fault(FAULT_NAME) ? -1
+                             : (int) syscall(SYS_unlinkat, dir, name, flags);
+}
+
+
+int
+openat(int dir, const char *name, int flags, ...)
+{
+    mode_t   mode;
+    va_list  args;
+
+    va_start(args, flags);
+    mode = (flags & O_CREAT) ? va_arg(args, mode_t) : 0;
+    va_end(args);
+
+    if ((flags & O_CREAT) && fault(FAULT_NAME)) {
+        return -1;
+    }
+
+    return (int) syscall(SYS_openat, dir, name, flags, mode);
+}
+
+
+ssize_t
+write(int fd, const void *data, size_t len)
+{
+    if (fd <= 2) {
+        return syscall(SYS_write, fd, data, len);
+    }
+
+    return (fault(FAULT_WRITE) || fault_cut(&len))
+           ? -1 : syscall(SYS_write, fd, data, len);
+}
+
+
+ssize_t
+pwrite(int fd, const void *data, size_t len, off_t offset)
+{
+    return (fault(FAULT_WRITE) || fault_cut(&len))
+           ? -1 : syscall(SYS_pwrite64, fd, data, len, offset);
+}
+
+
+ssize_t
+read(int fd, void *data, size_t len)
+{
+    return fault_cut(&len) ? -1 : syscall(SYS_read, fd, data, len);
+}
+
+
+ssize_t
+pread(int fd, void *data, size_t len, off_t offset)
+{
+    return fault_cut(&len) ? -1
+                           : syscall(SYS_pread64, fd, data, len, offset);
+}
+
+
+int
+ftruncate(int fd, off_t len)
+{
+    return fault(FAULT_WRITE) ? -1 : (int) syscall(SYS_ftruncate, fd, len);
+}
+
+
+#endif /* REG_TEST_FAULT_H_INCLUDED */

@@ -1,0 +1,1113 @@
+
+#define _FILE_OFFSET_BITS  64
+
+#include "reg_test_fault.h"
+#include "reg_test_store.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+
+
+#define NAME    "library/app"
+#define UPLOAD  REPOS NAME "/_uploads/%s"
+#define STATE   UPLOAD "/hashstates/%s/%zu"
+
+
+static void test_create(void);
+static void test_sizes(void);
+static void test_resume(void);
+static void test_unsaved(void);
+static void test_algorithms(void);
+static void test_unknown(void);
+static void test_busy(void);
+static void test_cancel(void);
+static void test_mismatch(void);
+static void test_states(void);
+static void test_wrong_state(void);
+static void test_cut_data(void);
+static void test_planted(void);
+static void test_repair(void);
+static void test_short(void);
+static void test_late_opener(void);
+static void test_faults(void);
+static void test_sync_fails(void);
+static void test_killed(void);
+static void test_together(void);
+
+
+static reg_store_t  *s;
+static char          id[REG_UUID_LEN + 1];
+
+
+int
+main(void)
+{
+    (void) umask(0);
+
+    root_make();
+    s = store_open();
+
+    test_create();
+    test_sizes();
+    test_resume();
+    test_unsaved();
+    test_algorithms();
+    test_unknown();
+    test_busy();
+    test_cancel();
+    test_mismatch();
+    test_states();
+    test_wrong_state();
+    test_cut_data();
+    test_planted();
+    test_repair();
+    test_short();
+    test_late_opener();
+    test_faults();
+    test_sync_fails();
+    test_killed();
+    test_together();
+
+    reg_store_close(s);
+
+    return done_testing();
+}
+
+
+static void
+begin(reg_alg_e alg)
+{
+    if (reg_upload_create(s, reg_str(NAME), alg, 1795208645, id, NULL)
+        != REG_OK)
+    {
+        bail("reg_upload_create");
+    }
+}
+
+
+static reg_upload_t *
+resume(void)
+{
+    reg_upload_t  *u;
+
+    if (reg_upload_open(&u, s, reg_str(NAME), reg_str_of(id), NULL)
+        != REG_OK)
+    {
+        bail("reg_upload_open");
+    }
+
+    return u;
+}
+
+
+static long long
+status(void)
+{
+    uint64_t  offset;
+
+    return (reg_upload_status(s, reg_str(NAME), reg_str_of(id), &offset,
+                              NULL)
+            == REG_OK) ? (long long) offset : -1;
+}
+
+
+static reg_str_t
+part(const char *data, size_t from, size_t to)
+{
+    reg_str_t  p;
+
+    p.data = data + from;
+    p.len = to - from;
+
+    return p;
+}
+
+
+static int
+blob_is(const reg_digest_t *d, reg_str_t want)
+{
+    reg_path_t  path;
+    reg_str_t   got;
+
+    reg_layout_blob(&path, d);
+    got = slurp(at("%s", path.s));
+
+    return got.data != NULL && reg_str_eq(got, want);
+}
+
+
+static void
+test_create(void)
+{
+    struct stat  st;
+
+    begin(REG_SHA256);
+
+    ok(reg_uuid_valid(reg_str_of(id)), "the id is a UUID");
+    is(slurp(at(UPLOAD "/startedat", id)), "2026-11-20T21:04:05Z",
+       "startedat");
+    is(slurp(at(UPLOAD "/data", id)), "", "data is empty");
+    ok(!is_there(at(UPLOAD "/hashstates", id)), "no state");
+    is_num(status(), 0, "its offset");
+    is_num(reg_repo_exists(s, reg_str(NAME), NULL), 0,
+           "an upload makes no repository");
+
+    (void) stat(at(UPLOAD, id), &st);
+    is_num(st.st_mode & 07777, 0755, "mode of the directory");
+    (void) stat(at(UPLOAD "/data", id), &st);
+    is_num(st.st_mode & 07777, 0644, "mode of the data");
+
+    begin(REG_SHA512);
+    ok(is_there(at(STATE, id, "sha512", (size_t) 0)),
+       "a session of sha512 knows its algorithm");
+    is_num(status(), 0, "its offset too");
+}
+
+
+/* In one request and in several, on both sides of what is small. */
+
+static void
+test_sizes(void)
+{
+    int            saved;
+    char          *data;
+    size_t         i, half;
+    reg_rc_t       rc;
+    reg_str_t      all;
+    reg_digest_t   d;
+    reg_upload_t  *u;
+    struct iovec   iov[3];
+
+    static const size_t  sizes[] = {
+        0, 1, 63, 64, 1000, REG_UPLOAD_SMALL - 1, REG_UPLOAD_SMALL,
+        REG_UPLOAD_SMALL + 1, 200001, 262144, 1000000
+    };
+
+    for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        data = noise(sizes[i], (unsigned) i);
+        all = part(data, 0, sizes[i]);
+        d = digest_of(REG_SHA256, all);
+        half = sizes[i] / 3;
+
+        for (saved = 0; saved < 2; saved++) {
+            begin(REG_SHA256);
+            u = resume();
+
+            iov[0].iov_base = data;
+            iov[0].iov_len = half / 2;
+            iov[1].iov_base = data;
+            iov[1].iov_len = 0;
+            iov[2].iov_base = data + half / 2;
+            iov[2].iov_len = half - half / 2;
+
+            rc = reg_upload_append(u, iov, 3, NULL);
+            ok(rc == REG_OK, "%zu bytes: the first part", sizes[i]);
+
+            if (saved) {
+                rc = reg_upload_save(u, NULL);
+                ok(rc == REG_OK && status() == (long long) half,
+                   "%zu bytes: saved", sizes[i]);
+                rc = reg_upload_save(u, NULL);
+                ok(rc == REG_OK, "%zu bytes: saved once more", sizes[i]);
+                reg_upload_close(u);
+                u = resume();
+            }
+
+            ok(reg_upload_offset(u) == half, "%zu bytes: the offset",
+               sizes[i]);
+
+            rc = upload_add(u, part(data, half, sizes[i]));
+            ok(rc == REG_OK && reg_upload_offset(u) == sizes[i],
+               "%zu bytes: the rest", sizes[i]);
+
+            rc = reg_upload_commit(u, &d, NULL);
+            reg_upload_close(u);
+
+            ok(rc == REG_OK, "%zu bytes: committed", sizes[i]);
+            ok(blob_is(&d, all), "%zu bytes: the blob", sizes[i]);
+            ok(reg_blob_exists(s, reg_str(NAME), &d, NULL) == 1,
+               "%zu bytes: it is linked", sizes[i]);
+            ok(!is_there(at(UPLOAD, id)), "%zu bytes: the session is gone",
+               sizes[i]);
+            is_num(status(), -1, "and unknown");
+        }
+
+        free(data);
+    }
+
+    ok(is_there(at(REPOS NAME "/_layers"))
+       && is_there(at(REPOS NAME "/_manifests")),
+       "the repository is one to both kinds of distribution");
+}
+
+
+/* A large one leaves a state of each saved offset, and of that alone. */
+
+static void
+test_resume(void)
+{
+    char          *data;
+    size_t         n;
+    reg_rc_t       rc;
+    reg_digest_t   d;
+    reg_upload_t  *u;
+
+    data = noise(500000, 5);
+    d = digest_of(REG_SHA256, part(data, 0, 500000));
+
+    begin(REG_SHA256);
+
+    for (n = 0; n < 500000; n += 50000) {
+        u = resume();
+        ok(reg_upload_offset(u) == n, "part at %zu", n);
+
+        rc = upload_add(u, part(data, n, n + 50000));
+        ok(rc == REG_OK && reg_upload_save(u, NULL) == REG_OK,
+           "part at %zu: saved", n);
+        reg_upload_close(u);
+
+        ok(is_there(at(STATE, id, "sha256", n + 50000))
+           == (n + 50000 > REG_UPLOAD_SMALL),
+           "part at %zu: a state, unless it is small", n);
+        ok(!is_there(at(STATE, id, "sha256", n)), "and no older one");
+    }
+
+    is_num(status(), 500000, "the offset in the end");
+
+    u = resume();
+    is_num(reg_upload_commit(u, &d, NULL), REG_OK, "commit without bytes");
+    reg_upload_close(u);
+    ok(blob_is(&d, part(data, 0, 500000)), "ten parts make the blob");
+
+    free(data);
+}
+
+
+/* What was not saved does not count. */
+
+static void
+test_unsaved(void)
+{
+    char          *data;
+    size_t         i;
+    reg_digest_t   d;
+    reg_upload_t  *u;
+
+    static const struct {
+        size_t  saved;
+        size_t  more;
+    } rows[] = {
+        { 0, 10 },
+        { 0, REG_UPLOAD_SMALL },
+        { 0, 300000 },
+        { 1000, 10 },
+        { 1000, 100000 },
+        { REG_UPLOAD_SMALL, 1 },
+        { REG_UPLOAD_SMALL, 100000 },
+        { 100000, 1 },
+        { 100000, 100000 }
+    };
+
+    data = noise(400000, 6);
+    d = digest_of(REG_SHA256, part(data, 0, 400000));
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        begin(REG_SHA256);
+
+        u = resume();
+        (void) upload_add(u, part(data, 0, rows[i].saved));
+        (void) reg_upload_save(u, NULL);
+        reg_upload_close(u);
+
+        u = resume();
+        (void) upload_add(u, part(data, 100, 100 + rows[i].more));
+        is_num((long long) reg_upload_offset(u),
+               (long long) (rows[i].saved + rows[i].more),
+               "received");
+        ok(status() == (long long) rows[i].saved,
+           "row %zu: promised is only what was saved", i);
+        reg_upload_close(u);
+
+        u = resume();
+        ok(reg_upload_offset(u) == rows[i].saved,
+           "row %zu: the rest is cut off", i);
+        (void) upload_add(u, part(data, rows[i].saved, 400000));
+        ok(reg_upload_commit(u, &d, NULL) == REG_OK,
+           "row %zu: and nothing of it is left", i);
+        reg_upload_close(u);
+    }
+
+    free(data);
+}
+
+
+static void
+test_algorithms(void)
+{
+    int            announced, asked, small;
+    char          *data;
+    size_t         len;
+    reg_rc_t       rc;
+    reg_str_t      all;
+    reg_digest_t   d;
+    reg_upload_t  *u;
+
+    data = noise(300000, 7);
+
+    for (small = 0; small < 2; small++) {
+        for (asked = 0; asked < 2; asked++) {
+            for (announced = 0; announced < 2; announced++) {
+
+                len = small ? 3000 : 300000;
+                all = part(data, 0, len);
+                d = digest_of(REG_SHA512, all);
+
+                begin(asked ? REG_SHA512 : REG_SHA256);
+
+                u = resume();
+
+                if (announced) {
+                    reg_upload_expect(u, REG_SHA512);
+                }
+
+                (void) upload_add(u, part(data, 0, len / 2));
+                (void) reg_upload_save(u, NULL);
+                reg_upload_close(u);
+
+                u = resume();
+                reg_upload_expect(u, REG_SHA512);       /* too late */
+                (void) upload_add(u, part(data, len / 2, len));
+                rc = reg_upload_commit(u, &d, NULL);
+                reg_upload_close(u);
+
+                ok(rc == REG_OK && blob_is(&d, all),
+                   "sha512, %s%s%s", small ? "small" : "large",
+                   asked ? ", asked for" : "",
+                   announced ? ", announced" : "");
+
+                (void) reg_blob_delete(s, reg_str(NAME), &d, NULL);
+            }
+        }
+    }
+
+    /* and a sha256 in a session of sha512 */
+
+    begin(REG_SHA512);
+    u = resume();
+    (void) upload_add(u, part(data, 0, 200000));
+    d = digest_of(REG_SHA256, part(data, 0, 200000));
+    is_num(reg_upload_commit(u, &d, NULL), REG_OK, "sha256 after all");
+    reg_upload_close(u);
+    ok(blob_is(&d, part(data, 0, 200000)), "is stored as such");
+
+    free(data);
+}
+
+
+static void
+test_unknown(void)
+{
+    uint64_t       offset;
+    reg_upload_t  *u;
+    reg_error_t    e;
+
+    begin(REG_SHA256);
+
+    reg_error_clear(&e);
+    is_num(reg_upload_open(&u, s, reg_str("other"), reg_str_of(id), &e),
+           REG_UPLOAD_UNKNOWN, "a session of another repository");
+    is_num(e.rc, REG_UPLOAD_UNKNOWN, "and the error says so");
+    is_num(reg_upload_status(s, reg_str("other"), reg_str_of(id), &offset,
+                             NULL),
+           REG_UPLOAD_UNKNOWN, "its status");
+    is_num(reg_upload_cancel(s, reg_str("other"), reg_str_of(id), NULL),
+           REG_UPLOAD_UNKNOWN, "its cancellation");
+    is_num(status(), 0, "all of which leaves it alone");
+
+    is_num(reg_upload_open(&u, s, reg_str(NAME),
+                           reg_str("00000000-0000-4000-8000-000000000000"),
+                           NULL),
+           REG_UPLOAD_UNKNOWN, "no such session");
+    reg_upload_close(NULL);
+}
+
+
+static void
+test_busy(void)
+{
+    uint64_t       offset;
+    reg_upload_t  *u, *v;
+
+    begin(REG_SHA256);
+    u = resume();
+
+    is_num(reg_upload_open(&v, s, reg_str(NAME), reg_str_of(id), NULL),
+           REG_UPLOAD_BUSY, "a second writer");
+    is_num(reg_upload_status(s, reg_str(NAME), reg_str_of(id), &offset,
+                             NULL),
+           REG_OK, "status does not need the lock");
+
+    reg_upload_close(u);
+    u = resume();
+    reg_upload_close(u);
+    ok(1, "free again");
+}
+
+
+static void
+test_cancel(void)
+{
+    int            large;
+    char          *data;
+    reg_rc_t       rc;
+    reg_digest_t   d;
+    reg_upload_t  *u;
+
+    begin(REG_SHA256);
+    is_num(reg_upload_cancel(s, reg_str(NAME), reg_str_of(id), NULL), REG_OK,
+           "cancel");
+    ok(!is_there(at(UPLOAD, id)), "it is gone");
+    is_num(reg_upload_cancel(s, reg_str(NAME), reg_str_of(id), NULL),
+           REG_UPLOAD_UNKNOWN, "once");
+
+    /* from under somebody who is writing */
+
+    data = noise(100000, 8);
+
+    for (large = 0; large < 2; large++) {
+        begin(REG_SHA256);
+        u = resume();
+        (void) upload_add(u, part(data, 0, large ? 100000 : 10));
+        is_num(reg_upload_cancel(s, reg_str(NAME), reg_str_of(id), NULL),
+               REG_OK, "cancel of a session in use");
+        (void) upload_add(u, part(data, 0, 10));
+
+        d = digest_of(REG_SHA256, reg_str("whatever"));
+        rc = reg_upload_commit(u, &d, NULL);
+        ok(rc == REG_DIGEST_MISMATCH || rc == REG_UPLOAD_UNKNOWN,
+           "its holder is told");
+        reg_upload_close(u);
+        ok(!is_there(at(UPLOAD, id)), "and does not bring it back");
+    }
+
+    begin(REG_SHA256);
+    u = resume();
+    (void) upload_add(u, reg_str("cancelled"));
+    (void) reg_upload_cancel(s, reg_str(NAME), reg_str_of(id), NULL);
+    d = digest_of(REG_SHA256, reg_str("cancelled"));
+    is_num(reg_upload_commit(u, &d, NULL), REG_UPLOAD_UNKNOWN,
+           "commit of a cancelled session");
+    reg_upload_close(u);
+    ok(reg_blob_exists(s, reg_str(NAME), &d, NULL) == 0, "makes no blob");
+
+    free(data);
+}
+
+
+static void
+test_mismatch(void)
+{
+    reg_error_t    e;
+    reg_digest_t   d;
+    reg_upload_t  *u;
+
+    begin(REG_SHA256);
+    u = resume();
+    (void) upload_add(u, reg_str("this"));
+    d = digest_of(REG_SHA256, reg_str("that"));
+
+    reg_error_clear(&e);
+    is_num(reg_upload_commit(u, &d, &e), REG_DIGEST_MISMATCH, "mismatch");
+    ok(strstr(e.detail, digest_of(REG_SHA256, reg_str("this")).text) != NULL,
+       "the detail says what came");
+    is_num(reg_upload_commit(u, &d, NULL), REG_INTERNAL, "no second try");
+    ok(upload_add(u, reg_str("x")) != REG_OK
+       && reg_upload_save(u, NULL) != REG_OK, "nor anything else");
+    reg_upload_close(u);
+
+    ok(!is_there(at(UPLOAD, id)), "the session is gone");
+    ok(reg_blob_exists(s, reg_str(NAME), &d, NULL) == 0, "nothing is stored");
+}
+
+
+/* F13, F36: states as they may be found. */
+
+static void
+test_states(void)
+{
+    char          *data;
+    size_t         i, len;
+    reg_hash_t     h;
+    unsigned char  state[2 * REG_HASH_STATE_MAX];
+    reg_digest_t   d;
+    reg_upload_t  *u;
+
+    static const struct {
+        const char  *name;
+        const char  *what;
+        long long    offset;
+    } rows[] = {
+        { "200000", "right", 200000 },
+        { "200001", "length and name differ", 0 },
+        { "0200000", "an odd name", 0 },
+        { "0x30d40", "another odd name", 0 },
+        { "300001", "more than there is data", 0 },
+        { "200000.tmp", "a temporary", 0 },
+        { "", "no name", 0 }
+    };
+
+    data = noise(300000, 9);
+    d = digest_of(REG_SHA256, part(data, 0, 300000));
+
+    reg_hash_init(&h, REG_SHA256);
+    reg_hash_update(&h, data, 200000);
+    len = reg_hash_save(&h, state);
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        begin(REG_SHA256);
+        spit_bytes(at(UPLOAD "/data", id), data, 300000);
+
+        if (rows[i].name[0] != '\0') {
+            spit_bytes(at(UPLOAD "/hashstates/sha256/%s", id, rows[i].name),
+                       state, len);
+        }
+
+        ok(status() == rows[i].offset, "F36 a state: %s", rows[i].what);
+        u = resume();
+        ok((long long) reg_upload_offset(u) == rows[i].offset,
+           "F36 opened: %s", rows[i].what);
+        (void) upload_add(u, part(data, (size_t) rows[i].offset, 300000));
+        ok(reg_upload_commit(u, &d, NULL) == REG_OK, "F36 and goes on");
+        reg_upload_close(u);
+    }
+
+    /* an older one counts when the newer cannot be read */
+
+    begin(REG_SHA256);
+    spit_bytes(at(UPLOAD "/data", id), data, 300000);
+    spit_bytes(at(STATE, id, "sha256", (size_t) 200000), state, len);
+    spit(at(STATE, id, "sha256", (size_t) 250000), "");
+    spit_bytes(at(STATE, id, "sha256", (size_t) 260000), state, len);
+    spit_bytes(at(STATE, id, "sha256", (size_t) 270000), state,
+               sizeof(state));
+    make_dirs(at(STATE, id, "sha256", (size_t) 280000));
+    (void) symlink("200000", at(STATE, id, "sha256", (size_t) 290000));
+    is_num(status(), 200000, "F13 the newest that can be read");
+    u = resume();
+    is_num((long long) reg_upload_offset(u), 200000, "F13 opened there");
+    (void) upload_add(u, part(data, 200000, 300000));
+    is_num(reg_upload_commit(u, &d, NULL), REG_OK, "F13 and goes on");
+    reg_upload_close(u);
+    ok(!is_there(at(UPLOAD, id)), "all of it is removed");
+
+    free(data);
+}
+
+
+/*
+ * F36: distribution goes on with a small upload of ours, which has no state,
+ * and saves one of its own part alone.
+ */
+
+static void
+test_wrong_state(void)
+{
+    char          *data;
+    size_t         i, len, first, all;
+    reg_hash_t     h;
+    unsigned char  state[REG_HASH_STATE_MAX];
+    reg_digest_t   d;
+    reg_upload_t  *u;
+
+    data = noise(300000, 10);
+
+    for (i = 0; i < 3; i++) {
+        first = (i == 0) ? 1000 : 1024;
+        all = (i == 2) ? 300000 : 2048;
+
+        begin(REG_SHA256);
+        spit_bytes(at(UPLOAD "/data", id), data, all);
+
+        reg_hash_init(&h, REG_SHA256);
+        reg_hash_update(&h, data + first, all - first);
+        len = reg_hash_save(&h, state);
+        spit_bytes(at(STATE, id, "sha256", all - first), state, len);
+
+        u = resume();
+        ok(reg_upload_offset(u) == all, "F36 a wrong state of %zu in %zu",
+           all - first, all);
+        d = digest_of(REG_SHA256, part(data, 0, all));
+        ok(reg_upload_commit(u, &d, NULL) == REG_OK, "F36 is seen through");
+        reg_upload_close(u);
+    }
+
+    free(data);
+}
+
+
+/* F12, F13: what a power cut makes of the data. */
+
+static void
+test_cut_data(void)
+{
+    char          *data;
+    reg_digest_t   d;
+    reg_upload_t  *u;
+
+    data = noise(200000, 11);
+    d = digest_of(REG_SHA256, part(data, 0, 200000));
+
+    begin(REG_SHA256);
+    u = resume();
+    (void) upload_add(u, part(data, 0, 150000));
+    (void) reg_upload_save(u, NULL);
+    reg_upload_close(u);
+
+    (void) truncate(at(UPLOAD "/data", id), 100000);
+    is_num(status(), 0, "F12 data shorter than its state");
+    u = resume();
+    is_num((long long) reg_upload_offset(u), 0, "F12 begins anew");
+    (void) upload_add(u, part(data, 0, 200000));
+    is_num(reg_upload_commit(u, &d, NULL), REG_OK, "F12 and ends well");
+    reg_upload_close(u);
+
+    /* a small one of zeros is as long as before, and hashes to what it is */
+
+    begin(REG_SHA256);
+    u = resume();
+    (void) upload_add(u, part(data, 0, 1000));
+    (void) reg_upload_save(u, NULL);
+    reg_upload_close(u);
+    memset(data, 0, 1000);
+    spit_bytes(at(UPLOAD "/data", id), data, 1000);
+    u = resume();
+    (void) upload_add(u, part(data, 1000, 200000));
+    is_num(reg_upload_commit(u, &d, NULL), REG_DIGEST_MISMATCH,
+           "F12 zeros do not finish as good");
+    reg_upload_close(u);
+
+    /* startedat does not matter to us */
+
+    begin(REG_SHA256);
+    spit(at(UPLOAD "/startedat", id), "");
+    u = resume();
+    reg_upload_close(u);
+    ok(1, "F13 an empty startedat");
+    (void) reg_upload_cancel(s, reg_str(NAME), reg_str_of(id), NULL);
+
+    free(data);
+}
+
+
+static void
+test_planted(void)
+{
+    uint64_t       offset;
+    reg_upload_t  *u;
+
+    spit(at("outside"), "secret");
+
+    begin(REG_SHA256);
+    (void) unlink(at(UPLOAD "/data", id));
+    (void) symlink(at("outside"), at(UPLOAD "/data", id));
+    is_num(reg_upload_open(&u, s, reg_str(NAME), reg_str_of(id), NULL),
+           REG_UPLOAD_UNKNOWN, "A110 data is a symbolic link");
+    is_num(reg_upload_status(s, reg_str(NAME), reg_str_of(id), &offset,
+                             NULL),
+           REG_UPLOAD_UNKNOWN, "A110 status");
+    is_num(reg_upload_cancel(s, reg_str(NAME), reg_str_of(id), NULL), REG_OK,
+           "A110 it can be cancelled");
+    is(slurp(at("outside")), "secret", "A110 nothing outside is touched");
+
+    begin(REG_SHA256);
+    (void) unlink(at(UPLOAD "/data", id));
+    (void) mkfifo(at(UPLOAD "/data", id), 0644);
+    is_num(reg_upload_open(&u, s, reg_str(NAME), reg_str_of(id), NULL),
+           REG_UPLOAD_UNKNOWN, "A111 data is a FIFO");
+
+    (void) unlink(at(UPLOAD "/data", id));
+    make_dirs(at(UPLOAD "/data", id));
+    ok(reg_upload_open(&u, s, reg_str(NAME), reg_str_of(id), NULL)
+       == REG_UPLOAD_UNKNOWN, "A111 data is a directory");
+    is_num(reg_upload_status(s, reg_str(NAME), reg_str_of(id), &offset,
+                             NULL),
+           REG_UPLOAD_UNKNOWN, "A111 status");
+    (void) reg_upload_cancel(s, reg_str(NAME), reg_str_of(id), NULL);
+}
+
+
+/* F38, F39: the same digest pushed again repairs what is damaged. */
+
+static void
+test_repair(void)
+{
+    reg_path_t    path;
+    reg_digest_t  d;
+
+    (void) push_blob(s, NAME, REG_SHA256, reg_str("precious"), &d);
+    reg_layout_blob(&path, &d);
+
+    spit(at("%s", path.s), "precioux");
+    (void) push_blob(s, NAME, REG_SHA256, reg_str("precious"), NULL);
+    ok(blob_is(&d, reg_str("precious")), "F38 a byte flipped");
+
+    spit(at("%s", path.s), "");
+    ok(reg_blob_exists(s, reg_str(NAME), &d, NULL) == 0,
+       "F39 an empty blob is none");
+    (void) push_blob(s, NAME, REG_SHA256, reg_str("precious"), NULL);
+    ok(blob_is(&d, reg_str("precious")), "F39 until it is pushed again");
+
+    (void) unlink(at("%s", path.s));
+    (void) push_blob(s, NAME, REG_SHA256, reg_str("precious"), NULL);
+    ok(blob_is(&d, reg_str("precious")), "F39 missing altogether");
+}
+
+
+/* F22 */
+
+static void
+test_short(void)
+{
+    char          *data;
+    reg_digest_t   d;
+    reg_upload_t  *u;
+
+    data = noise(150000, 12);
+    d = digest_of(REG_SHA512, part(data, 0, 150000));
+
+    fault_short = 1;
+    begin(REG_SHA256);
+    u = resume();
+    (void) upload_add(u, part(data, 0, 30000));
+    (void) reg_upload_save(u, NULL);
+    reg_upload_close(u);
+    u = resume();
+    (void) upload_add(u, part(data, 30000, 100000));
+    (void) reg_upload_save(u, NULL);
+    reg_upload_close(u);
+    u = resume();
+    (void) upload_add(u, part(data, 100000, 150000));
+    is_num(reg_upload_commit(u, &d, NULL), REG_OK,
+           "F22 short reads and writes, and signals");
+    reg_upload_close(u);
+    fault_short = 0;
+
+    ok(blob_is(&d, part(data, 0, 150000)), "F22 the blob is right");
+
+    free(data);
+}
+
+
+/* Who opens data just before it becomes a blob must not write to that. */
+
+static void
+test_late_opener(void)
+{
+    int            fd;
+    uint64_t       size;
+    reg_path_t     path;
+    reg_digest_t   d;
+    reg_upload_t  *u;
+
+    begin(REG_SHA256);
+    u = resume();
+    (void) upload_add(u, reg_str("late"));
+    d = digest_of(REG_SHA256, reg_str("late"));
+
+    reg_layout_upload(&path, reg_str(NAME), reg_str_of(id), "/data");
+    ok(reg_store_upload_open(s, path.s, &fd, &size, NULL) == REG_UPLOAD_BUSY,
+       "held by the first");
+
+    (void) reg_upload_commit(u, &d, NULL);
+    reg_upload_close(u);
+    ok(reg_store_upload_open(s, path.s, &fd, &size, NULL) == REG_ABSENT,
+       "and gone with it");
+
+    /* the inode behind the name is another one by the time of the lock */
+
+    begin(REG_SHA256);
+    u = resume();
+    reg_layout_upload(&path, reg_str(NAME), reg_str_of(id), "/data");
+    (void) rename(at("%s", path.s), at("elsewhere"));
+    spit(at("%s", path.s), "other");
+    (void) upload_add(u, reg_str("late"));
+    is_num(reg_upload_commit(u, &d, NULL), REG_UPLOAD_UNKNOWN,
+           "data that is not the one that was locked");
+    reg_upload_close(u);
+}
+
+
+/* One push in three steps; 0 when all of it worked. */
+
+static reg_rc_t
+push_steps(const char *data, size_t len, const reg_digest_t *d)
+{
+    reg_rc_t       rc;
+    reg_upload_t  *u;
+
+    rc = reg_upload_create(s, reg_str("faults/app"), REG_SHA256, 1, id, NULL);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    rc = reg_upload_open(&u, s, reg_str("faults/app"), reg_str_of(id), NULL);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    rc = upload_add(u, part(data, 0, len / 2));
+
+    if (rc == REG_OK) {
+        rc = reg_upload_save(u, NULL);
+    }
+
+    if (rc == REG_OK) {
+        rc = upload_add(u, part(data, len / 2, len));
+    }
+
+    if (rc == REG_OK) {
+        rc = reg_upload_commit(u, d, NULL);
+    }
+
+    reg_upload_close(u);
+
+    return rc;
+}
+
+
+/* F14, F19, F20: whatever fails, nothing half done is taken for whole. */
+
+static void
+test_faults(void)
+{
+    int           large, failed, bad;
+    char         *data;
+    long          n;
+    size_t        len;
+    reg_rc_t      rc;
+    reg_digest_t  d;
+
+    static const int  errors[] = { ENOSPC, EIO, EROFS, EDQUOT };
+
+    for (large = 0; large < 2; large++) {
+        len = large ? 200000 : 2000;
+        failed = 0;
+        bad = 0;
+
+        for (n = 1; n < 300; n++) {
+            data = noise(len, (unsigned) (1000 * large + n));
+            d = digest_of(REG_SHA256, part(data, 0, len));
+
+            (void) nftw(at(REPOS "faults"), root_remove_one, 32,
+                        FTW_DEPTH|FTW_PHYS);
+
+            fault_arm(n, errors[n % 4]);
+            rc = push_steps(data, len, &d);
+
+            if (!fault_disarm()) {
+                free(data);
+                break;
+            }
+
+            failed++;
+
+            /* a failed removal of leftovers is no failure of the push */
+
+            if (rc == REG_OK) {
+                bad += !blob_is(&d, part(data, 0, len));
+
+            } else if (reg_blob_exists(s, reg_str("faults/app"), &d, NULL)
+                       == 1)
+            {
+                /* it may be there, but then it must be whole */
+
+                bad += !blob_is(&d, part(data, 0, len));
+            }
+
+            bad += (push_steps(data, len, &d) != REG_OK);
+            bad += (reg_blob_exists(s, reg_str("faults/app"), &d, NULL) != 1);
+
+            free(data);
+        }
+
+        ok(failed > 15, "F14 %d calls failed in turn", failed);
+        is_num(bad, 0, "F14 none of them did harm");
+    }
+}
+
+
+/* F17: a failed fsync ends the session. */
+
+static void
+test_sync_fails(void)
+{
+    int            bad, n;
+    char          *data;
+    reg_rc_t       rc;
+    reg_digest_t   d;
+    reg_upload_t  *u;
+
+    data = noise(200000, 13);
+    d = digest_of(REG_SHA256, part(data, 0, 200000));
+
+    begin(REG_SHA256);
+    u = resume();
+    (void) upload_add(u, part(data, 0, 100000));
+    fault_only = FAULT_SYNC;
+    fault_arm(1, EIO);
+    is_num(reg_upload_save(u, NULL), REG_STORAGE, "F17 a save fails");
+    (void) fault_disarm();
+    ok(reg_upload_save(u, NULL) != REG_OK
+       && upload_add(u, part(data, 0, 1)) != REG_OK
+       && reg_upload_commit(u, &d, NULL) != REG_OK,
+       "F17 and nothing works after it");
+    reg_upload_close(u);
+    is_num(status(), -1, "F17 the session is given up");
+
+    bad = 0;
+
+    for (n = 1; n < 20; n++) {
+        begin(REG_SHA256);
+        u = resume();
+        (void) upload_add(u, part(data, 0, 200000));
+
+        (void) reg_blob_delete(s, reg_str(NAME), &d, NULL);
+
+        fault_arm(n, EIO);
+        rc = reg_upload_commit(u, &d, NULL);
+
+        if (!fault_disarm()) {
+            reg_upload_close(u);
+            break;
+        }
+
+        reg_upload_close(u);
+
+        bad += (rc != REG_STORAGE);
+        bad += (status() != -1);
+        bad += (reg_blob_exists(s, reg_str(NAME), &d, NULL) == 1);
+    }
+
+    fault_only = 0;
+
+    ok(n >= 5, "F17 %d syncs of a commit failed in turn", n - 1);
+    is_num(bad, 0, "F17 session and link were gone each time");
+
+    free(data);
+}
+
+
+/* F01: killed at each call; the blob is there whole, or not at all. */
+
+static void
+test_killed(void)
+{
+    int           bad, status_, large;
+    char         *data;
+    long          n;
+    pid_t         pid;
+    size_t        len;
+    reg_digest_t  d;
+
+    for (large = 0; large < 2; large++) {
+        len = large ? 200000 : 2000;
+        bad = 0;
+
+        for (n = 1; n < 300; n++) {
+            data = noise(len, (unsigned) (5000 + 1000 * large + n));
+            d = digest_of(REG_SHA256, part(data, 0, len));
+
+            (void) nftw(at(REPOS "faults"), root_remove_one, 32,
+                        FTW_DEPTH|FTW_PHYS);
+
+            pid = fork();
+
+            if (pid == 0) {
+                fault_arm(n, FAULT_KILL);
+                _exit(push_steps(data, len, &d) == REG_OK ? 0 : 1);
+            }
+
+            (void) waitpid(pid, &status_, 0);
+
+            if (!WIFEXITED(status_) || WEXITSTATUS(status_) == 1) {
+                bad++;
+            }
+
+            if (reg_blob_exists(s, reg_str("faults/app"), &d, NULL) == 1) {
+                bad += !blob_is(&d, part(data, 0, len));
+
+            } else if (WEXITSTATUS(status_) == 0) {
+                bad++;
+            }
+
+            bad += (push_steps(data, len, &d) != REG_OK);
+            bad += !blob_is(&d, part(data, 0, len));
+
+            free(data);
+
+            if (WIFEXITED(status_) && WEXITSTATUS(status_) == 0) {
+                break;
+            }
+        }
+
+        ok(n > 15, "F01 killed at each of %ld calls", n - 1);
+        is_num(bad, 0, "F01 without harm");
+    }
+}
+
+
+static void *
+together(void *ctx)
+{
+    char       name[32];
+    intptr_t   i, failed;
+    reg_str_t  data;
+
+    failed = 0;
+    data.data = ctx;
+    data.len = 100000;
+
+    for (i = 0; i < 3; i++) {
+        (void) snprintf(name, sizeof(name), "together/%d", (int) i % 2);
+        failed += (push_blob(s, name, REG_SHA256, data, NULL) != REG_OK);
+    }
+
+    return (void *) failed;
+}
+
+
+/* F43 */
+
+static void
+test_together(void)
+{
+    int            i;
+    void          *rc;
+    char          *data;
+    intptr_t       failed;
+    pthread_t      threads[20];
+    reg_digest_t   d;
+
+    data = noise(100000, 14);
+    d = digest_of(REG_SHA256, part(data, 0, 100000));
+    failed = 0;
+
+    for (i = 0; i < 20; i++) {
+        (void) pthread_create(&threads[i], NULL, together, data);
+    }
+
+    for (i = 0; i < 20; i++) {
+        (void) pthread_join(threads[i], &rc);
+        failed += (intptr_t) rc;
+    }
+
+    is_num(failed, 0, "F43 twenty threads push one blob to two repositories");
+    ok(blob_is(&d, part(data, 0, 100000)), "F43 the blob is whole");
+    ok(reg_blob_exists(s, reg_str("together/0"), &d, NULL) == 1
+       && reg_blob_exists(s, reg_str("together/1"), &d, NULL) == 1,
+       "F43 and linked in both");
+
+    free(data);
+}
