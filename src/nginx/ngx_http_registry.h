@@ -86,6 +86,7 @@ struct ngx_http_registry_ctx_s {
     reg_buf_t                 *replacement;   /* of nginx's error page */
 
     unsigned                   busy:1;        /* a thread works, or a timer */
+    unsigned                   beside:1;      /* next may run meanwhile */
     unsigned                   replaced:1;    /* replacement was sent */
     unsigned                   headers:1;     /* every reply's are there */
 };

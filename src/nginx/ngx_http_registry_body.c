@@ -65,6 +65,8 @@ static ngx_int_t ngx_http_registry_body_start(ngx_http_request_t *r,
 static void ngx_http_registry_body_post(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_body_step(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_body_post_work(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_body_read(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_body_done(ngx_http_request_t *r,
@@ -262,8 +264,7 @@ ngx_http_registry_body_step(ngx_http_request_t *r,
             body->running = NULL;
 
         } else {
-            return ngx_http_registry_task(r, ctx, ngx_http_registry_body_work,
-                                          ngx_http_registry_body_step);
+            return ngx_http_registry_body_post_work(r, ctx);
         }
     }
 
@@ -291,8 +292,7 @@ ngx_http_registry_body_step(ngx_http_request_t *r,
             body->finished = body->last
                              && body->running->fd == NGX_INVALID_FILE;
 
-            rc = ngx_http_registry_task(r, ctx, ngx_http_registry_body_work,
-                                        ngx_http_registry_body_step);
+            rc = ngx_http_registry_body_post_work(r, ctx);
             if (rc != NGX_AGAIN) {
                 return rc;
             }
@@ -312,6 +312,25 @@ ngx_http_registry_body_step(ngx_http_request_t *r,
             return rc;
         }
     }
+}
+
+
+/* Lets a thread work on the oldest entry, and reads on beside it. */
+
+static ngx_int_t
+ngx_http_registry_body_post_work(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_registry_task(r, ctx, ngx_http_registry_body_work,
+                                ngx_http_registry_body_step);
+
+    if (rc == NGX_AGAIN) {
+        ctx->beside = 1;
+    }
+
+    return rc;
 }
 
 

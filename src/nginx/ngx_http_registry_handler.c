@@ -81,7 +81,9 @@ ngx_http_registry_resume(ngx_http_request_t *r)
 
     next = ctx->next;
 
-    if (next == NULL || (ctx->busy && ctx->body == NULL)) {
+    /* sockets have their events, and clients go, while a thread works */
+
+    if (next == NULL || (ctx->busy && !ctx->beside)) {
         return;
     }
 
@@ -131,6 +133,7 @@ ngx_http_registry_get_ctx(ngx_http_request_t *r)
     ctx->sleep = NULL;
     ctx->body = NULL;
     ctx->busy = 0;
+    ctx->beside = 0;
     ctx->replacement = NULL;
     ctx->replaced = 0;
     ctx->headers = 0;

@@ -69,6 +69,7 @@ ngx_http_registry_task(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
 
     ctx->next = next;
     ctx->busy = 1;
+    ctx->beside = 0;
     r->main->blocked++;
     r->aio = 1;
     r->write_event_handler = ngx_http_registry_task_wait;
@@ -176,6 +177,7 @@ ngx_http_registry_sleep(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
 
     ctx->next = next;
     ctx->busy = 1;
+    ctx->beside = 0;
 
     return NGX_AGAIN;
 }
