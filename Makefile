@@ -15,7 +15,10 @@
 # run and test are ci/run.sh and ci/test.sh, which need no make to start.
 # CC chooses the compiler, BUILD another folder than build/.
 
+ifeq ($(origin CC),default)
 CC    = cc
+endif
+
 CLANG ?= clang
 TIME  ?= 60
 PORT  ?= 5000

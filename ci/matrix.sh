@@ -23,9 +23,10 @@ tests=
 prepare=no
 tally=
 
-# what differs most between versions of nginx; the whole suite takes minutes
-quick_tests='t/base.t t/blob.t t/manifest.t t/tags.t t/upload.t
-             t/upload_body.t t/upload_range.t'
+# what is most likely to differ between versions of nginx
+quick_tests='t/base.t t/blob.t t/config.t t/errors.t t/http2.t t/manifest.t
+             t/names.t t/upload.t t/upload_body.t t/upload_range.t
+             t/upload_resume.t'
 
 
 # --- inside the mount namespace, as root -------------------------------------

@@ -115,8 +115,8 @@ sub scenario {
 
     docker_fails("$l: pull of an absent tag", qr/manifest.*unknown|not found/,
         'pull', "$repo:absent");
-    docker_fails("$l: pull of an absent digest", qr/manifest.*unknown|not found/,
-        'pull', "$repo\@sha256:" . '0' x 64);
+    docker_fails("$l: pull of an absent digest",
+        qr/manifest.*unknown|not found/, 'pull', "$repo\@sha256:" . '0' x 64);
     docker_fails("$l: pull from an absent repository",
         qr/manifest.*unknown|not found|does not exist/,
         'pull', $reg->host . '/docker/absent:1');

@@ -17,7 +17,7 @@ use Test::Registry;
 use Test::Registry::Trace;
 
 
-skip_suite(Test::Registry::Trace::why(), 20)
+skip_suite(Test::Registry::Trace::why(), 37)
     if !Test::Registry::Trace::available();
 
 # What may wait for the disk.

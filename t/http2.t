@@ -99,7 +99,7 @@ sub curl {
 sub curl_push {
     SKIP: {
         my ($rc, $out) = run_command(10, 'curl', '-V');
-        skip_tests('no curl with HTTP/2', 34)
+        skip_tests('no curl with HTTP/2', 42)
             if $rc != 0 || $out !~ /\bHTTP2\b/;
 
         for my $tls (1, 0) {

@@ -19,9 +19,9 @@ use Test::Clients::Shared;
 use Test::More;
 use Test::Registry;
 
-use constant { ONE_WAY => 32, SHA512 => 9, LAST => 4 };
+use constant { ONE_WAY => 32, SHA512 => 9, MISLEADING => 8, LAST => 4 };
 
-each_peer(2 * ONE_WAY + SHA512 + LAST, sub {
+each_peer(2 * ONE_WAY + SHA512 + MISLEADING + LAST, sub {
     my ($s, $v) = @_;
 
     for my $d ($s->directions) {
@@ -31,6 +31,7 @@ each_peer(2 * ONE_WAY + SHA512 + LAST, sub {
     }
 
     sha512_uploads($s, $v);
+    misleading_state($s, $v);
 });
 
 
@@ -181,6 +182,47 @@ sub sha512_uploads {
         is_status($s->ours->put(with_query(path_of($r->header('Location')
             // '/v2/'), digest => sha256($blob)), body => ''), 201,
             "$v, to us: to the end");
+    }
+
+    return;
+}
+
+
+# distribution that was killed in the middle of a part left bytes without a
+# state. When it goes on, it saves the state of a hash that began in the middle,
+# under the number of bytes that went into it; itself, it then takes no state
+# but one of the data's very length. Nothing but that may we believe either, or
+# other bytes than were hashed end up under a digest.
+
+sub misleading_state {
+    my ($s, $v) = @_;
+
+    my ($repo, $l) = ("upload/$v/misleading", "$v, to us, after a crash");
+    my @part = (blob(5000, "$v-crash"), 'y' x 10);
+    my ($u, $r);
+
+    for my $digest (sha256(join('', @part)), sha256($part[1])) {
+        $u = begin($s, $s->peer, $repo);
+        open(my $fh, '>>:raw', "$u->{dir}/data") or die "$u->{dir}: $!\n";
+        print {$fh} $part[0];
+        close($fh);
+        $u->{offset} = length $part[0];
+        is_status(send_part($s->peer, $u, $part[1]), 202,
+            "$l: it takes the next part");
+
+        $r = status($s->ours, $u);
+        is_header($r, 'Range', '0-5009', "$l: we know how far it is");
+
+        $r = end_with($s->ours, $u, '', undef, $digest);
+
+        if ($digest eq sha256($part[1])) {
+            is_error($r, 400, 'DIGEST_INVALID', "$l: not all was hashed");
+            is_gone($s->ours, "/v2/$repo/blobs/$digest", "$l: nothing there");
+
+        } else {
+            is_status($r, 201, "$l: the end");
+            serves_blob($s->peer, $repo, join('', @part), "$l: all of it");
+        }
     }
 
     return;

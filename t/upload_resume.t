@@ -36,6 +36,7 @@ quit_in_flight();
 restarted($_) for qw(QUIT TERM);
 all_killed();
 shutdown_timeout();
+damaged();
 begun_by_distribution();
 
 finish($t);
@@ -332,6 +333,95 @@ sub shutdown_timeout {
     ok(wait_for(6, sub { !$n->workers(old => 1) }), 'F30 the worker is gone');
     go_on($l, 300_000, 700_000, 'F30 after worker_shutdown_timeout');
     $n->finish(audit => 0);
+}
+
+
+# What a power cut may leave of a session: data that is shorter, longer or
+# full of zeros, a saved hash that is cut or garbage. It goes on with the right
+# bytes or is gone; wrong bytes are never taken for right.
+
+sub damaged {
+    my $half = 1_500_000;
+    my $zeros = "\0" x 100_000;
+
+    my %damage = (
+        'data is shorter' => sub { truncate "$_[0]/data", $half - 70_000 },
+        'data is empty' => sub { truncate "$_[0]/data", 0 },
+        'data is longer' => sub { write_at("$_[0]/data", $half, $zeros) },
+        'data is gone' => sub { unlink "$_[0]/data" },
+        'the saved hash is empty' => sub { truncate state_of($_[0]), 0 },
+        'the saved hash is cut' => sub { truncate state_of($_[0]), 20 },
+        'the saved hash is garbage' => sub {
+            write_at(state_of($_[0]), 0, blob(64, 'garbage')) },
+        'the saved hash is gone' => sub { unlink state_of($_[0]) },
+        'the saved hash is of another offset' => sub {
+            my $s = state_of($_[0]);
+            rename $s, $s =~ s{[^/]+\z}{1000000}r },
+        'startedat is empty' => sub { truncate "$_[0]/startedat", 0 },
+        'startedat is gone' => sub { unlink "$_[0]/startedat" },
+    );
+
+    for my $what (sort keys %damage) {
+        my $l = $t->open_upload('app');
+        is_status($t->patch($l, body => substr $bytes, 0, $half), 202,
+            'a session');
+        my ($id) = $l =~ m{([^/]+)\z};
+        my $dir = $t->repo_dir('app') . "/_uploads/$id";
+
+        $t->stop or die "$t->{stop_text}\n";
+        $damage{$what}->($dir) or die "$what: $!\n";
+        $t->run;
+
+        # As a client would: ask, go on from there, close.
+
+        my $r = $t->get($l);
+        if ($r->status == 204) {
+            my ($end) = $r->header('Range') =~ /\A0-(\d+)\z/;
+            cmp_ok($end, '<', $half, "F12 $what: not beyond what was acknowledged");
+
+            for my $at ($end ? $end + 1 : (0, 1)) {
+                $r = $t->patch($l, body => substr($bytes, $at), headers => {
+                    'Content-Range' => "$at-" . (length($bytes) - 1) });
+                last if $r->status == 202;
+            }
+            $r = $t->put("$l?digest=$digest", body => '')
+                if $r->status == 202;
+        }
+
+        ok($r->status == 201 || ($r->status >= 400 && $r->status < 600),
+            "F12 $what: finished or refused with " . $r->status)
+            or diag $r->as_text;
+        my $get = $t->get("/v2/app/blobs/$digest");
+        if ($r->status == 201) {
+            is_whole($get, $bytes, "F12 $what: with the right bytes");
+            $t->delete("/v2/app/blobs/$digest");
+        } else {
+            is_error($get, 404, 'BLOB_UNKNOWN', "F12 $what: and not there");
+            $t->delete($l);
+        }
+    }
+}
+
+
+# The newest saved hash of a session.
+
+sub state_of {
+    my ($dir) = @_;
+
+    my ($file) = sort { ($b =~ /(\d+)\z/)[0] <=> ($a =~ /(\d+)\z/)[0] }
+        glob "$dir/hashstates/*/*";
+    die "no saved hash in $dir\n" if !defined $file;
+    return $file;
+}
+
+
+sub write_at {
+    my ($path, $offset, $text) = @_;
+
+    open my $fh, '+<:raw', $path or die "$path: $!\n";
+    seek $fh, $offset, 0;
+    print {$fh} $text;
+    return close $fh;
 }
 
 

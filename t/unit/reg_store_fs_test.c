@@ -447,6 +447,7 @@ test_put(reg_store_t *s)
 
     items[0].path = "put/one/data";
     items[0].from = "put/source";
+    items[0].dir = -1;
     items[0].fd = open(at("put/source"), O_RDWR);
     items[1].path = "put/two/link";
     items[1].data = reg_str(D1);
@@ -553,6 +554,13 @@ test_put_faults(reg_store_t *s)
 }
 
 
+static void
+keep_discard(void)
+{
+    (void) rename(at("keep"), at("keep-%s", mode));
+}
+
+
 /* What is kept may vanish with its directory while the rest is written. */
 
 static void
@@ -590,6 +598,30 @@ test_keep(reg_store_t *s)
     spit(at("keep/current/link"), D2);
     is_num(s->driver->put(s, items, 2, NULL), REG_OK, "one of two is kept");
     is(slurp(at("keep/current/link")), D1, "the other is replaced");
+
+    /* discarded between the first, which is kept, and the second */
+
+    fault_call = keep_discard;
+    fault_only = FAULT_TIME;
+    fault_arm(1, FAULT_CALL);
+    is_num(s->driver->put(s, items, 2, NULL), REG_OK,
+           "put of what is discarded meanwhile");
+    ok(fault_disarm(), "%s: it was", mode);
+    fault_only = 0;
+    ok(is_there(at("keep/index/link")) && is_there(at("keep/current/link")),
+       "%s: both are there", mode);
+
+    /* not ours to renew: made anew */
+
+    (void) stat(at("keep/index/link"), &a);
+    fault_only = FAULT_TIME;
+    fault_arm(1, EPERM);
+    is_num(s->driver->put(s, items, 1, NULL), REG_OK,
+           "put of what somebody else owns");
+    (void) fault_disarm();
+    fault_only = 0;
+    (void) stat(at("keep/index/link"), &b);
+    ok(a.st_ino != b.st_ino, "%s: replaces it", mode);
 }
 
 

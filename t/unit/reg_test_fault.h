@@ -6,6 +6,7 @@
  *
  *     fault_arm(n, ENOSPC);       the nth call from now on fails that way
  *     fault_arm(n, FAULT_KILL);   the process ends there, as by SIGKILL
+ *     fault_arm(n, FAULT_CALL);   fault_call() runs just before it
  *     ... do the thing ...
  *     if (!fault_disarm()) {      fewer than n calls were made
  *
@@ -32,11 +33,13 @@
 
 
 #define FAULT_KILL  (-1)
+#define FAULT_CALL  (-2)
 
 /* which calls: bits of fault_only, 0 for all */
 #define FAULT_SYNC    1
 #define FAULT_NAME    2
 #define FAULT_WRITE   4
+#define FAULT_TIME    8
 
 
 static long      fault_at;
@@ -44,11 +47,12 @@ static long      fault_seen;
 static int       fault_errno;
 static int       fault_hit;
 static unsigned  fault_only;
+static void    (*fault_call)(void);
 static int       fault_short;
 static unsigned  fault_turn;
 
 
-static void
+__attribute__((unused)) static void
 fault_arm(long n, int err)
 {
     fault_seen = 0;
@@ -60,7 +64,7 @@ fault_arm(long n, int err)
 
 /* Ends that; 1 when the call was reached. */
 
-static int
+__attribute__((unused)) static int
 fault_disarm(void)
 {
     fault_at = 0;
@@ -82,6 +86,11 @@ fault(unsigned kind)
 
     if (fault_errno == FAULT_KILL) {
         _exit(99);
+    }
+
+    if (fault_errno == FAULT_CALL) {
+        fault_call();
+        return 0;
     }
 
     errno = fault_errno;
@@ -165,6 +174,14 @@ openat(int dir, const char *name, int flags, ...)
     }
 
     return (int) syscall(SYS_openat, dir, name, flags, mode);
+}
+
+
+int
+futimens(int fd, const struct timespec times[2])
+{
+    return fault(FAULT_TIME) ? -1 : (int) syscall(SYS_utimensat, fd, NULL,
+                                                  times, 0);
 }
 
 

@@ -401,4 +401,56 @@ push_image(reg_store_t *s, const char *name, const char *tag,
 }
 
 
+/* The digest a tag points at; its text is "none" when there is none. */
+
+REG_TEST_UNUSED static reg_digest_t
+tag_of(reg_store_t *s, const char *name, const char *tag)
+{
+    reg_digest_t  d;
+
+    if (reg_tag_read(s, reg_str_of(name), reg_str_of(tag), &d, NULL)
+        != REG_OK)
+    {
+        (void) snprintf(d.text, sizeof(d.text), "none");
+        d.len = 4;
+    }
+
+    return d;
+}
+
+
+REG_TEST_UNUSED static int
+tag_is(reg_store_t *s, const char *name, const char *tag,
+    const reg_digest_t *d)
+{
+    reg_digest_t  got;
+
+    got = tag_of(s, name, tag);
+
+    return reg_digest_eq(&got, d);
+}
+
+
+/* 1 when a GET by digest would find the manifest. */
+
+REG_TEST_UNUSED static int
+served(reg_store_t *s, const char *name, const reg_digest_t *d)
+{
+    char          type[REG_MEDIA_TYPE_MAX + 1];
+    reg_rc_t      rc;
+    reg_buf_t     body;
+    reg_digest_t  target;
+
+    if (reg_revision_find(s, reg_str_of(name), d, &target, NULL) != REG_OK) {
+        return 0;
+    }
+
+    reg_buf_init(&body, 1 << 20);
+    rc = reg_revision_read(s, &target, &body, type, NULL);
+    reg_buf_free(&body);
+
+    return rc == REG_OK;
+}
+
+
 #endif /* REG_TEST_STORE_H_INCLUDED */

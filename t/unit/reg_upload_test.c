@@ -63,6 +63,11 @@ main(void)
     test_repair();
     test_short();
     test_late_opener();
+
+    /* the calls below are counted as openat() */
+
+    reg_fs_plain(s);
+
     test_faults();
     test_sync_fails();
     test_killed();
@@ -803,7 +808,7 @@ test_short(void)
 static void
 test_late_opener(void)
 {
-    int            fd;
+    int            dir, fd;
     uint64_t       size;
     reg_path_t     path;
     reg_digest_t   d;
@@ -814,14 +819,14 @@ test_late_opener(void)
     (void) upload_add(u, reg_str("late"));
     d = digest_of(REG_SHA256, reg_str("late"));
 
-    reg_layout_upload(&path, reg_str(NAME), reg_str_of(id), "/data");
-    ok(reg_store_upload_open(s, path.s, &fd, &size, NULL) == REG_UPLOAD_BUSY,
-       "held by the first");
+    reg_layout_upload(&path, reg_str(NAME), reg_str_of(id), "");
+    ok(reg_fs_upload_open(reg_fs_of(s), path.s, &dir, &fd, &size, NULL)
+       == REG_UPLOAD_BUSY, "held by the first");
 
     (void) reg_upload_commit(u, &d, NULL);
     reg_upload_close(u);
-    ok(reg_store_upload_open(s, path.s, &fd, &size, NULL) == REG_ABSENT,
-       "and gone with it");
+    ok(reg_fs_upload_open(reg_fs_of(s), path.s, &dir, &fd, &size, NULL)
+       == REG_ABSENT, "and gone with it");
 
     /* the inode behind the name is another one by the time of the lock */
 

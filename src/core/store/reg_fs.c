@@ -251,44 +251,106 @@ reg_fs_parent(const char *path, size_t len)
 }
 
 
-int
-reg_fs_mkdirs(reg_fs_t *fs, const char *path, size_t len, size_t *made)
+const char *
+reg_fs_base(const char *path)
 {
-    int     fd, next, err, tries;
-    size_t  at, to;
+    size_t  len;
 
-    fd = -1;
+    len = reg_fs_parent(path, strlen(path));
+
+    return path + len + (len > 0);
+}
+
+
+int
+reg_fs_dir_open(reg_fs_t *fs, reg_fs_dir_t *d, const char *path, size_t len)
+{
+    d->up = -1;
+    d->len = len;
+    d->made = 0;
+    d->fd = reg_fs_openlen(fs, path, len);
+
+    return (d->fd == -1) ? -1 : 0;
+}
+
+
+int
+reg_fs_dir_make(reg_fs_t *fs, reg_fs_dir_t *d, const char *path)
+{
+    int     fd, err, tries;
+    size_t  at, to;
 
     for (tries = 0; tries < REG_FS_TRIES; tries++) {
 
-        at = len;
+        at = reg_fs_parent(path, d->len);
         fd = reg_fs_ascend(fs, path, &at);
 
-        while (fd != -1 && at < len) {
+        while (fd != -1 && at < d->len) {
             to = at + (at > 0);
 
-            while (to < len && path[to] != '/') {
+            while (to < d->len && path[to] != '/') {
                 to++;
             }
 
-            next = reg_fs_step(fd, path, at, to, made);
+            d->fd = reg_fs_step(fd, path, at, to, &d->made);
+
+            if (d->fd != -1 && to == d->len) {
+                d->up = fd;
+                return 0;
+            }
 
             err = errno;
             (void) close(fd);
             errno = err;
 
-            fd = next;
+            fd = d->fd;
             at = to;
         }
 
         /* ENOENT: an empty parent was removed under our feet */
 
-        if (fd != -1 || errno != ENOENT) {
+        if (errno != ENOENT) {
             break;
         }
     }
 
-    return fd;
+    d->fd = -1;
+
+    return -1;
+}
+
+
+void
+reg_fs_dir_close(reg_fs_dir_t *d)
+{
+    if (d->up != -1) {
+        (void) close(d->up);
+        d->up = -1;
+    }
+
+    if (d->fd != -1) {
+        (void) close(d->fd);
+        d->fd = -1;
+    }
+}
+
+
+int
+reg_fs_mkdirs(reg_fs_t *fs, const char *path, size_t len)
+{
+    reg_fs_dir_t  d;
+
+    if (reg_fs_dir_open(fs, &d, path, len) == 0) {
+        return d.fd;
+    }
+
+    if (errno != ENOENT || reg_fs_dir_make(fs, &d, path) == -1) {
+        return -1;
+    }
+
+    (void) close(d.up);
+
+    return d.fd;
 }
 
 
@@ -367,8 +429,7 @@ reg_fs_unique(reg_fs_t *fs, char *name)
 int
 reg_fs_own(reg_fs_t *fs, const char *path)
 {
-    int     fd;
-    size_t  made;
+    int  fd;
 
     fd = reg_fs_opendir(fs, fs->root, path);
 
@@ -378,12 +439,11 @@ reg_fs_own(reg_fs_t *fs, const char *path)
 
     /* both at once: a full disk has no room for the one that deletes need */
 
-    made = 0;
-    fd = reg_fs_mkdirs(fs, REG_FS_TRASH, sizeof(REG_FS_TRASH) - 1, &made);
+    fd = reg_fs_mkdirs(fs, REG_FS_TRASH, sizeof(REG_FS_TRASH) - 1);
 
     if (fd != -1) {
         (void) close(fd);
     }
 
-    return reg_fs_mkdirs(fs, path, strlen(path), &made);
+    return reg_fs_mkdirs(fs, path, strlen(path));
 }

@@ -90,14 +90,43 @@ int reg_fs_opendir(reg_fs_t *fs, int dir, const char *path);
 int reg_fs_openlen(reg_fs_t *fs, const char *path, size_t len);
 
 /*
- * Opens a directory given by the first len bytes of path, making what is
- * missing.  *made becomes the length of the path of the uppermost directory
- * made here, or stays as it is.
+ * A directory that something is put into.  Closed by reg_fs_dir_close(), in
+ * whatever state it is.
  */
-int reg_fs_mkdirs(reg_fs_t *fs, const char *path, size_t len, size_t *made);
+typedef struct {
+    int     fd;         /* or -1 */
+    int     up;         /* the one above, where it was opened anyway; or -1 */
+    size_t  len;        /* of the part of a path that names it */
+    size_t  made;       /* of the part that names the uppermost directory that
+                           was made on the way; 0: all were there */
+} reg_fs_dir_t;
+
+/* Opens the directory of the first len bytes of path; -1 when it is not
+   there. */
+int reg_fs_dir_open(reg_fs_t *fs, reg_fs_dir_t *d, const char *path,
+    size_t len);
+
+/* Makes one that could not be opened, ENOENT, with all above it. */
+int reg_fs_dir_make(reg_fs_t *fs, reg_fs_dir_t *d, const char *path);
+
+void reg_fs_dir_close(reg_fs_dir_t *d);
+
+/*
+ * Syncs a directory that gained an entry, and those above it that may not be
+ * on disk: the parents of directories that were made here or that are young.
+ * done may be NULL.
+ */
+int reg_fs_dir_sync(reg_fs_t *fs, const reg_fs_dir_t *d, const char *path,
+    reg_fs_done_t *done);
+
+/* Opens a directory, making what is missing, all unsynced. */
+int reg_fs_mkdirs(reg_fs_t *fs, const char *path, size_t len);
 
 /* The length of the directory part of path, 0 for the root. */
 size_t reg_fs_parent(const char *path, size_t len);
+
+/* What stands behind that. */
+const char *reg_fs_base(const char *path);
 
 /* Stirs b into the hash a; never 0. */
 uint64_t reg_fs_mix(uint64_t a, uint64_t b);
@@ -113,15 +142,6 @@ int64_t reg_fs_tick(int64_t stamp);
 
 int reg_fs_known(reg_fs_t *fs, uint64_t key);
 void reg_fs_learn(reg_fs_t *fs, uint64_t key);
-
-/*
- * Syncs the directory dir, whose path is the first len bytes of path and
- * which gained an entry, and those above it that may not be on disk: the
- * parents of directories that were made by this call (from length made on, 0:
- * none) or that are young.  done may be NULL.
- */
-int reg_fs_sync(reg_fs_t *fs, int dir, const char *path, size_t len,
-    size_t made, reg_fs_done_t *done);
 
 /* Whole buffers, whatever signals and short counts come between. */
 int reg_fs_write(int fd, const void *data, size_t len);
@@ -181,6 +201,14 @@ void reg_fs_unlock(reg_store_t *s, int handle);
  */
 reg_rc_t reg_fs_lock_repo(reg_store_t *s, const char *path, reg_lock_e mode,
     int *fd, reg_error_t *e);
+
+/*
+ * Opens the session of an upload, whose directory is given: dir, and the data
+ * file in it, for writing, under an exclusive lock that dies with its holder.
+ * REG_UPLOAD_BUSY when another holds it, REG_ABSENT.
+ */
+reg_rc_t reg_fs_upload_open(reg_fs_t *fs, const char *path, int *dir,
+    int *fd, uint64_t *size, reg_error_t *e);
 
 /* Makes a handle do without openat2(), for the tests. */
 void reg_fs_plain(reg_store_t *s);

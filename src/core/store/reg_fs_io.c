@@ -12,10 +12,6 @@
 #include <unistd.h>
 
 
-#ifndef O_LARGEFILE
-#define O_LARGEFILE  0
-#endif
-
 /* a disk that answers EAGAIN this often in a row is not going to work */
 #define REG_FS_AGAIN  1000
 
@@ -147,13 +143,7 @@ reg_fs_create(reg_fs_t *fs, int dir, const char *name, reg_str_t data)
 {
     int  fd, err;
 
-    (void) fs;
-
-    do {
-        fd = openat(dir, name,
-                    O_WRONLY|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC|O_LARGEFILE,
-                    REG_FS_FILE_MODE);
-    } while (fd == -1 && errno == EINTR);
+    fd = reg_fs_open(fs, dir, name, O_WRONLY|O_CREAT|O_EXCL);
 
     if (fd == -1) {
         return -1;

@@ -167,37 +167,32 @@ reg_fs_lock_repo(reg_store_t *s, const char *path, reg_lock_e mode, int *fd,
 
 
 reg_rc_t
-reg_store_upload_open(reg_store_t *s, const char *path, int *out,
+reg_fs_upload_open(reg_fs_t *fs, const char *path, int *dir, int *fd,
     uint64_t *size, reg_error_t *e)
 {
-    int          fd, now, err;
-    reg_fs_t    *fs;
+    int          err;
     struct stat  st, named;
 
-    fs = reg_fs_of(s);
-    fd = reg_fs_open(fs, fs->root, path, O_RDWR);
+    *fd = -1;
+    *dir = reg_fs_opendir(fs, fs->root, path);
 
-    if (fd == -1) {
+    if (*dir == -1) {
         return reg_fs_fail(e, errno, "open", path);
     }
 
-    if (flock(fd, LOCK_EX|LOCK_NB) == -1) {
-        err = errno;
-        (void) close(fd);
-
-        return (err == EWOULDBLOCK) ? reg_error_set(e, REG_UPLOAD_BUSY, NULL)
-                                    : reg_error_sys(e, err, "flock", path);
-    }
+    err = 0;
+    *fd = reg_fs_open(fs, *dir, "data", O_RDWR);
 
     /*
      * Between open() and flock() the one before us may have ended the session:
      * then this is a blob by now, or nothing.
      */
 
-    err = 0;
-    now = reg_fs_open(fs, fs->root, path, O_PATH);
-
-    if (now == -1 || fstat(now, &named) == -1 || fstat(fd, &st) == -1) {
+    if (*fd == -1
+        || flock(*fd, LOCK_EX|LOCK_NB) == -1
+        || fstat(*fd, &st) == -1
+        || fstatat(*dir, "data", &named, AT_SYMLINK_NOFOLLOW) == -1)
+    {
         err = errno;
 
     } else if (st.st_ino != named.st_ino || st.st_dev != named.st_dev
@@ -206,17 +201,17 @@ reg_store_upload_open(reg_store_t *s, const char *path, int *out,
         err = ENOENT;
     }
 
-    if (now != -1) {
-        (void) close(now);
+    if (err == 0) {
+        *size = (uint64_t) st.st_size;
+        return REG_OK;
     }
 
-    if (err != 0) {
-        (void) close(fd);
-        return reg_fs_fail(e, err, "open", path);
+    if (*fd != -1) {
+        (void) close(*fd);
     }
 
-    *out = fd;
-    *size = (uint64_t) st.st_size;
+    (void) close(*dir);
 
-    return REG_OK;
+    return (err == EWOULDBLOCK) ? reg_error_set(e, REG_UPLOAD_BUSY, NULL)
+                                : reg_fs_fail(e, err, "open", path);
 }

@@ -29,26 +29,22 @@
 
 
 typedef struct {
-    int        dir;              /* of the final name, -1: not prepared */
-    int        temp;             /* the temporary, until it is synced; or -1 */
-    size_t     len;              /* of the directory's path */
-    size_t     made;             /* see reg_fs_mkdirs() */
-    unsigned   written:1;        /* name is there and has to go */
-    unsigned   kept:1;           /* an equal file is in place */
-    unsigned   settled:1;        /* and it is on disk */
-    unsigned   replaces:1;       /* something else is in place */
-    unsigned   named:1;
-    char       name[REG_FS_UNIQUE];
+    reg_fs_dir_t  dir;           /* of the final name */
+    int           temp;          /* the temporary, until it is synced; or -1 */
+    unsigned      written:1;     /* name is there and has to go */
+    unsigned      kept:1;        /* an equal file is in place */
+    unsigned      settled:1;     /* and it is on disk */
+    unsigned      replaces:1;    /* something else is in place */
+    unsigned      named:1;
+    char          name[sizeof(REG_FS_TMP) + REG_FS_UNIQUE];
 } reg_fs_spot_t;
 
 
 typedef struct {
-    reg_store_t      *s;
     reg_fs_t         *fs;
     const reg_put_t  *items;
     reg_fs_spot_t    *spots;
     size_t            n;
-    int               tmp;       /* REG_FS_TMP, or -1 as long as not needed */
     reg_error_t      *e;
 } reg_fs_put_t;
 
@@ -76,11 +72,9 @@ reg_fs_put(reg_store_t *s, const reg_put_t *items, size_t n, reg_error_t *e)
     reg_rc_t      rc;
     reg_fs_put_t  p;
 
-    p.s = s;
     p.fs = reg_fs_of(s);
     p.items = items;
     p.n = n;
-    p.tmp = -1;
     p.e = e;
 
     p.spots = calloc(n, sizeof(reg_fs_spot_t));
@@ -90,7 +84,8 @@ reg_fs_put(reg_store_t *s, const reg_put_t *items, size_t n, reg_error_t *e)
     }
 
     for (i = 0; i < n; i++) {
-        p.spots[i].dir = -1;
+        p.spots[i].dir.fd = -1;
+        p.spots[i].dir.up = -1;
         p.spots[i].temp = -1;
     }
 
@@ -98,10 +93,6 @@ reg_fs_put(reg_store_t *s, const reg_put_t *items, size_t n, reg_error_t *e)
 
     for (i = 0; i < n; i++) {
         reg_fs_release(&p, i);
-    }
-
-    if (p.tmp != -1) {
-        (void) close(p.tmp);
     }
 
     free(p.spots);
@@ -169,30 +160,23 @@ reg_fs_prepare(reg_fs_put_t *p, size_t i)
     spot = &p->spots[i];
     path = item->path;
 
-    spot->made = 0;
     spot->kept = 0;
     spot->replaces = 0;
-    spot->len = reg_fs_parent(path, strlen(path));
 
-    spot->dir = reg_fs_openlen(p->fs, path, spot->len);
-
-    if (spot->dir != -1 && item->keep) {
-        rc = reg_fs_keep(p, i);
+    if (reg_fs_dir_open(p->fs, &spot->dir, path,
+                        reg_fs_parent(path, strlen(path)))
+        == 0)
+    {
+        rc = item->keep ? reg_fs_keep(p, i) : REG_OK;
 
         if (rc != REG_OK || spot->kept) {
             return rc;
         }
-    }
 
-    if (spot->dir == -1) {
-
-        if (errno == ENOENT) {
-            spot->dir = reg_fs_mkdirs(p->fs, path, spot->len, &spot->made);
-        }
-
-        if (spot->dir == -1) {
-            return reg_error_sys(p->e, errno, "mkdir", path);
-        }
+    } else if (errno != ENOENT
+               || reg_fs_dir_make(p->fs, &spot->dir, path) == -1)
+    {
+        return reg_error_sys(p->e, errno, "mkdir", path);
     }
 
     return (item->from == NULL) ? reg_fs_temp(p, i) : REG_OK;
@@ -212,8 +196,7 @@ reg_fs_keep(reg_fs_put_t *p, size_t i)
     spot = &p->spots[i];
     path = p->items[i].path;
 
-    fd = reg_fs_open(p->fs, spot->dir, path + spot->len + (spot->len > 0),
-                     O_RDONLY);
+    fd = reg_fs_open(p->fs, spot->dir.fd, reg_fs_base(path), O_RDONLY);
 
     if (fd == -1) {
         if (errno == ENOENT) {
@@ -302,19 +285,28 @@ reg_fs_temp(reg_fs_put_t *p, size_t i)
 
     spot = &p->spots[i];
 
-    if (p->tmp == -1) {
-        p->tmp = reg_fs_own(p->fs, REG_FS_TMP);
-
-        if (p->tmp == -1) {
-            return reg_error_sys(p->e, errno, "open", REG_FS_TMP);
-        }
-    }
+    memcpy(spot->name, REG_FS_TMP "/", sizeof(REG_FS_TMP));
 
     do {
-        reg_fs_unique(p->fs, spot->name);
+        reg_fs_unique(p->fs, spot->name + sizeof(REG_FS_TMP));
 
-        spot->temp = reg_fs_create(p->fs, p->tmp, spot->name,
+        spot->temp = reg_fs_create(p->fs, p->fs->root, spot->name,
                                    p->items[i].data);
+
+        if (spot->temp == -1 && errno == ENOENT) {
+
+            /* the first one ever */
+
+            err = reg_fs_own(p->fs, REG_FS_TMP);
+
+            if (err == -1) {
+                break;
+            }
+
+            (void) close(err);
+            errno = EEXIST;
+        }
+
     } while (spot->temp == -1 && errno == EEXIST);
 
     if (spot->temp == -1) {
@@ -425,7 +417,6 @@ static reg_rc_t
 reg_fs_name(reg_fs_put_t *p, size_t i, int *raced)
 {
     int               dir, rc, err;
-    size_t            len;
     const char       *base;
     reg_fs_spot_t    *spot;
     const reg_put_t  *item;
@@ -437,21 +428,28 @@ reg_fs_name(reg_fs_put_t *p, size_t i, int *raced)
         return REG_OK;
     }
 
-    base = item->path + spot->len + (spot->len > 0);
+    base = reg_fs_base(item->path);
 
     if (item->from == NULL) {
-        rc = renameat(p->tmp, spot->name, spot->dir, base);
+
+        /* nobody else can have made a file of that name */
+
+        rc = renameat(p->fs->root, spot->name, spot->dir.fd, base);
+        err = errno;
+
+    } else if (item->dir != -1) {
+        rc = renameat(item->dir, item->from, spot->dir.fd, base);
         err = errno;
 
     } else {
-        len = reg_fs_parent(item->from, strlen(item->from));
-        dir = reg_fs_openlen(p->fs, item->from, len);
+        dir = reg_fs_openlen(p->fs, item->from,
+                             reg_fs_parent(item->from, strlen(item->from)));
 
         if (dir == -1) {
             return reg_fs_fail(p->e, errno, "open", item->from);
         }
 
-        rc = renameat(dir, item->from + len + (len > 0), spot->dir, base);
+        rc = renameat(dir, reg_fs_base(item->from), spot->dir.fd, base);
         err = errno;
 
         (void) close(dir);
@@ -464,7 +462,7 @@ reg_fs_name(reg_fs_put_t *p, size_t i, int *raced)
         return REG_OK;
     }
 
-    if (err == ENOENT && reg_fs_removed(spot->dir)) {
+    if (err == ENOENT && reg_fs_removed(spot->dir.fd)) {
         *raced = 1;
         return REG_OK;
     }
@@ -541,8 +539,7 @@ reg_fs_settle(reg_fs_put_t *p, size_t from, size_t to)
             continue;
         }
 
-        if (reg_fs_sync(p->fs, spot->dir, p->items[i].path, spot->len,
-                        spot->made, &done)
+        if (reg_fs_dir_sync(p->fs, &spot->dir, p->items[i].path, &done)
             == -1)
         {
             return reg_error_sys(p->e, errno, "fsync", p->items[i].path);
@@ -572,9 +569,7 @@ reg_fs_withdraw(reg_fs_put_t *p, size_t from, size_t to)
         spot = &p->spots[i];
 
         if (p->items[i].keep && spot->named && !spot->replaces) {
-            (void) unlinkat(spot->dir,
-                            p->items[i].path + spot->len + (spot->len > 0),
-                            0);
+            (void) unlinkat(spot->dir.fd, reg_fs_base(p->items[i].path), 0);
         }
     }
 }
@@ -593,12 +588,9 @@ reg_fs_release(reg_fs_put_t *p, size_t i)
     }
 
     if (spot->written) {
-        (void) unlinkat(p->tmp, spot->name, 0);
+        (void) unlinkat(p->fs->root, spot->name, 0);
         spot->written = 0;
     }
 
-    if (spot->dir != -1) {
-        (void) close(spot->dir);
-        spot->dir = -1;
-    }
+    reg_fs_dir_close(&spot->dir);
 }

@@ -128,35 +128,40 @@ reg_fs_sync_once(int dir, uint64_t key, reg_fs_done_t *done)
 
 
 int
-reg_fs_sync(reg_fs_t *fs, int dir, const char *path, size_t len,
-    size_t made, reg_fs_done_t *done)
+reg_fs_dir_sync(reg_fs_t *fs, const reg_fs_dir_t *d, const char *path,
+    reg_fs_done_t *done)
 {
     int             rc, err, up;
-    size_t          n;
+    size_t          n, len;
     uint64_t        seen[REG_FS_DEPTH];
     reg_fs_ident_t  id, above;
 
-    if (reg_fs_ident(dir, &id) == -1
-        || reg_fs_sync_once(dir, id.key, done) == -1)
+    if (reg_fs_ident(d->fd, &id) == -1
+        || reg_fs_sync_once(d->fd, id.key, done) == -1)
     {
         return -1;
     }
 
     rc = 0;
     n = 0;
+    len = d->len;
 
     while (len > 0) {
 
         /* what is old stands in a directory that is older still */
 
         if (reg_fs_known(fs, id.key)
-            || (!id.young && (made == 0 || len < made)))
+            || (!id.young && (d->made == 0 || len < d->made)))
         {
             break;
         }
 
+        up = (len == d->len) ? d->up : -1;
         len = reg_fs_parent(path, len);
-        up = reg_fs_openlen(fs, path, len);
+
+        if (up == -1) {
+            up = reg_fs_openlen(fs, path, len);
+        }
 
         if (up == -1) {
 
@@ -174,9 +179,11 @@ reg_fs_sync(reg_fs_t *fs, int dir, const char *path, size_t len,
         rc = (reg_fs_ident(up, &above) == -1
               || reg_fs_sync_once(up, above.key, done) == -1) ? -1 : 0;
 
-        err = errno;
-        (void) close(up);
-        errno = err;
+        if (up != d->up) {
+            err = errno;
+            (void) close(up);
+            errno = err;
+        }
 
         if (rc == -1) {
             return -1;

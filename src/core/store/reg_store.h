@@ -74,6 +74,7 @@ typedef struct {
     const char  *path;      /* the final name */
     reg_str_t    data;      /* what it shall hold, unless from is set */
     const char  *from;      /* a file to be moved there, or NULL */
+    int          dir;       /* where from stands, or -1: it is a path */
     int          fd;        /* of from, as long as it is not synced; or -1 */
     unsigned     step;
     unsigned     keep:1;    /* an equal one in place stays, and is synced */
@@ -197,15 +198,6 @@ reg_rc_t reg_link_read(reg_store_t *s, const char *path, reg_digest_t *d,
  */
 reg_rc_t reg_link_write(reg_store_t *s, const char *path,
     const reg_digest_t *d, reg_error_t *e);
-
-
-/*
- * The upload part of a local store, for reg_upload alone: the data file of a
- * session, opened for writing under an exclusive lock that dies with its
- * holder.  REG_UPLOAD_BUSY when another holds it, REG_ABSENT.
- */
-reg_rc_t reg_store_upload_open(reg_store_t *s, const char *path, int *fd,
-    uint64_t *size, reg_error_t *e);
 
 
 #endif /* REG_STORE_H_INCLUDED */

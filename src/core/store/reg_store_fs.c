@@ -40,8 +40,8 @@ static reg_rc_t reg_store_fs_adopt(reg_store_t *s, const char *from,
     const char *to, reg_error_t *e);
 static reg_rc_t reg_store_fs_mkdir(reg_store_t *s, const char *path,
     int durable, reg_error_t *e);
-static int reg_store_fs_sync(reg_fs_t *fs, int dir, const char *path,
-    size_t len, size_t made);
+static int reg_store_fs_sync(reg_fs_t *fs, const reg_fs_dir_t *d,
+    const char *path);
 static reg_rc_t reg_store_fs_discard(reg_store_t *s, const char *path,
     reg_error_t *e);
 
@@ -263,10 +263,11 @@ static reg_rc_t
 reg_store_fs_dirs(reg_store_t *s, const char *base,
     const char *const *paths, size_t n, unsigned char *there, reg_error_t *e)
 {
-    int        dir, fd;
-    size_t     i;
-    reg_rc_t   rc;
-    reg_fs_t  *fs;
+    int          dir, fd;
+    size_t       i;
+    reg_rc_t     rc;
+    reg_fs_t    *fs;
+    struct stat  st;
 
     fs = reg_fs_of(s);
     dir = reg_fs_open(fs, fs->root, base, O_PATH|O_DIRECTORY);
@@ -278,6 +279,15 @@ reg_store_fs_dirs(reg_store_t *s, const char *base,
     rc = REG_OK;
 
     for (i = 0; i < n; i++) {
+
+        /* one component: there is nothing on the way to be followed */
+
+        if (strchr(paths[i], '/') == NULL) {
+            there[i] = (fstatat(dir, paths[i], &st, AT_SYMLINK_NOFOLLOW) == 0
+                        && S_ISDIR(st.st_mode));
+            continue;
+        }
+
         fd = reg_fs_open(fs, dir, paths[i], O_PATH|O_DIRECTORY);
 
         there[i] = (fd != -1);
@@ -375,7 +385,7 @@ reg_store_fs_write(reg_store_t *s, const char *path, reg_str_t data,
 {
     int        dir, tmp, fd, rc, err, tries;
     char       name[REG_FS_UNIQUE];
-    size_t     len, made;
+    size_t     len;
     reg_fs_t  *fs;
     reg_put_t  item;
 
@@ -414,9 +424,8 @@ reg_store_fs_write(reg_store_t *s, const char *path, reg_str_t data,
     tries = 0;
 
     do {
-        made = 0;
         rc = -1;
-        dir = reg_fs_mkdirs(fs, path, len, &made);
+        dir = reg_fs_mkdirs(fs, path, len);
         err = errno;
 
         if (dir != -1) {
@@ -447,6 +456,7 @@ reg_store_fs_adopt(reg_store_t *s, const char *from, const char *to,
 
     item.path = to;
     item.from = from;
+    item.dir = -1;
     item.fd = -1;
 
     return reg_fs_put(s, &item, 1, e);
@@ -457,24 +467,22 @@ static reg_rc_t
 reg_store_fs_mkdir(reg_store_t *s, const char *path, int durable,
     reg_error_t *e)
 {
-    int        dir, rc, err;
-    size_t     len, made;
-    reg_fs_t  *fs;
+    int            rc, err;
+    reg_fs_t      *fs;
+    reg_fs_dir_t   d;
 
     fs = reg_fs_of(s);
-    len = strlen(path);
-    made = 0;
 
-    dir = reg_fs_mkdirs(fs, path, len, &made);
-
-    if (dir == -1) {
+    if (reg_fs_dir_open(fs, &d, path, strlen(path)) == -1
+        && (errno != ENOENT || reg_fs_dir_make(fs, &d, path) == -1))
+    {
         return reg_error_sys(e, errno, "mkdir", path);
     }
 
-    rc = durable ? reg_store_fs_sync(fs, dir, path, len, made) : 0;
+    rc = durable ? reg_store_fs_sync(fs, &d, path) : 0;
     err = errno;
 
-    (void) close(dir);
+    reg_fs_dir_close(&d);
 
     return (rc == 0) ? REG_OK : reg_error_sys(e, err, "fsync", path);
 }
@@ -483,32 +491,31 @@ reg_store_fs_mkdir(reg_store_t *s, const char *path, int durable,
 /* Makes sure that the name of a directory is on disk. */
 
 static int
-reg_store_fs_sync(reg_fs_t *fs, int dir, const char *path, size_t len,
-    size_t made)
+reg_store_fs_sync(reg_fs_t *fs, const reg_fs_dir_t *d, const char *path)
 {
-    int             up, rc, err;
-    size_t          above;
+    int             rc, err;
+    reg_fs_dir_t    above;
     reg_fs_ident_t  id;
 
-    if (reg_fs_ident(dir, &id) == -1) {
+    if (reg_fs_ident(d->fd, &id) == -1) {
         return -1;
     }
 
-    if (made == 0 && (!id.young || reg_fs_known(fs, id.key))) {
+    if (d->made == 0 && (!id.young || reg_fs_known(fs, id.key))) {
         return 0;
     }
 
-    above = reg_fs_parent(path, len);
-    up = reg_fs_openlen(fs, path, above);
-
-    if (up == -1) {
+    if (reg_fs_dir_open(fs, &above, path, reg_fs_parent(path, d->len)) == -1)
+    {
         return reg_fs_absent(errno) ? 0 : -1;
     }
 
-    rc = reg_fs_sync(fs, up, path, above, (made < len) ? made : 0, NULL);
+    above.made = (d->made < d->len) ? d->made : 0;
+
+    rc = reg_fs_dir_sync(fs, &above, path, NULL);
     err = errno;
 
-    (void) close(up);
+    reg_fs_dir_close(&above);
 
     if (rc == 0) {
         reg_fs_learn(fs, id.key);

@@ -4,9 +4,10 @@
  *
  * A directory of 100,000 tags is read and sorted once; the list is kept in
  * the store handle and trusted as long as the directory's inode and time of
- * change are those of the scan, and the scan was not so close to the last change that
- * the clock of the file system could hide another.  A page costs in proportion
- * to its length: each entry's current/link is looked at when it is listed.
+ * change are those of the scan, and the scan was not so close to the last
+ * change that the clock of the file system could hide another.  A page costs
+ * in proportion to its length: each entry's current/link is looked at when it
+ * is listed.
  */
 
 

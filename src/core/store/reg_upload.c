@@ -7,8 +7,10 @@
 #include "reg_upload_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 
@@ -32,9 +34,8 @@ reg_rc_t
 reg_upload_create(reg_store_t *s, reg_str_t name, reg_alg_e alg, time_t now,
     char *id, reg_error_t *e)
 {
-    int         dir;
+    int         dir, up, err;
     char        started[REG_UPLOAD_STARTED];
-    size_t      made;
     reg_fs_t   *fs;
     reg_rc_t    rc;
     reg_path_t  path;
@@ -55,11 +56,23 @@ reg_upload_create(reg_store_t *s, reg_str_t name, reg_alg_e alg, time_t now,
 
     reg_layout_upload(&path, name, reg_str_of(id), "");
 
-    made = 0;
-    dir = reg_fs_mkdirs(fs, path.s, path.len, &made);
+    up = reg_fs_mkdirs(fs, path.s, reg_fs_parent(path.s, path.len));
+
+    if (up == -1) {
+        return reg_error_sys(e, errno, "mkdir", path.s);
+    }
+
+    dir = -1;
+
+    if (mkdirat(up, id, REG_FS_DIR_MODE) == 0) {
+        dir = reg_fs_opendir(fs, up, id);
+    }
+
+    err = errno;
+    (void) close(up);
 
     if (dir == -1) {
-        return reg_error_sys(e, errno, "mkdir", path.s);
+        return reg_error_sys(e, err, "mkdir", path.s);
     }
 
     rc = reg_upload_make(fs, dir, "startedat", reg_str_of(started), path.s,
@@ -110,7 +123,6 @@ reg_upload_open(reg_upload_t **out, reg_store_t *s, reg_str_t name,
 {
     uint64_t       size;
     reg_rc_t       rc;
-    reg_path_t     path;
     reg_upload_t  *u;
 
     u = calloc(1, sizeof(reg_upload_t));
@@ -128,10 +140,10 @@ reg_upload_open(reg_upload_t **out, reg_store_t *s, reg_str_t name,
     memcpy(u->name, name.data, name.len);
     memcpy(u->id, id.data, id.len);
 
-    reg_layout_upload(&u->dir, name, id, "");
-    reg_upload_data(u, &path);
+    reg_layout_upload(&u->path, name, id, "");
 
-    rc = reg_store_upload_open(s, path.s, &u->fd, &size, e);
+    rc = reg_fs_upload_open(reg_fs_of(s), u->path.s, &u->dir, &u->fd, &size,
+                            e);
 
     if (rc != REG_OK) {
         free(u);
@@ -159,7 +171,7 @@ reg_upload_load(reg_upload_t *u, uint64_t size, reg_error_t *e)
     reg_rc_t            rc;
     reg_upload_state_t  state;
 
-    rc = reg_upload_state_load(u->s, u->dir.s, size, &state, e);
+    rc = reg_upload_state_load(u->s, u->dir, u->path.s, size, &state, e);
 
     if (rc != REG_OK) {
         return rc;
@@ -172,7 +184,7 @@ reg_upload_load(reg_upload_t *u, uint64_t size, reg_error_t *e)
         /* whatever states say: the file holds what was saved, and no more */
 
         reg_hash_init(&u->hash, state.hash.alg);
-        rc = reg_upload_reread(u->fd, size, &u->hash, u->dir.s, e);
+        rc = reg_upload_reread(u->fd, size, &u->hash, u->path.s, e);
 
     } else {
         u->hash = state.hash;
@@ -195,7 +207,7 @@ reg_upload_load(reg_upload_t *u, uint64_t size, reg_error_t *e)
     u->promise = u->hash;
 
     if (size > u->offset && ftruncate(u->fd, (off_t) u->offset) == -1) {
-        return reg_error_sys(e, errno, "ftruncate", u->dir.s);
+        return reg_error_sys(e, errno, "ftruncate", u->path.s);
     }
 
     return REG_OK;
@@ -220,7 +232,7 @@ reg_upload_verify(reg_upload_t *u, uint64_t size, reg_error_t *e)
 
     reg_hash_init(&h, u->hash.alg);
 
-    rc = reg_upload_reread(u->fd, u->hash.length, &h, u->dir.s, e);
+    rc = reg_upload_reread(u->fd, u->hash.length, &h, u->path.s, e);
 
     if (rc != REG_OK) {
         return rc;
@@ -234,7 +246,7 @@ reg_upload_verify(reg_upload_t *u, uint64_t size, reg_error_t *e)
 
     reg_hash_init(&u->hash, u->hash.alg);
 
-    return reg_upload_reread(u->fd, size, &u->hash, u->dir.s, e);
+    return reg_upload_reread(u->fd, size, &u->hash, u->path.s, e);
 }
 
 
@@ -295,6 +307,7 @@ reg_upload_close(reg_upload_t *u)
     }
 
     (void) close(u->fd);
+    (void) close(u->dir);
 
     free(u->small);
     free(u);
@@ -409,7 +422,7 @@ reg_upload_spill(reg_upload_t *u, reg_error_t *e)
             return rc;
         }
 
-        rc = reg_upload_state_save(u->s, u->dir.s, &u->promise, 0, e);
+        rc = reg_upload_state_save(u->s, u->path.s, &u->promise, 0, e);
 
         if (rc != REG_OK) {
             return rc;
@@ -435,7 +448,7 @@ reg_upload_write(reg_upload_t *u, const char *data, size_t len,
         n = (len < REG_UPLOAD_PIECE) ? len : REG_UPLOAD_PIECE;
 
         if (reg_fs_pwrite(u->fd, data, n, u->offset) == -1) {
-            return reg_error_sys(e, errno, "pwrite", u->dir.s);
+            return reg_error_sys(e, errno, "pwrite", u->path.s);
         }
 
         reg_hash_update(&u->hash, data, n);
@@ -458,7 +471,7 @@ reg_upload_flush(reg_upload_t *u, reg_error_t *e)
                          u->written)
            == -1)
     {
-        return reg_error_sys(e, errno, "pwrite", u->dir.s);
+        return reg_error_sys(e, errno, "pwrite", u->path.s);
     }
 
     u->written = u->offset;
@@ -484,12 +497,12 @@ reg_upload_sync(reg_upload_t *u, reg_error_t *e)
         return REG_OK;
     }
 
-    rc = reg_error_sys(e, errno, "fdatasync", u->dir.s);
+    rc = reg_error_sys(e, errno, "fdatasync", u->path.s);
 
     u->failed = 1;
     u->gone = 1;
 
-    (void) reg_upload_drop(u->s, u->dir.s, NULL);
+    (void) reg_upload_drop(u->s, u->path.s, NULL);
 
     return rc;
 }
@@ -522,7 +535,7 @@ reg_upload_save(reg_upload_t *u, reg_error_t *e)
         rc = reg_upload_sync(u, e);
 
         if (rc == REG_OK) {
-            rc = reg_upload_state_save(u->s, u->dir.s, &u->hash, 1, e);
+            rc = reg_upload_state_save(u->s, u->path.s, &u->hash, 1, e);
             u->states = 1;
             u->stated = 1;
         }
@@ -543,29 +556,41 @@ reg_rc_t
 reg_upload_status(reg_store_t *s, reg_str_t name, reg_str_t id,
     uint64_t *offset, reg_error_t *e)
 {
+    int                 dir;
+    reg_fs_t           *fs;
     reg_rc_t            rc;
-    reg_stat_t          st;
     reg_path_t          path;
+    struct stat         st;
     reg_upload_state_t  state;
 
-    reg_layout_upload(&path, name, id, "/data");
+    fs = reg_fs_of(s);
 
-    rc = s->driver->stat(s, path.s, &st, e);
+    reg_layout_upload(&path, name, id, "");
 
-    if (rc == REG_OK && st.dir) {
+    dir = reg_fs_opendir(fs, fs->root, path.s);
+
+    if (dir == -1) {
+        return reg_upload_unknown(reg_fs_fail(e, errno, "open", path.s), e);
+    }
+
+    if (fstatat(dir, "data", &st, AT_SYMLINK_NOFOLLOW) == -1) {
+        rc = reg_fs_fail(e, errno, "stat", path.s);
+
+    } else if (!S_ISREG(st.st_mode)) {
         rc = REG_ABSENT;
+
+    } else {
+        rc = reg_upload_state_load(s, dir, path.s, (uint64_t) st.st_size,
+                                   &state, e);
     }
 
-    if (rc == REG_OK) {
-        reg_layout_upload(&path, name, id, "");
-        rc = reg_upload_state_load(s, path.s, st.size, &state, e);
-    }
+    (void) close(dir);
 
     if (rc != REG_OK) {
         return reg_upload_unknown(rc, e);
     }
 
-    *offset = (st.size <= REG_UPLOAD_SMALL) ? st.size : state.offset;
-
+    *offset = (st.st_size <= REG_UPLOAD_SMALL) ? (uint64_t) st.st_size
+                                               : state.offset;
     return REG_OK;
 }

@@ -46,14 +46,14 @@ reg_upload_commit(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
         /* nobody announced it: the one case in which data is read again */
 
         reg_hash_init(&u->hash, d->alg);
-        rc = reg_upload_reread(u->fd, u->offset, &u->hash, u->dir.s, e);
+        rc = reg_upload_reread(u->fd, u->offset, &u->hash, u->path.s, e);
     }
 
     if (rc == REG_OK) {
         reg_hash_final(&u->hash, &got);
 
         if (!reg_digest_eq(&got, d)) {
-            (void) reg_upload_drop(u->s, u->dir.s, NULL);
+            (void) reg_upload_drop(u->s, u->path.s, NULL);
             u->gone = 1;
 
             return reg_error_set(e, REG_DIGEST_MISMATCH,
@@ -78,24 +78,11 @@ reg_upload_commit(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
 static int
 reg_upload_current(const reg_upload_t *u)
 {
-    int          fd, rc;
-    reg_path_t   path;
     struct stat  named, st;
 
-    reg_upload_data(u, &path);
-
-    fd = reg_fs_open(reg_fs_of(u->s), reg_fs_of(u->s)->root, path.s, O_PATH);
-
-    if (fd == -1) {
-        return 0;
-    }
-
-    rc = (fstat(fd, &named) == 0 && fstat(u->fd, &st) == 0
-          && named.st_ino == st.st_ino && named.st_dev == st.st_dev);
-
-    (void) close(fd);
-
-    return rc;
+    return fstatat(u->dir, "data", &named, AT_SYMLINK_NOFOLLOW) == 0
+           && fstat(u->fd, &st) == 0
+           && named.st_ino == st.st_ino && named.st_dev == st.st_dev;
 }
 
 
@@ -107,7 +94,7 @@ reg_upload_store(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
     int          lock;
     reg_rc_t     rc;
     reg_put_t    items[2];
-    reg_path_t   data, blob, link;
+    reg_path_t   blob, link;
     reg_error_t  why;
 
     if (u->offset > REG_UPLOAD_EARLY) {
@@ -123,14 +110,14 @@ reg_upload_store(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
         return reg_error_set(e, REG_UPLOAD_UNKNOWN, NULL);
     }
 
-    reg_upload_data(u, &data);
     reg_layout_blob(&blob, d);
     reg_layout_layer(&link, reg_str_of(u->name), d);
 
     memset(items, 0, sizeof(items));
 
     items[0].path = blob.s;
-    items[0].from = data.s;
+    items[0].from = "data";
+    items[0].dir = u->dir;
     items[0].fd = (u->offset > REG_UPLOAD_EARLY) ? -1 : u->fd;
 
     items[1].path = link.s;
@@ -171,7 +158,7 @@ reg_upload_store(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
                                  || strcmp(why.call, "fsync") == 0)))
     {
         u->gone = 1;
-        (void) reg_upload_drop(u->s, u->dir.s, NULL);
+        (void) reg_upload_drop(u->s, u->path.s, NULL);
     }
 
     if (e != NULL && e->rc == REG_OK) {
@@ -187,51 +174,34 @@ reg_upload_store(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
 static void
 reg_upload_tidy(reg_upload_t *u)
 {
-    int        dir, up;
-    size_t     len;
-    unsigned   budget;
-    reg_fs_t  *fs;
+    int       up;
+    char      self[sizeof("../") + REG_UUID_LEN];
+    unsigned  budget;
 
-    fs = reg_fs_of(u->s);
     u->gone = 1;
-
-    len = reg_fs_parent(u->dir.s, u->dir.len);
-    up = reg_fs_openlen(fs, u->dir.s, len);
-
-    if (up == -1) {
-        return;
-    }
-
-    budget = UINT_MAX;
 
     if (!u->states) {
 
-        /* the common case, without a listing */
+        /* the common case, without opening or listing anything */
 
-        dir = reg_fs_open(fs, up, u->id, O_PATH|O_DIRECTORY);
+        memcpy(self, "../", 3);
+        memcpy(self + 3, u->id, sizeof(u->id));
 
-        if (dir != -1) {
-            (void) unlinkat(dir, "startedat", 0);
-            (void) close(dir);
-        }
+        (void) unlinkat(u->dir, "startedat", 0);
 
-        if (unlinkat(up, u->id, AT_REMOVEDIR) == 0) {
-            budget = 0;
+        if (unlinkat(u->dir, self, AT_REMOVEDIR) == 0) {
+            return;
         }
     }
 
-    if (budget != 0) {
-        (void) reg_fs_rmtree(fs, up, u->id, &budget);
+    up = reg_fs_openlen(reg_fs_of(u->s), u->path.s,
+                        reg_fs_parent(u->path.s, u->path.len));
+
+    if (up != -1) {
+        budget = UINT_MAX;
+        (void) reg_fs_rmtree(reg_fs_of(u->s), up, u->id, &budget);
+        (void) close(up);
     }
-
-    (void) close(up);
-}
-
-
-void
-reg_upload_data(const reg_upload_t *u, reg_path_t *path)
-{
-    reg_layout_upload(path, reg_str_of(u->name), reg_str_of(u->id), "/data");
 }
 
 

@@ -16,7 +16,8 @@
 
 struct reg_upload_s {
     reg_store_t     *s;
-    int              fd;              /* data, locked */
+    int              dir;             /* of the session */
+    int              fd;              /* data in it, locked */
 
     uint64_t         offset;          /* bytes received */
     uint64_t         written;         /* of these in the file */
@@ -31,7 +32,7 @@ struct reg_upload_s {
     unsigned         failed:1;
     unsigned         gone:1;          /* the session was removed */
 
-    reg_path_t       dir;
+    reg_path_t       path;            /* of dir */
     char             name[REG_NAME_MAX + 1];
     char             id[REG_UUID_LEN + 1];
 };
@@ -55,9 +56,6 @@ reg_rc_t reg_upload_reread(int fd, uint64_t size, reg_hash_t *h,
 
 /* --- reg_upload_commit.c --- */
 
-/* .../_uploads/<id>/data */
-void reg_upload_data(const reg_upload_t *u, reg_path_t *path);
-
 /* Takes a session away at once, also from somebody who has it open. */
 reg_rc_t reg_upload_drop(reg_store_t *s, const char *dir, reg_error_t *e);
 
@@ -76,14 +74,14 @@ typedef struct {
 
 /*
  * Finds the newest state that can be read and that lies within size bytes of
- * data; dir is the path of the session.  Without one the algorithm of the
- * fresh hash is sha512 if a directory for its states stands there.
+ * data, in the session that is open as dir and has that path.  Without one the
+ * algorithm of the fresh hash is sha512 if a state of its offset 0 is there.
  */
-reg_rc_t reg_upload_state_load(reg_store_t *s, const char *dir,
+reg_rc_t reg_upload_state_load(reg_store_t *s, int dir, const char *path,
     uint64_t size, reg_upload_state_t *state, reg_error_t *e);
 
 /* Writes the state of h, unsynced; with clean set the older ones go. */
-reg_rc_t reg_upload_state_save(reg_store_t *s, const char *dir,
+reg_rc_t reg_upload_state_save(reg_store_t *s, const char *path,
     const reg_hash_t *h, int clean, reg_error_t *e);
 
 

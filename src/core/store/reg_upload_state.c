@@ -1,9 +1,16 @@
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#define _FILE_OFFSET_BITS  64
+
 #include "reg_upload_private.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 
@@ -36,14 +43,13 @@ static reg_rc_t reg_upload_state_clean(void *ctx, reg_str_t name, int dir);
 
 
 reg_rc_t
-reg_upload_state_load(reg_store_t *s, const char *dir, uint64_t size,
-    reg_upload_state_t *state, reg_error_t *e)
+reg_upload_state_load(reg_store_t *s, int dir, const char *path,
+    uint64_t size, reg_upload_state_t *state, reg_error_t *e)
 {
-    int            i, there;
-    char           path[REG_PATH_MAX];
-    reg_rc_t       rc;
-    unsigned char  found[1];
-    const char    *name;
+    int          i, n;
+    char         sub[REG_PATH_MAX];
+    reg_rc_t     rc;
+    struct stat  st;
 
     reg_hash_init(&state->hash, REG_SHA256);
     state->offset = 0;
@@ -51,25 +57,22 @@ reg_upload_state_load(reg_store_t *s, const char *dir, uint64_t size,
 
     /* most sessions have none: one question for all of them */
 
-    name = "hashstates";
-    rc = s->driver->dirs(s, dir, &name, 1, found, e);
-
-    if (rc != REG_OK || !found[0]) {
-        return rc;
+    if (fstatat(dir, "hashstates", &st, AT_SYMLINK_NOFOLLOW) == -1) {
+        return REG_OK;
     }
 
     state->any = 1;
 
     for (i = 0; i < REG_ALG_N; i++) {
 
-        there = snprintf(path, sizeof(path), "%s" REG_STATE_DIR "/%s", dir,
-                         reg_alg_name((reg_alg_e) i).data);
+        n = snprintf(sub, sizeof(sub), "%s" REG_STATE_DIR "/%s", path,
+                     reg_alg_name((reg_alg_e) i).data);
 
-        if (there < 0 || there >= (int) sizeof(path)) {
+        if (n < 0 || n >= (int) sizeof(sub)) {
             return reg_error_set(e, REG_INTERNAL, NULL);
         }
 
-        rc = reg_upload_state_alg(s, path, (reg_alg_e) i, size, state, e);
+        rc = reg_upload_state_alg(s, sub, (reg_alg_e) i, size, state, e);
 
         if (rc != REG_OK) {
             return rc;
@@ -192,36 +195,36 @@ reg_upload_state_read(reg_store_t *s, const char *path, reg_alg_e alg,
 
 
 reg_rc_t
-reg_upload_state_save(reg_store_t *s, const char *dir, const reg_hash_t *h,
+reg_upload_state_save(reg_store_t *s, const char *path, const reg_hash_t *h,
     int clean, reg_error_t *e)
 {
     int                n;
-    char               path[REG_PATH_MAX];
+    char               file[REG_PATH_MAX];
     reg_rc_t           rc;
     reg_str_t          data;
     unsigned char      text[REG_HASH_STATE_MAX];
     reg_state_clean_t  c;
 
-    n = snprintf(path, sizeof(path), "%s" REG_STATE_DIR "/%s/%" PRIu64, dir,
+    n = snprintf(file, sizeof(file), "%s" REG_STATE_DIR "/%s/%" PRIu64, path,
                  reg_alg_name(h->alg).data, h->length);
 
-    if (n < 0 || n >= (int) sizeof(path)) {
+    if (n < 0 || n >= (int) sizeof(file)) {
         return reg_error_set(e, REG_INTERNAL, NULL);
     }
 
     data.data = (char *) text;
     data.len = reg_hash_save(h, text);
 
-    rc = s->driver->write(s, path, data, 0, e);
+    rc = s->driver->write(s, file, data, 0, e);
 
     if (rc != REG_OK || !clean) {
         return rc;
     }
 
-    path[reg_fs_parent(path, strlen(path))] = '\0';
+    file[reg_fs_parent(file, strlen(file))] = '\0';
 
     c.keep = h->length;
-    c.dir = reg_fs_opendir(reg_fs_of(s), reg_fs_of(s)->root, path);
+    c.dir = reg_fs_opendir(reg_fs_of(s), reg_fs_of(s)->root, file);
 
     if (c.dir == -1) {
         return REG_OK;
@@ -229,7 +232,7 @@ reg_upload_state_save(reg_store_t *s, const char *dir, const reg_hash_t *h,
 
     /* what stays behind is passed over by load() */
 
-    (void) s->driver->list(s, path, reg_upload_state_clean, &c, NULL);
+    (void) s->driver->list(s, file, reg_upload_state_clean, &c, NULL);
 
     (void) close(c.dir);
 

@@ -24,6 +24,7 @@ use Cwd qw( abs_path );
 use Exporter qw( import );
 use File::Basename qw( dirname );
 use File::Path qw( make_path remove_tree );
+use File::Spec ();
 use File::Temp ();
 use HTTP::Tiny;
 use JSON::PP ();
@@ -49,7 +50,7 @@ use constant {
 *wait_for = \&Test::Registry::Process::wait_for;
 
 my $top = abs_path(dirname(abs_path(__FILE__)) . '/../../..');
-my ($tmp, @atexit, $owner);
+my ($tmp, @atexit, @covered, $owner);
 my $serial = 0;
 
 
@@ -93,6 +94,7 @@ sub enter_jail {
 
 sub _furnish {
     my $jail = tempdir('jail');
+    $ENV{TMPDIR} = tempdir('t');
 
     make_path(map { "$jail/$_" } qw( etc var-lib/nginx run/lock shm home ));
 
@@ -100,10 +102,10 @@ sub _furnish {
     system("cp -a /etc/. $jail/etc 2>/dev/null");
 
     _or_die('mount', '--make-rprivate', '/');
-    _or_die('mount', '--bind', "$jail/etc", '/etc');
-    _or_die('mount', '--bind', "$jail/var-lib", '/var/lib');
-    _or_die('mount', '--bind', "$jail/run", '/run');
-    _or_die('mount', '--bind', "$jail/shm", '/dev/shm');
+    _cover('/etc', "$jail/etc");
+    _cover('/var/lib', "$jail/var-lib");
+    _cover('/run', "$jail/run");
+    _cover('/dev/shm', "$jail/shm");
 
     _or_die('ip', 'link', 'set', 'lo', 'up');
     _or_die('ip', 'address', 'add', ADDRESS . '/32', 'dev', 'lo');
@@ -126,8 +128,30 @@ sub _furnish {
     }
 
     $ENV{HOME} = "$jail/home";
-    $ENV{TMPDIR} = tempdir('t');
     $ENV{LC_ALL} = 'C';
+
+    return;
+}
+
+
+# Puts a folder of ours in the place of one of the machine's.  The repository
+# stays in sight, should it lie below.
+
+sub _cover {
+    my ($there, $ours) = @_;
+
+    my $kept = index($top, "$there/") == 0
+        ? $ours . substr($top, length $there) : undef;
+
+    if (defined $kept) {
+        make_path($kept);
+        _or_die('mount', '--bind', $top, $kept);
+    }
+
+    _or_die('mount', '--rbind', $ours, $there);
+    _or_die('umount', '-l', $kept) if defined $kept;
+
+    push @covered, $there;
 
     return;
 }
@@ -187,7 +211,12 @@ sub tempdir {
     my ($name) = @_;
 
     if (!defined $tmp) {
-        $tmp = File::Temp::tempdir('registry-clients-XXXXXXXX', TMPDIR => 1);
+        # what lies below one of these would go out of sight
+        my $base = File::Spec->tmpdir;
+        $base = '/tmp' if $base =~ m{^/(?:etc|run|var/lib|dev/shm)(?:/|$)};
+
+        $tmp = File::Temp::tempdir('registry-clients-XXXXXXXX',
+                                   DIR => $base);
         chmod 0755, $tmp;
         $owner = $$;
     }
@@ -227,8 +256,8 @@ sub _unmount {
         unshift @mounts, $where if index($where, "$tmp/") == 0;
     }
 
-    for my $where (@mounts) {
-        system("umount -l '$where' 2>/dev/null");
+    for my $where (@mounts, reverse @covered) {
+        system("umount -R -l '$where' 2>/dev/null");
     }
 
     return;

@@ -332,8 +332,9 @@ sub tar_header {
     my ($name, $size) = @_;
 
     my $dir = $name =~ m{/\z};
+    my $mode = sprintf('%07o', $dir ? 0755 : 0644);
     my $h = pack('a100 a8 a8 a8 a12 a12 a8 a1 a100 a6 a2 a32 a32 a8 a8 a155'
-                 . ' a12', $name, sprintf('%07o', $dir ? 0755 : 0644), '0000000',
+                 . ' a12', $name, $mode, '0000000',
                  '0000000', sprintf('%011o', $size), sprintf('%011o', 1),
                  ' ' x 8, $dir ? '5' : '0', '', "ustar\0", '00', 'root',
                  'root', '0000000', '0000000', '', '');

@@ -13,6 +13,7 @@ use Time::HiRes qw(time sleep);
 
 use Test::Registry::Audit;
 use Test::Registry::Binary;
+use Test::Registry::Log;
 use Test::Registry::Process;
 
 my %live;
@@ -271,7 +272,7 @@ sub run {
         kill 'KILL', $self->{pid} if alive($self->{pid});
         reap($self->{pid}, 5);
         $self->{pid} = 0;
-        die "nginx did not start\n" . _tail($text, 30);
+        die "nginx did not start\n" . Test::Registry::Log::tail($text, 30);
     }
 }
 
@@ -357,7 +358,7 @@ sub reload {
         my @now = $self->workers;
         return !grep({ $old{$_} } @now) && $self->_count_ok;
     });
-    die "no new workers after a reload\n" . _tail($self->log_text, 20)
+    die "no new workers after a reload\n" . Test::Registry::Log::tail($self->log_text, 20)
         if !$done;
     $self->_expect_workers;
 }
@@ -449,15 +450,6 @@ sub _stderr {
 }
 
 
-sub _tail {
-    my ($text, $lines) = @_;
-
-    my @l = split /\n/, $text;
-    @l = @l[-$lines .. -1] if @l > $lines;
-    return join '', map { "  $_\n" } @l;
-}
-
-
 # Declares lines of the error log expected, matching the pattern.
 
 sub allow_log {
@@ -467,18 +459,21 @@ sub allow_log {
 }
 
 
-# Log lines of [alert] and [emerg], and whatever a sanitizer said.
+# Lines of both logs that no test should leave; see Test::Registry::Log.
 
 sub bad_log_lines {
     my ($self) = @_;
 
-    my @allow = @{ $self->{allow} };
-    return grep {
-        my $line = $_;
-        ($line =~ /\[(?:alert|emerg)\]/
-            || $line =~ /Sanitizer|runtime error:/)
-        && !grep { $line =~ $_ } @allow
-    } split /\n/, $self->log_text . "\n" . $self->_stderr;
+    return Test::Registry::Log::bad($self->log_text . "\n" . $self->_stderr,
+        @{ $self->{allow} });
+}
+
+
+sub split_log_lines {
+    my ($self) = @_;
+
+    return Test::Registry::Log::split_lines($self->log_text,
+        @{ $self->{allow} });
 }
 
 
@@ -519,9 +514,13 @@ sub finish {
     $tb->ok(!@bad, 'no alert, emerg or sanitizer line in the log')
         or $tb->diag(join "\n", @bad > 20 ? @bad[0 .. 19] : @bad);
 
+    my @split = $self->split_log_lines;
+    $tb->ok(!@split, 'A112 every line of the log is one line')
+        or $tb->diag(join "\n", @split > 10 ? @split[0 .. 9] : @split);
+
     if (!$tb->is_passing && !$self->{shown}++) {
         $tb->diag("end of $self->{dir}/error.log:\n"
-            . _tail($self->log_text, $ENV{TEST_NGINX_TAIL} || 25));
+            . Test::Registry::Log::tail($self->log_text, $ENV{TEST_NGINX_TAIL} || 25));
         $tb->diag('TEST_NGINX_LEAVE=1 keeps that directory')
             if !$ENV{TEST_NGINX_LEAVE};
     }
@@ -589,7 +588,7 @@ END {
             && !$self->{shown}++)
         {
             Test::More::diag("end of error.log:\n"
-                . _tail($self->log_text, 25));
+                . Test::Registry::Log::tail($self->log_text, 25));
         }
         $self->_abandon;
     }

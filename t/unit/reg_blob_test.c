@@ -1,0 +1,371 @@
+
+#include "reg_test_store.h"
+
+#include <pthread.h>
+
+
+static void test_find(void);
+static void test_alias(void);
+static void test_damaged(void);
+static void test_link(void);
+static void test_mount(void);
+static void test_search(void);
+static void test_delete(void);
+static void test_mount_and_delete(void);
+static int may_pull(void *ctx, reg_str_t name);
+static const char *layer(const char *name, const reg_digest_t *d);
+
+
+static reg_store_t  *s;
+
+
+int
+main(void)
+{
+    root_make();
+    s = store_open();
+
+    test_find();
+    test_alias();
+    test_damaged();
+    test_link();
+    test_mount();
+    test_search();
+    test_delete();
+    test_mount_and_delete();
+
+    reg_store_close(s);
+
+    return done_testing();
+}
+
+
+static const char *
+layer(const char *name, const reg_digest_t *d)
+{
+    reg_path_t  path;
+
+    reg_layout_layer(&path, reg_str_of(name), d);
+
+    return at("%s", path.s);
+}
+
+
+static void
+test_find(void)
+{
+    reg_file_t    f;
+    reg_error_t   e;
+    reg_digest_t  d, target, empty;
+
+    d = digest_of(REG_SHA256, reg_str("find me"));
+
+    reg_error_clear(&e);
+    is_num(reg_blob_find(s, reg_str("find/a"), &d, &target, &e),
+           REG_BLOB_UNKNOWN, "nothing yet");
+    is(reg_str_of(e.detail), d.text, "the detail is the digest");
+    is_num(reg_blob_exists(s, reg_str("find/a"), &d, NULL), 0, "indeed");
+
+    (void) push_blob(s, "find/a", REG_SHA256, reg_str("find me"), NULL);
+
+    is_num(reg_blob_find(s, reg_str("find/a"), &d, &target, NULL), REG_OK,
+           "found");
+    ok(reg_digest_eq(&d, &target), "under its own digest");
+
+    if (ok(reg_blob_open(s, &target, &f, NULL) == REG_OK && f.size == 7,
+           "opened"))
+    {
+        (void) close(f.fd);
+    }
+
+    is_num(reg_blob_find(s, reg_str("find/b"), &d, &target, NULL),
+           REG_BLOB_UNKNOWN, "another repository does not know it");
+    is_num(reg_blob_find(s, reg_str("find"), &d, &target, NULL),
+           REG_BLOB_UNKNOWN, "nor the one above");
+
+    (void) push_blob(s, "find/a", REG_SHA512, reg_str("find me"), &d);
+    is_num(reg_blob_exists(s, reg_str("find/a"), &d, NULL), 1, "sha512");
+
+    (void) push_blob(s, "find/a", REG_SHA256, reg_null_str, &empty);
+    is_num(reg_blob_exists(s, reg_str("find/a"), &empty, NULL), 1,
+           "a blob of nothing");
+    (void) push_blob(s, "find/a", REG_SHA512, reg_null_str, &empty);
+    is_num(reg_blob_exists(s, reg_str("find/a"), &empty, NULL), 1,
+           "by sha512 too");
+}
+
+
+/* F36: distribution writes links that name another digest. */
+
+static void
+test_alias(void)
+{
+    reg_file_t    f;
+    reg_digest_t  real, alias, target;
+
+    (void) push_blob(s, "alias", REG_SHA256, reg_str("aliased"), &real);
+    alias = digest_of(REG_SHA512, reg_str("aliased"));
+    spit(layer("alias", &alias), real.text);
+
+    is_num(reg_blob_find(s, reg_str("alias"), &alias, &target, NULL), REG_OK,
+           "F36 an alias link");
+    ok(reg_digest_eq(&target, &real), "F36 leads to where the bytes are");
+
+    if (ok(reg_blob_open(s, &target, &f, NULL) == REG_OK && f.size == 7,
+           "F36 and they are opened"))
+    {
+        (void) close(f.fd);
+    }
+
+    is_num(reg_blob_mount(s, reg_str("alias2"), reg_str("alias"), &alias,
+                          NULL, NULL, NULL),
+           REG_OK, "F36 mounted");
+    is(slurp(layer("alias2", &alias)), real.text, "F36 as the alias it is");
+}
+
+
+/* F13, F39, F40 */
+
+static void
+test_damaged(void)
+{
+    reg_file_t    f;
+    reg_path_t    path;
+    reg_digest_t  d, target;
+
+    (void) push_blob(s, "damaged", REG_SHA256, reg_str("damage"), &d);
+    reg_layout_blob(&path, &d);
+
+    spit(layer("damaged", &d), "");
+    is_num(reg_blob_find(s, reg_str("damaged"), &d, &target, NULL),
+           REG_BLOB_UNKNOWN, "F13 a link of zero bytes");
+    is_num(reg_blob_exists(s, reg_str("damaged"), &d, NULL), 0,
+           "F13 is none");
+    (void) push_blob(s, "damaged", REG_SHA256, reg_str("damage"), NULL);
+    is_num(reg_blob_exists(s, reg_str("damaged"), &d, NULL), 1,
+           "F40 until it is pushed again");
+
+    spit(at("%s", path.s), "");
+    is_num(reg_blob_open(s, &d, &f, NULL), REG_BLOB_UNKNOWN,
+           "F39 data of zero bytes");
+    is_num(reg_blob_link(s, reg_str("damaged2"), &d, NULL), REG_BLOB_UNKNOWN,
+           "F39 cannot be linked");
+    is_num(reg_blob_mount(s, reg_str("damaged2"), reg_str("damaged"), &d,
+                          NULL, NULL, NULL),
+           REG_BLOB_UNKNOWN, "F39 nor mounted");
+    is_num(reg_blob_mount(s, reg_str("damaged2"), reg_null_str, &d,
+                          NULL, NULL, NULL),
+           REG_BLOB_UNKNOWN, "F39 from nowhere");
+
+    (void) unlink(at("%s", path.s));
+    is_num(reg_blob_open(s, &d, &f, NULL), REG_BLOB_UNKNOWN, "F39 no data");
+    is_num(reg_repo_exists(s, reg_str("damaged2"), NULL), 0,
+           "no repository came of that");
+}
+
+
+static void
+test_link(void)
+{
+    reg_digest_t  d;
+
+    (void) push_blob(s, "link/a", REG_SHA256, reg_str("linked"), &d);
+    is_num(reg_blob_link(s, reg_str("link/b/c"), &d, NULL), REG_OK, "link");
+    is_num(reg_blob_exists(s, reg_str("link/b/c"), &d, NULL), 1, "linked");
+    is_num(reg_repo_exists(s, reg_str("link/b/c"), NULL), 1,
+           "it makes a repository");
+    is_num(reg_repo_exists(s, reg_str("link/b"), NULL), 0,
+           "and none above it");
+    is_num(reg_blob_link(s, reg_str("link/b/c"), &d, NULL), REG_OK, "again");
+
+    d = digest_of(REG_SHA256, reg_str("never pushed"));
+    is_num(reg_blob_link(s, reg_str("link/b/c"), &d, NULL), REG_BLOB_UNKNOWN,
+           "what is not stored is not linked");
+}
+
+
+static int
+may_pull(void *ctx, reg_str_t name)
+{
+    return reg_str_eq(name, reg_str_of(ctx));
+}
+
+
+static void
+test_mount(void)
+{
+    reg_digest_t  d;
+    struct stat   a, b;
+
+    (void) push_blob(s, "mount/from", REG_SHA256, reg_str("mounted"), &d);
+
+    is_num(reg_blob_mount(s, reg_str("mount/to"), reg_str("mount/from"), &d,
+                          NULL, NULL, NULL),
+           REG_OK, "mount");
+    is_num(reg_blob_exists(s, reg_str("mount/to"), &d, NULL), 1, "mounted");
+
+    (void) utimensat(AT_FDCWD, layer("mount/to", &d),
+                     (struct timespec[2]) { { 1000000000, 0 },
+                                            { 1000000000, 0 } }, 0);
+    (void) stat(layer("mount/to", &d), &a);
+    is_num(reg_blob_mount(s, reg_str("mount/to"), reg_str("mount/from"), &d,
+                          NULL, NULL, NULL),
+           REG_OK, "mounted once more");
+    (void) stat(layer("mount/to", &d), &b);
+    ok(a.st_ino == b.st_ino && b.st_mtime > a.st_mtime,
+       "its link is renewed, not made anew");
+
+    is_num(reg_blob_mount(s, reg_str("mount/x"), reg_str("mount/none"), &d,
+                          NULL, NULL, NULL),
+           REG_BLOB_UNKNOWN, "from a repository that is not there");
+    is_num(reg_blob_mount(s, reg_str("mount/x"), reg_str("mount/from"), &d,
+                          may_pull, (void *) "mount/other", NULL),
+           REG_BLOB_UNKNOWN, "from one that may not be read");
+    is_num(reg_blob_mount(s, reg_str("mount/x"), reg_str("mount/from"), &d,
+                          may_pull, (void *) "mount/from", NULL),
+           REG_OK, "from one that may");
+
+    d = digest_of(REG_SHA256, reg_str("elsewhere only"));
+    is_num(reg_blob_mount(s, reg_str("mount/y"), reg_str("mount/from"), &d,
+                          NULL, NULL, NULL),
+           REG_BLOB_UNKNOWN, "a blob that is not there");
+    is_num(reg_repo_exists(s, reg_str("mount/y"), NULL), 0,
+           "makes no repository");
+}
+
+
+/* Mounts that name no source. */
+
+static void
+test_search(void)
+{
+    reg_digest_t  d;
+
+    (void) push_blob(s, "zz/hidden", REG_SHA256, reg_str("searched"), &d);
+
+    is_num(reg_blob_mount(s, reg_str("search/a"), reg_null_str, &d,
+                          may_pull, (void *) "nobody", NULL),
+           REG_BLOB_UNKNOWN, "no source that may be read");
+    is_num(reg_blob_mount(s, reg_str("search/a"), reg_null_str, &d,
+                          may_pull, (void *) "zz/hidden", NULL),
+           REG_OK, "one that may");
+    is_num(reg_blob_exists(s, reg_str("search/a"), &d, NULL), 1, "mounted");
+    is_num(reg_blob_mount(s, reg_str("search/b"), reg_null_str, &d, NULL,
+                          NULL, NULL),
+           REG_OK, "any");
+    is_num(reg_blob_mount(s, reg_str("search/b"), reg_null_str, &d,
+                          may_pull, (void *) "nobody", NULL),
+           REG_OK, "the repository has it itself");
+
+    d = digest_of(REG_SHA256, reg_str("nowhere"));
+    is_num(reg_blob_mount(s, reg_str("search/c"), reg_null_str, &d, NULL,
+                          NULL, NULL),
+           REG_BLOB_UNKNOWN, "nobody has it");
+}
+
+
+/* A66 */
+
+static void
+test_delete(void)
+{
+    reg_path_t    path;
+    reg_digest_t  d;
+
+    (void) push_blob(s, "del/a", REG_SHA256, reg_str("deleted"), &d);
+    (void) push_blob(s, "del/b", REG_SHA256, reg_str("deleted"), NULL);
+
+    is_num(reg_blob_delete(s, reg_str("del/a"), &d, NULL), REG_OK, "delete");
+    is_num(reg_blob_exists(s, reg_str("del/a"), &d, NULL), 0, "A66 gone");
+    is_num(reg_blob_exists(s, reg_str("del/b"), &d, NULL), 1,
+           "A66 but not elsewhere");
+    is_num(reg_blob_delete(s, reg_str("del/a"), &d, NULL), REG_BLOB_UNKNOWN,
+           "F03 once");
+    is_num(reg_repo_exists(s, reg_str("del/a"), NULL), 1,
+           "the repository stays");
+
+    reg_layout_blob(&path, &d);
+    is(slurp(at("%s", path.s)), "deleted", "so do the bytes");
+
+    spit(layer("del/a", &d), "");
+    is_num(reg_blob_delete(s, reg_str("del/a"), &d, NULL), REG_OK,
+           "F13 a link of zero bytes can be deleted");
+    is_num(reg_blob_delete(s, reg_str("del/none"), &d, NULL),
+           REG_BLOB_UNKNOWN, "from a repository that is not there");
+}
+
+
+static reg_digest_t  shared_digest;
+static int           shared_stop;
+
+
+static void *
+mounter(void *ctx)
+{
+    int       i;
+    reg_rc_t  rc;
+    intptr_t  failed;
+
+    (void) ctx;
+    failed = 0;
+
+    for (i = 0; i < 100; i++) {
+        rc = reg_blob_mount(s, reg_str("both/to"), reg_str("both/from"),
+                            &shared_digest, NULL, NULL, NULL);
+        failed += (rc != REG_OK);
+    }
+
+    __atomic_store_n(&shared_stop, 1, __ATOMIC_RELAXED);
+
+    return (void *) failed;
+}
+
+
+static void *
+deleter(void *ctx)
+{
+    reg_rc_t  rc;
+    intptr_t  failed;
+
+    (void) ctx;
+    failed = 0;
+
+    while (!__atomic_load_n(&shared_stop, __ATOMIC_RELAXED)) {
+        rc = reg_blob_delete(s, reg_str("both/to"), &shared_digest, NULL);
+        failed += (rc != REG_OK && rc != REG_BLOB_UNKNOWN);
+    }
+
+    return (void *) failed;
+}
+
+
+static void
+test_mount_and_delete(void)
+{
+    int        i;
+    void      *rc;
+    intptr_t   failed;
+    pthread_t  threads[6];
+
+    (void) push_blob(s, "both/from", REG_SHA256, reg_str("both"),
+                     &shared_digest);
+    failed = 0;
+    shared_stop = 0;
+
+    for (i = 0; i < 6; i++) {
+        (void) pthread_create(&threads[i], NULL, i % 2 ? deleter : mounter,
+                              NULL);
+    }
+
+    for (i = 0; i < 6; i++) {
+        (void) pthread_join(threads[i], &rc);
+        failed += (intptr_t) rc;
+    }
+
+    is_num(failed, 0, "three mount what three delete");
+    is_num(reg_blob_mount(s, reg_str("both/to"), reg_str("both/from"),
+                          &shared_digest, NULL, NULL, NULL),
+           REG_OK, "and in the end");
+    is_num(reg_blob_exists(s, reg_str("both/to"), &shared_digest, NULL), 1,
+           "it is there");
+}
