@@ -178,13 +178,15 @@ sub last_values {
 sub two_thousand {
     my @many = map { sprintf 't-%04d', $_ } 0 .. 1999;
 
+    # A hundred by the API, four requests; the others straight to the disk.
+
     $t->push_blob('many', $_) for $image->{config}, @{ $image->{layers} };
-    for (my $i = 0; $i < @many; $i += 25) {
-        my $r = $t->push_manifest('many', "$image->{digest}?"
+    for (my $i = 0; $i < 100; $i += 25) {
+        is_status($t->push_manifest('many', "$image->{digest}?"
             . join('&', map { "tag=$_" } @many[$i .. $i + 24]),
-            $image->{bytes});
-        last if !is($r->status, 201, "tags from $i on") && diag $r->as_text;
+            $image->{bytes}), 201, "25 tags from $i on");
     }
+    by_restore('many', $_) for @many[100 .. 1999];
 
     my $r = $t->get('/v2/many/tags/list');
     is_json_list($r, 'tags', \@many, 'A68 2,000 tags in one list');
@@ -272,19 +274,30 @@ sub other_nginx {
 }
 
 
+# A tag written straight to the disk, as a restore would.
+
+sub by_restore {
+    my ($repo, $tag) = @_;
+
+    my $dir = $t->repo_dir($repo) . "/_manifests/tags/$tag";
+    my ($hex) = $image->{digest} =~ /:(.*)/;
+
+    make_path("$dir/current", "$dir/index/sha256/$hex");
+    $t->write_file("$dir/$_/link", $image->{digest})
+        for 'current', "index/sha256/$hex";
+}
+
+
 # A tag that appears and goes on disk, as a command line tool would do it.
 
 sub by_hand {
     my $dir = $t->repo_dir('app') . '/_manifests/tags';
-    my ($hex) = $image->{digest} =~ /:(.*)/;
     my $bad = 0;
 
     for my $i (1 .. 10) {
         $t->get($list);
         my $tag = "hand$i";
-        make_path("$dir/$tag/current", "$dir/$tag/index/sha256/$hex");
-        $t->write_file("$dir/$tag/$_/link", $image->{digest})
-            for 'current', "index/sha256/$hex";
+        by_restore('app', $tag);
         my @with = names_of($t->get($list), 'tags');
         remove_tree("$dir/$tag");
         my @without = names_of($t->get($list), 'tags');
