@@ -139,9 +139,29 @@ fuzz:
 
 fuzz-programs: $(FUZZERS)
 
-$(FUZZERS): $(F)/%: t/fuzz/%_fuzz.c $(CORE) FORCE
+FUZZ_CORE = $(CORE:%.c=$(F)/obj/%.o)
+
+CFLAGS_FUZZ = -O1 -g $(WARN) -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=undefined -fno-omit-frame-pointer $(INCS) \
+	$(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
+
+$(F)/libcore.a: $(FUZZ_CORE)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(F)/obj/%.o: %.c $(F)/flags
 	@mkdir -p $(@D)
-	@echo "  FUZZ $@"
-	@$(CLANG) -O1 -g $(WARN) -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=undefined -fno-omit-frame-pointer \
-		$(INCS) $(CFLAGS) -o $@ $< $(CORE) $(LIBS)
+	@echo "  FUZZ $<"
+	@$(CLANG) $(CFLAGS_FUZZ) -MMD -MP -c -o $@ $<
+
+$(FUZZERS): $(F)/%: $(F)/obj/t/fuzz/%_fuzz.o $(F)/libcore.a
+	@$(CLANG) $(CFLAGS_FUZZ) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+$(F)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CLANG) $(CFLAGS_FUZZ) $(CORE)' | cmp -s - $@ \
+		|| echo '$(CLANG) $(CFLAGS_FUZZ) $(CORE)' > $@
+
+.SECONDARY: $(FUZZ:%=$(F)/obj/t/fuzz/%_fuzz.o)
+
+-include $(wildcard $(F)/obj/t/*/*.d $(F)/obj/src/core/*/*.d)

@@ -104,8 +104,8 @@ install_as_root()
         if have systemctl; then
             systemctl -q disable "$unit" || true
 
-        elif have deb-systemd-helper; then
-            deb-systemd-helper disable "$unit" || true
+        elif have update-rc.d && [ -e "/etc/init.d/${unit%.*}" ]; then
+            update-rc.d "${unit%.*}" disable || true
         fi
     done
 }

@@ -133,8 +133,7 @@ configure_nginx()
     "$configure" --builddir="$out/objs" --prefix="$out" \
         --error-log-path=stderr --with-cc="$cc" \
         --with-cc-opt="$cc_opt" --with-ld-opt="$ld_opt" \
-        --with-debug --with-threads --with-select_module \
-        --with-poll_module --with-http_ssl_module \
+        --with-debug --with-threads --with-http_ssl_module \
         --with-http_v2_module --with-http_realip_module \
         --with-http_auth_request_module --with-http_dav_module \
         --with-http_slice_module --with-http_stub_status_module \

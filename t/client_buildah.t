@@ -12,7 +12,7 @@ use Test::Clients;
 use Test::Clients::Image;
 use Test::More;
 
-my $tests = 2 * 30 + 2 + 2 * 5;
+my $tests = 2 * 30 + 2 + 2 * FINISH;
 
 enter_jail($tests, root => 1);
 

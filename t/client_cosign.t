@@ -16,7 +16,7 @@ use Test::Clients;
 use Test::Clients::Image;
 use Test::More;
 
-my $tests = 1 + 2 * 34 + 1 + 2 * 5;
+my $tests = 1 + 2 * 34 + 1 + 2 * FINISH;
 
 enter_jail($tests);
 

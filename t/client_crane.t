@@ -16,7 +16,7 @@ use Test::Clients;
 use Test::Clients::Image;
 use Test::More;
 
-my $tests = 2 * 68 + 1 + 2 * 5;
+my $tests = 2 * 68 + 1 + 2 * FINISH;
 
 enter_jail($tests);
 

@@ -15,7 +15,7 @@ use Test::Clients;
 use Test::Clients::Image;
 use Test::More;
 
-my $tests = 2 * 39 + 2 + 2 * 5;
+my $tests = 2 * 39 + 2 + 2 * FINISH;
 
 enter_jail($tests, root => 1);
 

@@ -17,7 +17,7 @@ use Test::More;
 
 use constant GIB => 1024 * 1024 * 1024;
 
-my $tests = 3 + 2 * 51 + 2 + 7 + 2 * 5;
+my $tests = 3 + 2 * 51 + 2 + 7 + 2 * FINISH;
 
 enter_jail($tests, root => 1);
 

@@ -16,7 +16,7 @@ use Test::More;
 
 use constant SIZE => 700 * 1024 * 1024;
 
-my $tests = 26 + 5;
+my $tests = 26 + FINISH;
 
 enter_jail($tests);
 

@@ -18,7 +18,7 @@ use Test::More;
 
 use constant GIB => 1024 * 1024 * 1024;
 
-my $tests = 2 * 40 + 2 + 6 + 2 * 5;
+my $tests = 2 * 40 + 2 + 6 + 2 * FINISH;
 
 enter_jail($tests, root => 1);
 

@@ -24,7 +24,6 @@ in_front();
 one_process();
 reload_keeps();
 threads();
-other_methods();
 unprivileged();
 
 done_testing();
@@ -416,23 +415,6 @@ sub threads {
             location => "registry_upload_buffer_size $size;")->run;
         works($t, "buffers of $size");
         $t->finish;
-    }
-}
-
-
-# Event methods of the kernel that are not epoll: level-triggered.
-
-sub other_methods {
-    for my $method (qw(poll select)) {
-        my $t = Test::Registry->new(events => "use $method;");
-        my ($rc, $text) = $t->check;
-        SKIP: {
-            skip "nginx has no $method here", 3
-                if $rc != 0 && $text =~ /invalid event type/;
-            $t->run;
-            works($t, "use $method");
-            $t->finish;
-        }
     }
 }
 

@@ -43,7 +43,7 @@ my @data = (
     'Tag Param sha512',
 );
 
-my $tests = 2 * (@apis + @data + 3) + 2 * 5;
+my $tests = 2 * (@apis + @data + 3) + 2 * FINISH;
 
 enter_jail($tests);
 

@@ -268,11 +268,13 @@ sub rate_limited {
     my @r = map { $t->get('/v2/', at(4)) } 1 .. 2;
     is_status($r[0], 200, 'limit_req: the first one');
     is_error($r[1], 503, undef, 'limit_req: the second one');
+    is_header($r[1], 'Retry-After', qr/\A[1-9]\d*\z/);
 
     @r = map { $t->get('/v2/', at(5)) } 1 .. 2;
     is_status($r[0], 200, 'limit_req_status 429: the first one');
     is_error($r[1], 429, 'TOOMANYREQUESTS',
         'limit_req_status 429: the second one');
+    is_header($r[1], 'Retry-After', qr/\A[1-9]\d*\z/);
 }
 
 

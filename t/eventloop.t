@@ -85,7 +85,7 @@ sub by_pool {
 
 
 sub push_big {
-    my $mib = $ENV{TEST_NGINX_SMALL} ? 64 : 1024;
+    my $mib = 1024;
     my $piece = blob(1 << 20, 'eventloop');
     my $sha = Digest::SHA->new(256);
     $sha->add($piece) for 1 .. $mib;

@@ -32,6 +32,7 @@ wrong_length();
 one_session_at_once();
 many_streams();
 many_resets();
+header_flood();
 trailers();
 slow_reader();
 
@@ -484,6 +485,21 @@ sub many_resets {
         'A101 and right');
     is_status(h2()->request('GET', '/v2/'), 200,
         'A101 new connections are served');
+}
+
+
+sub header_flood {
+    for my $row ([300, 30], [1000, 5], [10, 1500]) {
+        my ($count, $size) = @$row;
+        my $c = h2();
+        my $id = $c->open_stream('GET', '/v2/', end => 1, headers =>
+            [map { ["x-$_", 'y' x $size] } 1 .. $count]);
+        my $r = $c->reply($id, 5);
+        ok($r->status == 200 || $r->status >= 400 || $c->closed
+            || defined $c->goaway || $r->error =~ /reset/,
+            "A101 $count headers of $size bytes") or diag $r->as_text;
+    }
+    is_status(h2()->request('GET', '/v2/'), 200, 'A101 the worker lives');
 }
 
 

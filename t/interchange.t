@@ -15,7 +15,10 @@ use Test::Clients::Shared;
 use Test::More;
 use Test::Registry;
 
-use constant { READ => 18, CHANGED => 21, SHA512 => 5, TREE => 2, LAST => 4 };
+use constant {
+    READ => 18, CHANGED => 21, SHA512 => 5, TREE => 2,
+    LAST => Test::Registry::Nginx::FINISH - 1
+};
 
 each_peer(2 * (READ + CHANGED + 2) + SHA512 + TREE + LAST, sub {
     my ($s, $v) = @_;

@@ -19,7 +19,10 @@ use Test::Clients::Shared;
 use Test::More;
 use Test::Registry;
 
-use constant { ONE_WAY => 32, SHA512 => 9, MISLEADING => 8, LAST => 4 };
+use constant {
+    ONE_WAY => 32, SHA512 => 9, MISLEADING => 8,
+    LAST => Test::Registry::Nginx::FINISH - 1
+};
 
 each_peer(2 * ONE_WAY + SHA512 + MISLEADING + LAST, sub {
     my ($s, $v) = @_;

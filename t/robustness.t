@@ -28,6 +28,11 @@ slow_disk();
 done_testing();
 
 
+# A sanitizer needs memory of its own.
+
+sub slack { return sanitized() ? 20 : 1 }
+
+
 sub pipelining {
     my $t = Test::Registry->new->run;
     my $image = $t->push_image('app', 'v1', layers => [blob(50_000, 'pipe')]);
@@ -102,6 +107,14 @@ sub odd_headers {
             or diag $r->as_text;
     }
 
+    # Docker tries TLS on a plain port first: refused at once. nginx writes
+    # to the log what it got.
+
+    $t->allow_log(qr/client sent invalid method/);
+    my $hello = $t->connect;
+    $hello->send("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" . "\0" x 517);
+    ok($hello->closes_within(2), 'a TLS hello on a plain port is cut off');
+
     for my $method ('GET', 'HEAD', 'DELETE', 'POST', 'PATCH', 'PUT') {
         my $c = $t->connect;
         $c->send("$method /v2/ HTTP/1.1\r\n\r\n");
@@ -158,9 +171,18 @@ sub mirrored {
 # 500 uploads on one worker, all slow, all finishing.
 
 sub slow_uploads {
+    SKIP: {
+        skip_tests('a worker may not open 4,000 files here', 10)
+            if file_limit() < 4000;
+        slow_uploads_here();
+    }
+}
+
+
+sub slow_uploads_here {
     my $t = Test::Registry->new(http => 'client_body_timeout 60s;')->run;
     my ($pid) = $t->workers;
-    my $n = $ENV{TEST_NGINX_SMALL} ? 50 : 500;
+    my $n = 500;
     my $bytes = blob(200_000, 'slow');
     my $digest = sha256($bytes);
 
@@ -197,11 +219,8 @@ sub slow_uploads {
     is((grep { $_ == 201 } @status) + 0, $n, "A114 all $n finish");
     my $each = ($peak - $before) / $n;
 
-    SKIP: {
-        skip 'a sanitizer needs memory of its own', 1 if sanitized();
-        cmp_ok($each, '<', 3 << 20, sprintf 'A114 %.0f KiB each, less than '
-            . '3 MiB', $each / 1024);
-    }
+    cmp_ok($each, '<', slack() * (3 << 20), sprintf
+        'A114 %.0f KiB each, less than 3 MiB', $each / 1024);
 
     $_->close for @c;
     ok(wait_for(10, sub { fds_of($pid) <= @fds + 5 }),
@@ -225,13 +244,9 @@ sub slow_downloads {
     $_->start('GET', "/v2/app/blobs/$digest") for @c;
     sleep 0.5;
 
-    SKIP: {
-        skip 'a sanitizer needs memory of its own', 1 if sanitized();
-        my $each = (rss_of($pid) - $before) / 200;
-        cmp_ok($each, '<', 256 << 10, sprintf
-            'A114 %.0f KiB for each download that nobody reads',
-            $each / 1024);
-    }
+    my $each = (rss_of($pid) - $before) / 200;
+    cmp_ok($each, '<', slack() * (256 << 10), sprintf
+        'A114 %.0f KiB for each download that nobody reads', $each / 1024);
 
     # As soon as the socket buffers are full.
 
@@ -268,12 +283,9 @@ sub idle_connections {
     }
     is($bad, 0, '500 connections, a pull and a push on each');
 
-    SKIP: {
-        skip 'a sanitizer needs memory of its own', 1 if sanitized();
-        my $each = (rss_of($pid) - $before) / 500;
-        cmp_ok($each, '<', 64 << 10, sprintf
-            '%.1f KiB for each idle connection', $each / 1024);
-    }
+    my $each = (rss_of($pid) - $before) / 500;
+    cmp_ok($each, '<', slack() * (64 << 10), sprintf
+        '%.1f KiB for each idle connection', $each / 1024);
 
     $_->close for @c;
     $t->finish;

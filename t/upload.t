@@ -33,6 +33,7 @@ wrong_digest();
 used_after_close();
 one_byte_patches();
 same_blob_twice();
+crowd();
 foreign_session();
 deletion_off_cancels();
 nothing_left();
@@ -515,6 +516,30 @@ sub same_blob_twice {
 
     is_created($t->put($t->open_upload('app') . "?digest=$digest",
         body => $bytes), 'app', $digest, 'and a ninth time');
+}
+
+
+# Sixteen clients, one blob, four repositories.
+
+sub crowd {
+    my $bytes = blob(300_000, 'crowd');
+    my $digest = sha256($bytes);
+    my @c = map { $t->connect } 0 .. 15;
+    my @repo = map { 'crowd' . $_ % 4 } 0 .. 15;
+
+    $c[$_]->start('POST', "/v2/$repo[$_]/blobs/uploads/?digest=$digest",
+        length => length $bytes) for 0 .. 15;
+    for (my $at = 0; $at < length $bytes; $at += 50_000) {
+        $_->send(substr $bytes, $at, 50_000) for @c;
+    }
+
+    my @bad = grep { $_->status != 201 } map { $_->reply } @c;
+    is(scalar @bad, 0, 'F43 sixteen pushes of one blob at once')
+        or diag $bad[0]->as_text;
+    served("crowd$_", $digest, $bytes, "F43 repository crowd$_") for 0 .. 3;
+
+    my @files = glob $t->blob_file($digest) =~ s{/data\z}{/*}r;
+    is(scalar @files, 1, 'F43 one data file');
 }
 
 

@@ -206,11 +206,7 @@ sub cut_put {
     sleep 0.2;
     is_error($t->head("/v2/app/blobs/$digest"), 404, 'BLOB_UNKNOWN',
         'a PUT that is cut creates nothing');
-    my $r = $t->get($l);
-    SKIP: {
-        skip 'the session is gone, as it may be', 4 if $r->status == 404;
-        finish_upload($l, $bytes, 70_000, 'a PUT that was cut');
-    }
+    finish_upload($l, $bytes, 70_000, 'a PUT that was cut');
 
     # Cut so that what arrived hashes to the digest all the same.
 

@@ -248,7 +248,7 @@ test_what_is_none(void)
     spit(at(REPOS "file/_manifests"), "x");
     repo("outside");
     (void) rename(at(REPOS "outside"), at("outside"));
-    (void) symlink(at("outside"), at(REPOS "symlink"));
+    make_symlink(at("outside"), at(REPOS "symlink"));
 
     memset(name, 'x', sizeof(name));
     name[120] = '/';
@@ -426,7 +426,8 @@ test_random(void)
             i = (int) (x % 216);
 
             if (there[i]) {
-                (void) snprintf(name, sizeof(name), "%s/_manifests", have[i]);
+                (void) snprintf(name, sizeof(name), "%.31s/_manifests",
+                                have[i]);
                 unrepo(name);
 
                 if (x & 0x10000) {
@@ -473,7 +474,7 @@ test_random(void)
         } while (last_link[0] != '\0' && p < text + sizeof(text) - 1000);
 
         for (i = 0; i < 216; i++) {
-            (void) snprintf(name, sizeof(name), "%s ", have[i]);
+            (void) snprintf(name, sizeof(name), "%.31s ", have[i]);
             p = strstr(text, name);
 
             /* a name at the beginning of a word */

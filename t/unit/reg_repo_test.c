@@ -399,7 +399,7 @@ test_layouts(void)
 
     spit(at(REPOS "file"), "x");
     is_num(reg_repo_exists(s, reg_str("file"), NULL), 0, "a file is none");
-    (void) symlink(at(REPOS "two"), at(REPOS "planted"));
+    make_symlink(at(REPOS "two"), at(REPOS "planted"));
     is_num(reg_repo_exists(s, reg_str("planted"), NULL), 0,
            "A110 nor a symbolic link");
     ok(!served(s, "planted", &d), "A110 nothing is served through it");

@@ -27,17 +27,9 @@ static void test_links(reg_store_t *s);
 static void test_list(reg_store_t *s);
 static void test_write(reg_store_t *s);
 static void test_modes(reg_store_t *s);
-static void test_put(reg_store_t *s);
-static void test_put_faults(reg_store_t *s);
-static void test_keep(reg_store_t *s);
-static void test_adopt(reg_store_t *s);
 static void test_remove(reg_store_t *s);
 static void test_discard(reg_store_t *s);
-static void test_short(reg_store_t *s);
 static void test_dirs(reg_store_t *s);
-static void test_races(reg_store_t *s);
-static void test_lock(reg_store_t *s);
-static void test_lock_starve(reg_store_t *s);
 static void test_writable(void);
 static void test_root(void);
 
@@ -82,17 +74,9 @@ all_of_it(const char *how, int plain)
     test_list(s);
     test_write(s);
     test_modes(s);
-    test_put(s);
-    test_put_faults(s);
-    test_keep(s);
-    test_adopt(s);
     test_remove(s);
     test_discard(s);
-    test_short(s);
     test_dirs(s);
-    test_races(s);
-    test_lock(s);
-    test_lock_starve(s);
 
     reg_store_close(s);
 }
@@ -196,9 +180,9 @@ test_planted(reg_store_t *s)
     make_dirs(at("p/dir"));
 
     (void) mkfifo(at("p/fifo"), 0644);
-    (void) symlink(at("outside/file"), at("p/link"));
-    (void) symlink(at("outside"), at("p/out"));
-    (void) symlink("../outside/file", at("p/updir"));
+    make_symlink(at("outside/file"), at("p/link"));
+    make_symlink(at("outside"), at("p/out"));
+    make_symlink("../outside/file", at("p/updir"));
 
     if (mknod(at("p/device"), S_IFCHR|0644, makedev(1, 5)) == -1) {
         spit(at("p/device"), "0123456789");         /* not root: too long */
@@ -360,7 +344,7 @@ test_list(reg_store_t *s)
         make_dirs(at("many/d%d", i));
     }
 
-    (void) symlink("d1", at("many/symlink"));
+    make_symlink("d1", at("many/symlink"));
 
     memset(&c, 0, sizeof(c));
     is_num(s->driver->list(s, "many", count_entry, &c, NULL), REG_OK, "list");
@@ -437,213 +421,6 @@ test_modes(reg_store_t *s)
 
 
 static void
-test_put(reg_store_t *s)
-{
-    reg_put_t  items[5];
-
-    memset(items, 0, sizeof(items));
-
-    spit(at("put/source"), "moved");
-
-    items[0].path = "put/one/data";
-    items[0].from = "put/source";
-    items[0].dir = -1;
-    items[0].fd = open(at("put/source"), O_RDWR);
-    items[1].path = "put/two/link";
-    items[1].data = reg_str(D1);
-    items[1].fd = -1;
-    items[1].step = 1;
-    items[1].keep = 1;
-    items[2] = items[1];
-    items[2].path = "put/three/a/link";
-    items[2].step = 2;
-    items[3] = items[2];
-    items[3].path = "put/three/b/link";
-    items[4] = items[2];
-    items[4].path = "put/big";
-    items[4].data.data = noise(30000, 3);
-    items[4].data.len = 30000;
-
-    is_num(s->driver->put(s, items, 5, NULL), REG_OK, "put of five");
-    (void) close(items[0].fd);
-
-    is(slurp(at("put/one/data")), "moved", "the one that was moved");
-    ok(!is_there(at("put/source")), "%s: is not there any more", mode);
-    is(slurp(at("put/two/link")), D1, "the second");
-    is(slurp(at("put/three/a/link")), D1, "the third");
-    is(slurp(at("put/three/b/link")), D1, "the fourth");
-    is_num((long long) slurp(at("put/big")).len, 30000, "the fifth");
-
-    items[0].fd = -1;
-    is_num(s->driver->put(s, items, 5, NULL), REG_ABSENT,
-           "put again: nothing to move");
-
-    items[0] = items[4];
-    is_num(s->driver->put(s, items, 5, NULL), REG_OK,
-           "put of what is all there");
-
-    free((void *) items[4].data.data);
-}
-
-
-/* F14, F17: each call fails once; nothing is left, and the next one works. */
-
-static void
-test_put_faults(reg_store_t *s)
-{
-    int          err, failed;
-    long         n;
-    count_t      c;
-    reg_rc_t     rc;
-    reg_put_t    items[3];
-    reg_error_t  e;
-
-    static const int  errors[] = { ENOSPC, EIO, EROFS, EDQUOT, ENOMEM };
-
-    memset(items, 0, sizeof(items));
-
-    items[0].path = "faults/one/data";
-    items[0].data = reg_str("data");
-    items[0].fd = -1;
-    items[1].path = "faults/two/link";
-    items[1].data = reg_str(D1);
-    items[1].fd = -1;
-    items[1].step = 1;
-    items[1].keep = 1;
-    items[2] = items[1];
-    items[2].path = "faults/three/link";
-    items[2].step = 2;
-
-    failed = 0;
-
-    for (n = 1; n < 200; n++) {
-        (void) nftw(at("faults"), root_remove_one, 32, FTW_DEPTH|FTW_PHYS);
-
-        err = errors[n % 5];
-        reg_error_clear(&e);
-
-        fault_arm(n, err);
-        rc = s->driver->put(s, items, 3, &e);
-
-        if (!fault_disarm()) {
-            break;
-        }
-
-        failed++;
-
-        ok(rc != REG_OK && rc != REG_ABSENT && e.rc == rc && e.sys == err
-           && e.call != NULL,
-           "%s: F14 put fails with call %ld (%s)", mode, n, strerror(err));
-
-        /* a link whose directory could not be synced is not there */
-
-        if (is_there(at("faults/three/link"))) {
-            ok(0, "%s: F17 the last link is there after call %ld", mode, n);
-        }
-
-        rc = s->driver->put(s, items, 3, NULL);
-        ok(rc == REG_OK, "%s: and works the next time", mode);
-    }
-
-    ok(failed > 15, "%s: %d calls failed in turn", mode, failed);
-    is(slurp(at("faults/three/link")), D1, "all is well in the end");
-
-    memset(&c, 0, sizeof(c));
-    (void) s->driver->list(s, REG_FS_TMP, count_entry, &c, NULL);
-    is_num((long long) (c.dirs + c.files), 0, "no temporary stays");
-}
-
-
-static void
-keep_discard(void)
-{
-    (void) rename(at("keep"), at("keep-%s", mode));
-}
-
-
-/* What is kept may vanish with its directory while the rest is written. */
-
-static void
-test_keep(reg_store_t *s)
-{
-    long         n;
-    reg_rc_t     rc;
-    reg_put_t    items[2];
-    struct stat  a, b;
-
-    memset(items, 0, sizeof(items));
-
-    items[0].path = "keep/index/link";
-    items[0].data = reg_str(D1);
-    items[0].fd = -1;
-    items[0].keep = 1;
-    items[1] = items[0];
-    items[1].path = "keep/current/link";
-
-    (void) s->driver->put(s, items, 2, NULL);
-    (void) stat(at("keep/current/link"), &a);
-    is_num(s->driver->put(s, items, 2, NULL), REG_OK, "all is kept");
-    (void) stat(at("keep/current/link"), &b);
-    ok(a.st_ino == b.st_ino, "%s: nothing was written", mode);
-
-    /* kept once, known to be on disk: no more calls */
-
-    fault_arm(1, EIO);
-    rc = s->driver->put(s, items, 2, NULL);
-    n = fault_seen;
-    (void) fault_disarm();
-    ok(rc == REG_OK && n == 0, "%s: what is known is not synced again (%ld)",
-       mode, n);
-
-    spit(at("keep/current/link"), D2);
-    is_num(s->driver->put(s, items, 2, NULL), REG_OK, "one of two is kept");
-    is(slurp(at("keep/current/link")), D1, "the other is replaced");
-
-    /* discarded between the first, which is kept, and the second */
-
-    fault_call = keep_discard;
-    fault_only = FAULT_TIME;
-    fault_arm(1, FAULT_CALL);
-    is_num(s->driver->put(s, items, 2, NULL), REG_OK,
-           "put of what is discarded meanwhile");
-    ok(fault_disarm(), "%s: it was", mode);
-    fault_only = 0;
-    ok(is_there(at("keep/index/link")) && is_there(at("keep/current/link")),
-       "%s: both are there", mode);
-
-    /* not ours to renew: made anew */
-
-    (void) stat(at("keep/index/link"), &a);
-    fault_only = FAULT_TIME;
-    fault_arm(1, EPERM);
-    is_num(s->driver->put(s, items, 1, NULL), REG_OK,
-           "put of what somebody else owns");
-    (void) fault_disarm();
-    fault_only = 0;
-    (void) stat(at("keep/index/link"), &b);
-    ok(a.st_ino != b.st_ino, "%s: replaces it", mode);
-}
-
-
-static void
-test_adopt(reg_store_t *s)
-{
-    spit(at("ad/from"), "new");
-    spit(at("ad/to/data"), "old and longer");
-
-    is_num(s->driver->adopt(s, "ad/from", "ad/to/data", NULL), REG_OK,
-           "adopt");
-    is(slurp(at("ad/to/data")), "new", "replaces");
-    ok(!is_there(at("ad/from")), "%s: and moves", mode);
-    is_num(s->driver->adopt(s, "ad/from", "ad/to/data", NULL), REG_ABSENT,
-           "adopt of nothing");
-    is_num(s->driver->adopt(s, "ad/none/from", "ad/to/data", NULL),
-           REG_ABSENT, "nor from nowhere");
-    is(slurp(at("ad/to/data")), "new", "changes nothing");
-}
-
-
-static void
 test_remove(reg_store_t *s)
 {
     spit(at("rm/a/b/c/f"), "x");
@@ -674,7 +451,7 @@ test_discard(reg_store_t *s)
         spit(at("dis/tree/d%d/f", i), "x");
     }
 
-    (void) symlink(at("outside"), at("dis/tree/out"));
+    make_symlink(at("outside"), at("dis/tree/out"));
 
     is_num(s->driver->discard(s, "dis/tree", NULL), REG_OK, "discard");
     ok(!is_there(at("dis/tree")), "%s: it is out of sight", mode);
@@ -721,42 +498,6 @@ test_discard(reg_store_t *s)
 }
 
 
-/* F22 */
-
-static void
-test_short(reg_store_t *s)
-{
-    reg_digest_t  d, got;
-    char         *big;
-    reg_str_t     text;
-
-    big = noise(200000, 4);
-    text.data = big;
-    text.len = 200000;
-
-    (void) reg_digest_parse(&d, reg_str(D1), NULL);
-
-    fault_short = 1;
-
-    is_num(reg_link_write(s, "short/link", &d, NULL), REG_OK,
-           "F22 a link by short writes");
-    is_num(reg_link_write(s, "short/link", &d, NULL), REG_OK,
-           "F22 found equal by short reads");
-    is_num(reg_link_read(s, "short/link", &got, NULL), REG_OK,
-           "F22 and read by them");
-    ok(reg_digest_eq(&d, &got), "%s: F22 right", mode);
-    is_num(s->driver->write(s, "short/big", text, 1, NULL), REG_OK,
-           "F22 a large file");
-
-    fault_short = 0;
-
-    is_str(slurp(at("short/big")), text, "F22 the large file");
-    is(slurp(at("short/link")), D1, "F22 the link");
-
-    free(big);
-}
-
-
 static void
 test_dirs(reg_store_t *s)
 {
@@ -767,182 +508,13 @@ test_dirs(reg_store_t *s)
     make_dirs(at("dirs/y/z"));
     make_dirs(at("dirs/x"));
     spit(at("dirs/file"), "x");
-    (void) symlink("x", at("dirs/symlink"));
+    make_symlink("x", at("dirs/symlink"));
 
     is_num(s->driver->dirs(s, "dirs", paths, 4, there, NULL), REG_OK, "dirs");
     ok(there[0] && there[1] && !there[2] && !there[3],
        "%s: those that are directories", mode);
     is_num(s->driver->dirs(s, "none", paths, 4, there, NULL), REG_ABSENT,
            "below nothing");
-}
-
-
-static reg_store_t  *race_store;
-
-
-static void *
-race_writer(void *ctx)
-{
-    int       i;
-    char      path[64];
-    reg_rc_t  rc;
-    intptr_t  me, failed;
-
-    me = (intptr_t) ctx;
-    failed = 0;
-
-    for (i = 0; i < 60; i++) {
-        (void) snprintf(path, sizeof(path), "race/a/b/c/%d", (int) me);
-
-        rc = race_store->driver->write(race_store, path, reg_str("x"), i % 2,
-                                       NULL);
-        failed += (rc != REG_OK);
-        rc = race_store->driver->remove(race_store, path, "race", NULL);
-        failed += (rc != REG_OK);
-    }
-
-    return (void *) failed;
-}
-
-
-/* Writers make the directories that others find empty and remove. */
-
-static void
-test_races(reg_store_t *s)
-{
-    void      *rc;
-    intptr_t   i, failed;
-    pthread_t  threads[4];
-
-    race_store = s;
-    failed = 0;
-    make_dirs(at("race"));
-
-    for (i = 0; i < 4; i++) {
-        (void) pthread_create(&threads[i], NULL, race_writer, (void *) i);
-    }
-
-    for (i = 0; i < 4; i++) {
-        (void) pthread_join(threads[i], &rc);
-        failed += (intptr_t) rc;
-    }
-
-    is_num(failed, 0, "writes and removals of shared parents");
-    ok(!is_there(at("race/a")), "%s: nothing is left of them", mode);
-}
-
-
-static void
-test_lock(reg_store_t *s)
-{
-    int    a, b, status;
-    pid_t  pid;
-
-    is_num(s->driver->lock(s, REG_LOCK_SHARED, &a, NULL), REG_OK, "shared");
-    is_num(s->driver->lock(s, REG_LOCK_SHARED, &b, NULL), REG_OK,
-           "shared by two");
-
-    pid = fork();
-
-    if (pid == 0) {
-        (void) alarm(1);
-        (void) s->driver->lock(s, REG_LOCK_EXCLUSIVE, &a, NULL);
-        _exit(0);
-    }
-
-    (void) waitpid(pid, &status, 0);
-    ok(WIFSIGNALED(status), "%s: a third who wants it alone waits", mode);
-
-    s->driver->unlock(s, a);
-    s->driver->unlock(s, b);
-
-    pid = fork();
-
-    if (pid == 0) {
-        (void) alarm(10);
-        (void) s->driver->lock(s, REG_LOCK_EXCLUSIVE, &a, NULL);
-        _exit(7);               /* dies with it */
-    }
-
-    (void) waitpid(pid, &status, 0);
-    ok(WIFEXITED(status) && WEXITSTATUS(status) == 7,
-       "%s: and gets it when they are gone", mode);
-    is_num(s->driver->lock(s, REG_LOCK_EXCLUSIVE, &a, NULL), REG_OK,
-           "it went with its holder");
-
-    /* the file is taken away: the next one does not lock another in vain */
-
-    (void) unlink(at(REG_LAYOUT_OWN "/lock"));
-    s->driver->unlock(s, a);
-    is_num(s->driver->lock(s, REG_LOCK_EXCLUSIVE, &a, NULL), REG_OK,
-           "a lock file that was removed is made again");
-    s->driver->unlock(s, a);
-}
-
-
-static int  starve_stop;
-static int  starve_begun;
-
-
-static void *
-starve(void *ctx)
-{
-    int           lock;
-    reg_store_t  *s;
-
-    s = ctx;
-
-    while (!__atomic_load_n(&starve_stop, __ATOMIC_RELAXED)) {
-        if (s->driver->lock(s, REG_LOCK_SHARED, &lock, NULL) == REG_OK) {
-            (void) __atomic_fetch_add(&starve_begun, 1, __ATOMIC_RELAXED);
-            (void) usleep(2000);
-            s->driver->unlock(s, lock);
-        }
-    }
-
-    return NULL;
-}
-
-
-/* Those who share it never let go at the same time. */
-
-static void
-test_lock_starve(reg_store_t *s)
-{
-    int        i, lock;
-    double     took;
-    pthread_t  threads[6];
-    struct timespec  a, b;
-
-    starve_stop = 0;
-    starve_begun = 0;
-
-    for (i = 0; i < 6; i++) {
-        (void) pthread_create(&threads[i], NULL, starve, s);
-    }
-
-    while (__atomic_load_n(&starve_begun, __ATOMIC_RELAXED) < 60) {
-        (void) usleep(1000);
-    }
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &a);
-
-    for (i = 0; i < 30; i++) {
-        (void) s->driver->lock(s, REG_LOCK_EXCLUSIVE, &lock, NULL);
-        s->driver->unlock(s, lock);
-    }
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &b);
-    __atomic_store_n(&starve_stop, 1, __ATOMIC_RELAXED);
-
-    for (i = 0; i < 6; i++) {
-        (void) pthread_join(threads[i], NULL);
-    }
-
-    took = (double) (b.tv_sec - a.tv_sec)
-           + (double) (b.tv_nsec - a.tv_nsec) / 1e9;
-    ok(took < 2, "%s: who wants it alone is not passed over (%.3f s)", mode,
-       took);
 }
 
 

@@ -239,10 +239,10 @@ test_what_is_no_tag(void)
          target.text);
     spit(at(REPOS "odd/_manifests/tags/bad:name/current/link"),
          target.text);
-    (void) symlink("good", at(REPOS "odd/_manifests/tags/symlink"));
+    make_symlink("good", at(REPOS "odd/_manifests/tags/symlink"));
     make_dirs(at(REPOS "odd/_manifests/tags/planted"));
-    (void) symlink("../good/current",
-                   at(REPOS "odd/_manifests/tags/planted/current"));
+    make_symlink("../good/current",
+                 at(REPOS "odd/_manifests/tags/planted/current"));
 
     is(reg_str_of(page("odd", "")), "good", "F40 one of many is a tag");
     is(reg_str_of(page("odd", "n=1")), "good", "F40 a page of it");

@@ -204,6 +204,15 @@ spit(const char *path, const char *text)
 }
 
 
+REG_TEST_UNUSED static void
+make_symlink(const char *target, const char *path)
+{
+    if (symlink(target, path) == -1) {
+        bail(path);
+    }
+}
+
+
 /* The content of a file, or a null slice; valid until the next call. */
 
 REG_TEST_UNUSED static reg_str_t

@@ -48,7 +48,8 @@ my @aims = (
     { row => 'catalogue-page', metric => 'cpu_ms', peer => 'd3', max => 1 / 50,
       text => 'CPU', full => 1 },
     { row => 'catalogue-10000', metric => 'cpu_ms', max => 100,
-      other_row => 'catalogue-page', text => 'CPU, times that of 100' },
+      other_row => 'catalogue-page', text => 'CPU, times that of 100',
+      full => 1 },
 
     (map { { row => "hold-$_", metric => 'probe_p999_ms', max => 5, best => 1,
              text => 'p99.9 of GET /v2/, ms' } }
@@ -299,7 +300,7 @@ sub aims {
         my $what = "$a->{text} " . ($a->{peer} ? $peer{$a->{peer}} : '');
         my $bound = $a->{min} // $a->{max};
 
-        printf "  %-20s %-36s %8s  %s %-6s  %s\n", $a->{row}, $what,
+        printf "  %-22s %-36s %8s  %s %-6s  %s\n", $a->{row}, $what,
                number($a->{value}), defined $a->{min} ? '>=' : '<=',
                number($bound),
                !defined $a->{met} ? 'no peer' : $a->{met} ? 'met' : 'NOT MET';

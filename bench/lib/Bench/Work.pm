@@ -286,7 +286,7 @@ sub seed {
             count => $d->{repos}) if $need{repos};
 
     $d->{mirrored} = "$dir/mirror/v2/big/blobs/$d->{digest}" if $d->{digest};
-    Bench::Machine::command('sync', $dir);
+    Bench::Machine::command('sync', '-f', $dir);
 }
 
 
@@ -308,12 +308,15 @@ sub run {
 
     if ($w->{digest} && $targets->{nginx}) {
         my ($d) = grep { $_->{mirrored} } values %data;
+        my $r;
 
-        push @results, {
-            round => $round, target => 'dgst', row => $w->{name},
-            %{ Bench::Machine::load('exec', size => $d->{blob}, args => [
-                   qw(openssl dgst -sha256), $d->{mirrored}]) },
-        };
+        # the second time, when the file has been read before
+
+        $r = Bench::Machine::load('exec', size => $d->{blob}, args => [
+                 qw(openssl dgst -sha256), $d->{mirrored}]) for 1 .. 2;
+
+        push @results, { round => $round, target => 'dgst',
+                         row => $w->{name}, %$r };
     }
 
     return @results;

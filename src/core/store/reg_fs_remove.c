@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 
-/* a temporary that old has no owner any more, in seconds */
+/* a temporary or a spare that old has no owner any more, in seconds */
 #define REG_FS_TMP_AGE   (24 * 3600)
 
 /* directories inside one another that are removed at most */
@@ -250,6 +250,7 @@ reg_rc_t
 reg_fs_empty_trash(reg_store_t *s, unsigned files, int *left,
     reg_error_t *e)
 {
+    time_t    before;
     reg_rc_t  rc;
 
     *left = 0;
@@ -260,10 +261,17 @@ reg_fs_empty_trash(reg_store_t *s, unsigned files, int *left,
         return rc;
     }
 
-    /* what a process left there that was killed while it wrote */
+    /* what a process left there that was killed, or has ended */
 
-    return reg_fs_sweep(reg_fs_of(s), REG_FS_TMP,
-                              time(NULL) - REG_FS_TMP_AGE, &files, left, e);
+    before = time(NULL) - REG_FS_TMP_AGE;
+
+    rc = reg_fs_sweep(reg_fs_of(s), REG_FS_TMP, before, &files, left, e);
+
+    if (rc != REG_OK || *left) {
+        return rc;
+    }
+
+    return reg_fs_sweep(reg_fs_of(s), REG_FS_SPARE, before, &files, left, e);
 }
 
 

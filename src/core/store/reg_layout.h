@@ -15,7 +15,7 @@
  *       _referrers/<alg>/<subject hex>/<alg>/<hex>/link          (ours)
  *       _referrers/scanned                                       (ours)
  *   docker/registry/nginx/                                       (ours)
- *     lock  tmp/  trash/
+ *     lock  tmp/  trash/  spare/
  */
 
 

@@ -15,8 +15,8 @@
 #include <string.h>
 
 
-/* blob, referrer entry and revision; then two links for each tag */
-#define REG_PUT_FIXED  3
+/* blob, referrer entry and revision, and two links for each of ten tags */
+#define REG_PUT_ITEMS  23
 
 
 static reg_rc_t reg_repo_look(reg_store_t *s, reg_str_t name,
@@ -354,27 +354,20 @@ static reg_rc_t
 reg_manifest_place(reg_store_t *s, const reg_manifest_put_t *put,
     const reg_manifest_t *m, const reg_digest_t *d, reg_error_t *e)
 {
-    size_t                 i, n, max;
+    size_t                 i, n;
     reg_rc_t               rc;
-    reg_put_t             *items;
+    reg_put_t              items[REG_PUT_ITEMS];
     reg_path_t            *paths;
     reg_referrers_mark_t   mark;
 
-    max = REG_PUT_FIXED + 2 * put->ntags;
+    paths = malloc(REG_PUT_ITEMS * sizeof(reg_path_t));
 
-    items = calloc(max, sizeof(reg_put_t));
-    paths = malloc(max * sizeof(reg_path_t));
-
-    if (items == NULL || paths == NULL) {
-        free(items);
-        free(paths);
-
+    if (paths == NULL) {
         return reg_error_set(e, REG_NO_MEMORY, NULL);
     }
 
     reg_layout_blob(&paths[0], d);
     reg_manifest_item(&items[0], &paths[0], d, 0);
-
     items[0].data = put->body;
 
     n = 1;
@@ -389,7 +382,12 @@ reg_manifest_place(reg_store_t *s, const reg_manifest_put_t *put,
     reg_manifest_item(&items[n], &paths[n], d, 1);
     n++;
 
-    for (i = 0; i < put->ntags; i++) {
+    rc = REG_OK;
+
+    reg_referrers_begin(s, put->name, &mark);
+
+    for (i = 0; i < put->ntags && rc == REG_OK; i++) {
+
         reg_layout_tag_index(&paths[n], put->name, put->tags[i], d);
         reg_manifest_item(&items[n], &paths[n], d, 2);
         n++;
@@ -397,17 +395,23 @@ reg_manifest_place(reg_store_t *s, const reg_manifest_put_t *put,
         reg_layout_tag(&paths[n], put->name, put->tags[i], "/current/link");
         reg_manifest_item(&items[n], &paths[n], d, 2);
         n++;
+
+        /* each holds some descriptors while it is written */
+
+        if (n + 2 > REG_PUT_ITEMS) {
+            rc = s->driver->put(s, items, n, e);
+            n = 0;
+        }
     }
 
-    reg_referrers_begin(s, put->name, &mark);
-
-    rc = s->driver->put(s, items, n, e);
+    if (rc == REG_OK && n > 0) {
+        rc = s->driver->put(s, items, n, e);
+    }
 
     if (rc == REG_OK) {
         reg_referrers_end(s, put->name, &mark);
     }
 
-    free(items);
     free(paths);
 
     return rc;
@@ -418,8 +422,11 @@ static void
 reg_manifest_item(reg_put_t *item, reg_path_t *path, const reg_digest_t *d,
     unsigned step)
 {
+    memset(item, 0, sizeof(reg_put_t));
+
     item->path = path->s;
     item->data = reg_digest_str(d);
+    item->dir = -1;
     item->fd = -1;
     item->step = step;
     item->keep = 1;

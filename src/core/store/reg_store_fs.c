@@ -157,6 +157,15 @@ reg_store_fs_read(reg_store_t *s, const char *path, size_t max,
             want = max + 1 - size;
         }
 
+        if (want > out->max - out->len) {
+            want = out->max - out->len;
+        }
+
+        if (want == 0) {
+            err = ENXIO;
+            break;
+        }
+
         if (reg_buf_reserve(out, want) != 0) {
             err = ENOMEM;
             break;

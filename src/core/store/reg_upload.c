@@ -34,7 +34,7 @@ reg_rc_t
 reg_upload_create(reg_store_t *s, reg_str_t name, reg_alg_e alg, time_t now,
     char *id, reg_error_t *e)
 {
-    int         dir, up, err;
+    int         dir, up, err, fresh;
     char        started[REG_UPLOAD_STARTED];
     reg_fs_t   *fs;
     reg_rc_t    rc;
@@ -62,9 +62,11 @@ reg_upload_create(reg_store_t *s, reg_str_t name, reg_alg_e alg, time_t now,
         return reg_error_sys(e, errno, "mkdir", path.s);
     }
 
+    fresh = (reg_fs_spare_take(fs, up, id, reg_str_of(started)) == -1);
+
     dir = -1;
 
-    if (mkdirat(up, id, REG_FS_DIR_MODE) == 0) {
+    if (!fresh || mkdirat(up, id, REG_FS_DIR_MODE) == 0) {
         dir = reg_fs_opendir(fs, up, id);
     }
 
@@ -75,8 +77,12 @@ reg_upload_create(reg_store_t *s, reg_str_t name, reg_alg_e alg, time_t now,
         return reg_error_sys(e, err, "mkdir", path.s);
     }
 
-    rc = reg_upload_make(fs, dir, "startedat", reg_str_of(started), path.s,
-                         e);
+    rc = REG_OK;
+
+    if (fresh) {
+        rc = reg_upload_make(fs, dir, "startedat", reg_str_of(started),
+                             path.s, e);
+    }
 
     if (rc == REG_OK && alg != REG_SHA256) {
         reg_hash_init(&h, alg);

@@ -180,18 +180,15 @@ reg_upload_tidy(reg_upload_t *u)
 
     u->gone = 1;
 
-    if (!u->states) {
+    memcpy(self, "../", 3);
+    memcpy(self + 3, u->id, sizeof(u->id));
 
-        /* the common case, without opening or listing anything */
+    /* with nothing but its startedat it serves for another one */
 
-        memcpy(self, "../", 3);
-        memcpy(self + 3, u->id, sizeof(u->id));
-
-        (void) unlinkat(u->dir, "startedat", 0);
-
-        if (unlinkat(u->dir, self, AT_REMOVEDIR) == 0) {
-            return;
-        }
+    if (!u->states
+        && reg_fs_spare_give(reg_fs_of(u->s), u->dir, self) == 0)
+    {
+        return;
     }
 
     up = reg_fs_openlen(reg_fs_of(u->s), u->path.s,

@@ -31,6 +31,7 @@ use JSON::PP ();
 use POSIX ();
 use Test::More ();
 use Test::Registry ();
+use Test::Registry::Nginx ();
 use Test::Registry::Process ();
 use Time::HiRes qw( sleep time );
 
@@ -38,7 +39,11 @@ our @EXPORT = qw(
     enter_jail skip_suite need tool tempdir start_registry
     run run_ok run_fails background wait_for
     spew slurp json http http_is manifest_head served_digest file_digest
+    FINISH
 );
+
+# what the end of each registry adds to a plan
+use constant FINISH => Test::Registry::Nginx::FINISH();
 
 use constant {
     NAME => 'registry.test',

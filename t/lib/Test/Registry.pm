@@ -44,6 +44,11 @@ our @EXPORT = (
     @Test::Registry::Content::EXPORT, @Test::Registry::Process::EXPORT
 );
 
+# Killed or cut off, a test ends as if it had died: nothing stays running.
+
+$SIG{$_} ||= sub { exit 1 } for qw(INT TERM HUP);
+$SIG{PIPE} ||= sub { close STDERR; exit 1 };
+
 *path_of = \&Test::Registry::Server::path_of;
 *with_query = \&Test::Registry::Server::with_query;
 

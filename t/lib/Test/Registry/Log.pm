@@ -46,6 +46,12 @@ sub split_lines {
 
     return () if $text =~ /Sanitizer|runtime error:/;
 
+    # nginx quotes a request line that it refuses as it came (a TLS hello on
+    # a plain port), before any module is asked
+
+    $text =~ s{^[^\n]*\ client\ sent\ invalid\ [^\n]*
+               (?:\n(?!\d{4}/\d\d/\d\d\ )[^\n]*)*}{}mgx;
+
     return map { s/([^\x20-\x7e])/sprintf '\\x%02x', ord $1/ger } grep {
         length && ($_ !~ $begin || /[\x00-\x08\x0b-\x1f\x7f]/)
         && !_any($_, @allow)

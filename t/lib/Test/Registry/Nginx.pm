@@ -8,6 +8,7 @@ use warnings;
 use parent 'Test::Registry::Server';
 
 use File::Temp ();
+use Scalar::Util ();
 use Test::More ();
 use Time::HiRes qw(time sleep);
 
@@ -55,7 +56,6 @@ sub new {
     $self->_give_away if $> == 0 && $self->{user} ne 'root';
 
     $live{$self} = $self;
-    require Scalar::Util;
     Scalar::Util::weaken($live{$self});
 
     return $self;
@@ -118,7 +118,7 @@ sub _expand {
 
     $text =~ s/%%DIR%%/$self->{dir}/g;
     $text =~ s/%%ROOT%%/$self->{root}/g;
-    $text =~ s/%%NOFILE%%/$> == 0 ? 'worker_rlimit_nofile 8192;' : ''/ge;
+    $text =~ s/%%NOFILE%%/'worker_rlimit_nofile ' . file_limit() . ';'/ge;
     $text =~ s/%%TLS_PORT%%/$self->{tls_port_given}/g;
     $text =~ s/%%H2C_PORT%%/$self->{h2c_port_given}/g;
     $text =~ s/%%PORT%%/$self->{ports_given}[0]/g;
@@ -475,6 +475,11 @@ sub split_log_lines {
     return Test::Registry::Log::split_lines($self->log_text,
         @{ $self->{allow} });
 }
+
+
+# How many assertions finish() makes when nothing is left out.
+
+use constant FINISH => 6;
 
 
 # What must hold at the end of every test; each point is one assertion.

@@ -9,8 +9,11 @@ use warnings;
 use parent 'Test::Registry::Server';
 
 use File::Temp ();
+use Scalar::Util ();
 
 use Test::Registry::Process;
+
+my %live;
 
 
 # Path of a distribution binary, or undef: TEST_PEER_REGISTRY names one.
@@ -41,6 +44,10 @@ sub new {
     }, $class;
 
     mkdir $self->{root} if !-d $self->{root};
+
+    $live{$self} = $self;
+    Scalar::Util::weaken($live{$self});
+
     return $self;
 }
 
@@ -148,10 +155,18 @@ sub finish {
 }
 
 
+END {
+    local $?;
+
+    $_->stop for grep { defined && $_->{owner} == $$ } values %live;
+}
+
+
 sub DESTROY {
     my ($self) = @_;
 
     local ($@, $!, $?);
+    delete $live{$self};
     $self->stop if $self->{owner} == $$;
 }
 

@@ -11,7 +11,7 @@ use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(
     wait_for alive children command_of rss_of fds_of threads_of free_port
-    reap run_command
+    reap run_command file_limit
 );
 
 
@@ -102,6 +102,16 @@ sub threads_of {
     opendir my $dh, "/proc/$pid/task" or return ();
     my @all = sort { $a <=> $b } grep { /\A\d+\z/ } readdir $dh;
     return @all;
+}
+
+
+# How many files a worker may have open: 8192, or what we may give at most.
+
+sub file_limit {
+    my $limits = _read("/proc/self/limits") // '';
+    my ($hard) = $limits =~ /^Max open files\s+\S+\s+(\d+)/m;
+
+    return $> == 0 || !defined $hard || $hard > 8192 ? 8192 : $hard;
 }
 
 

@@ -1,0 +1,380 @@
+
+#define _FILE_OFFSET_BITS  64
+
+#include "reg_test_fault.h"
+#include "reg_test_store.h"
+
+#include <dirent.h>
+#include <pthread.h>
+
+
+#define D1  "sha256:"                                                         \
+    "6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b"
+#define D2  "sha256:"                                                         \
+    "0000000000000000000000000000000000000000000000000000000000000000"
+
+
+static void all_of_it(const char *how, int plain);
+static void test_put(reg_store_t *s);
+static void test_put_faults(reg_store_t *s);
+static void test_keep(reg_store_t *s);
+static void test_adopt(reg_store_t *s);
+static void test_short(reg_store_t *s);
+static void test_races(reg_store_t *s);
+
+
+static const char   *mode;
+static reg_store_t  *race_store;
+
+
+int
+main(void)
+{
+    (void) umask(0);
+
+    all_of_it("openat2", 0);
+    all_of_it("plain", 1);
+
+    return done_testing();
+}
+
+
+static void
+all_of_it(const char *how, int plain)
+{
+    reg_store_t  *s;
+
+    mode = how;
+
+    root_make();
+    s = store_open();
+
+    if (plain) {
+        reg_fs_plain(s);
+    }
+
+    test_put(s);
+    test_put_faults(s);
+    test_keep(s);
+    test_adopt(s);
+    test_short(s);
+    test_races(s);
+
+    reg_store_close(s);
+}
+
+
+static size_t
+temporaries(void)
+{
+    DIR            *list;
+    size_t          n;
+    struct dirent  *entry;
+
+    n = 0;
+    list = opendir(at(REG_FS_TMP));
+
+    while (list != NULL && (entry = readdir(list)) != NULL) {
+        n += (entry->d_name[0] != '.');
+    }
+
+    if (list != NULL) {
+        (void) closedir(list);
+    }
+
+    return n;
+}
+
+
+static void
+test_put(reg_store_t *s)
+{
+    reg_put_t  items[5];
+
+    memset(items, 0, sizeof(items));
+
+    spit(at("put/source"), "moved");
+
+    items[0].path = "put/one/data";
+    items[0].from = "put/source";
+    items[0].dir = -1;
+    items[0].fd = open(at("put/source"), O_RDWR);
+    items[1].path = "put/two/link";
+    items[1].data = reg_str(D1);
+    items[1].fd = -1;
+    items[1].step = 1;
+    items[1].keep = 1;
+    items[2] = items[1];
+    items[2].path = "put/three/a/link";
+    items[2].step = 2;
+    items[3] = items[2];
+    items[3].path = "put/three/b/link";
+    items[4] = items[2];
+    items[4].path = "put/big";
+    items[4].data.data = noise(30000, 3);
+    items[4].data.len = 30000;
+
+    is_num(s->driver->put(s, items, 5, NULL), REG_OK, "put of five");
+    (void) close(items[0].fd);
+
+    is(slurp(at("put/one/data")), "moved", "the one that was moved");
+    ok(!is_there(at("put/source")), "%s: is not there any more", mode);
+    is(slurp(at("put/two/link")), D1, "the second");
+    is(slurp(at("put/three/a/link")), D1, "the third");
+    is(slurp(at("put/three/b/link")), D1, "the fourth");
+    is_num((long long) slurp(at("put/big")).len, 30000, "the fifth");
+
+    items[0].fd = -1;
+    is_num(s->driver->put(s, items, 5, NULL), REG_ABSENT,
+           "put again: nothing to move");
+
+    items[0] = items[4];
+    is_num(s->driver->put(s, items, 5, NULL), REG_OK,
+           "put of what is all there");
+
+    free((void *) items[4].data.data);
+}
+
+
+/* F14, F17: each call fails once; nothing is left, and the next one works. */
+
+static void
+test_put_faults(reg_store_t *s)
+{
+    int          err, failed;
+    long         n;
+    reg_rc_t     rc;
+    reg_put_t    items[3];
+    reg_error_t  e;
+
+    static const int  errors[] = { ENOSPC, EIO, EROFS, EDQUOT, ENOMEM };
+
+    memset(items, 0, sizeof(items));
+
+    items[0].path = "faults/one/data";
+    items[0].data = reg_str("data");
+    items[0].fd = -1;
+    items[1].path = "faults/two/link";
+    items[1].data = reg_str(D1);
+    items[1].fd = -1;
+    items[1].step = 1;
+    items[1].keep = 1;
+    items[2] = items[1];
+    items[2].path = "faults/three/link";
+    items[2].step = 2;
+
+    failed = 0;
+
+    for (n = 1; n < 200; n++) {
+        (void) nftw(at("faults"), root_remove_one, 32, FTW_DEPTH|FTW_PHYS);
+
+        err = errors[n % 5];
+        reg_error_clear(&e);
+
+        fault_arm(n, err);
+        rc = s->driver->put(s, items, 3, &e);
+
+        if (!fault_disarm()) {
+            break;
+        }
+
+        failed++;
+
+        ok(rc != REG_OK && rc != REG_ABSENT && e.rc == rc && e.sys == err
+           && e.call != NULL,
+           "%s: F14 put fails with call %ld (%s)", mode, n, strerror(err));
+
+        /* a link whose directory could not be synced is not there */
+
+        if (is_there(at("faults/three/link"))) {
+            ok(0, "%s: F17 the last link is there after call %ld", mode, n);
+        }
+
+        rc = s->driver->put(s, items, 3, NULL);
+        ok(rc == REG_OK, "%s: and works the next time", mode);
+    }
+
+    ok(failed > 15, "%s: %d calls failed in turn", mode, failed);
+    is(slurp(at("faults/three/link")), D1, "all is well in the end");
+
+    is_num((long long) temporaries(), 0, "no temporary stays");
+}
+
+
+static void
+keep_discard(void)
+{
+    (void) rename(at("keep"), at("keep-%s", mode));
+}
+
+
+/* What is kept may vanish with its directory while the rest is written. */
+
+static void
+test_keep(reg_store_t *s)
+{
+    long         n;
+    reg_rc_t     rc;
+    reg_put_t    items[2];
+    struct stat  a, b;
+
+    memset(items, 0, sizeof(items));
+
+    items[0].path = "keep/index/link";
+    items[0].data = reg_str(D1);
+    items[0].fd = -1;
+    items[0].keep = 1;
+    items[1] = items[0];
+    items[1].path = "keep/current/link";
+
+    (void) s->driver->put(s, items, 2, NULL);
+    (void) stat(at("keep/current/link"), &a);
+    is_num(s->driver->put(s, items, 2, NULL), REG_OK, "all is kept");
+    (void) stat(at("keep/current/link"), &b);
+    ok(a.st_ino == b.st_ino, "%s: nothing was written", mode);
+
+    /* kept once, known to be on disk: no more calls */
+
+    fault_only = FAULT_SYNC|FAULT_NAME|FAULT_WRITE;
+    fault_arm(1, EIO);
+    rc = s->driver->put(s, items, 2, NULL);
+    n = fault_seen;
+    (void) fault_disarm();
+    fault_only = 0;
+    ok(rc == REG_OK && n == 0, "%s: what is known is not synced again (%ld)",
+       mode, n);
+
+    spit(at("keep/current/link"), D2);
+    is_num(s->driver->put(s, items, 2, NULL), REG_OK, "one of two is kept");
+    is(slurp(at("keep/current/link")), D1, "the other is replaced");
+
+    /* discarded between the first, which is kept, and the second */
+
+    fault_call = keep_discard;
+    fault_only = FAULT_TIME;
+    fault_arm(1, FAULT_CALL);
+    is_num(s->driver->put(s, items, 2, NULL), REG_OK,
+           "put of what is discarded meanwhile");
+    ok(fault_disarm(), "%s: it was", mode);
+    fault_only = 0;
+    ok(is_there(at("keep/index/link")) && is_there(at("keep/current/link")),
+       "%s: both are there", mode);
+
+    /* not ours to renew: made anew */
+
+    (void) stat(at("keep/index/link"), &a);
+    fault_only = FAULT_TIME;
+    fault_arm(1, EPERM);
+    is_num(s->driver->put(s, items, 1, NULL), REG_OK,
+           "put of what somebody else owns");
+    (void) fault_disarm();
+    fault_only = 0;
+    (void) stat(at("keep/index/link"), &b);
+    ok(a.st_ino != b.st_ino, "%s: replaces it", mode);
+}
+
+
+static void
+test_adopt(reg_store_t *s)
+{
+    spit(at("ad/from"), "new");
+    spit(at("ad/to/data"), "old and longer");
+
+    is_num(s->driver->adopt(s, "ad/from", "ad/to/data", NULL), REG_OK,
+           "adopt");
+    is(slurp(at("ad/to/data")), "new", "replaces");
+    ok(!is_there(at("ad/from")), "%s: and moves", mode);
+    is_num(s->driver->adopt(s, "ad/from", "ad/to/data", NULL), REG_ABSENT,
+           "adopt of nothing");
+    is_num(s->driver->adopt(s, "ad/none/from", "ad/to/data", NULL),
+           REG_ABSENT, "nor from nowhere");
+    is(slurp(at("ad/to/data")), "new", "changes nothing");
+}
+
+
+/* F22 */
+
+static void
+test_short(reg_store_t *s)
+{
+    reg_digest_t  d, got;
+    char         *big;
+    reg_str_t     text;
+
+    big = noise(200000, 4);
+    text.data = big;
+    text.len = 200000;
+
+    (void) reg_digest_parse(&d, reg_str(D1), NULL);
+
+    fault_short = 1;
+
+    is_num(reg_link_write(s, "short/link", &d, NULL), REG_OK,
+           "F22 a link by short writes");
+    is_num(reg_link_write(s, "short/link", &d, NULL), REG_OK,
+           "F22 found equal by short reads");
+    is_num(reg_link_read(s, "short/link", &got, NULL), REG_OK,
+           "F22 and read by them");
+    ok(reg_digest_eq(&d, &got), "%s: F22 right", mode);
+    is_num(s->driver->write(s, "short/big", text, 1, NULL), REG_OK,
+           "F22 a large file");
+
+    fault_short = 0;
+
+    is_str(slurp(at("short/big")), text, "F22 the large file");
+    is(slurp(at("short/link")), D1, "F22 the link");
+
+    free(big);
+}
+
+
+static void *
+race_writer(void *ctx)
+{
+    int       i;
+    char      path[64];
+    reg_rc_t  rc;
+    intptr_t  me, failed;
+
+    me = (intptr_t) ctx;
+    failed = 0;
+
+    for (i = 0; i < 60; i++) {
+        (void) snprintf(path, sizeof(path), "race/a/b/c/%d", (int) me);
+
+        rc = race_store->driver->write(race_store, path, reg_str("x"), i % 2,
+                                       NULL);
+        failed += (rc != REG_OK);
+        rc = race_store->driver->remove(race_store, path, "race", NULL);
+        failed += (rc != REG_OK);
+    }
+
+    return (void *) failed;
+}
+
+
+/* Writers make the directories that others find empty and remove. */
+
+static void
+test_races(reg_store_t *s)
+{
+    void      *rc;
+    intptr_t   i, failed;
+    pthread_t  threads[4];
+
+    race_store = s;
+    failed = 0;
+    make_dirs(at("race"));
+
+    for (i = 0; i < 4; i++) {
+        (void) pthread_create(&threads[i], NULL, race_writer, (void *) i);
+    }
+
+    for (i = 0; i < 4; i++) {
+        (void) pthread_join(threads[i], &rc);
+        failed += (intptr_t) rc;
+    }
+
+    is_num(failed, 0, "writes and removals of shared parents");
+    ok(!is_there(at("race/a")), "%s: nothing is left of them", mode);
+}

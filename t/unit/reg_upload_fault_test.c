@@ -1,0 +1,421 @@
+
+#define _FILE_OFFSET_BITS  64
+
+#include "reg_test_fault.h"
+#include "reg_test_upload.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+
+
+static void test_repair(void);
+static void test_short(void);
+static void test_late_opener(void);
+static void test_faults(void);
+static void test_sync_fails(void);
+static void test_killed(void);
+static void test_together(void);
+
+
+int
+main(void)
+{
+    (void) umask(0);
+
+    root_make();
+    s = store_open();
+
+    test_repair();
+    test_short();
+    test_late_opener();
+    test_together();
+
+    /* the calls below are counted as openat() */
+
+    reg_fs_plain(s);
+
+    test_faults();
+    test_sync_fails();
+    test_killed();
+
+    reg_store_close(s);
+
+    return done_testing();
+}
+
+
+/* F38, F39: the same digest pushed again repairs what is damaged. */
+
+static void
+test_repair(void)
+{
+    reg_path_t    path;
+    reg_digest_t  d;
+
+    (void) push_blob(s, NAME, REG_SHA256, reg_str("precious"), &d);
+    reg_layout_blob(&path, &d);
+
+    spit(at("%s", path.s), "precioux");
+    (void) push_blob(s, NAME, REG_SHA256, reg_str("precious"), NULL);
+    ok(blob_is(&d, reg_str("precious")), "F38 a byte flipped");
+
+    spit(at("%s", path.s), "");
+    ok(reg_blob_exists(s, reg_str(NAME), &d, NULL) == 0,
+       "F39 an empty blob is none");
+    (void) push_blob(s, NAME, REG_SHA256, reg_str("precious"), NULL);
+    ok(blob_is(&d, reg_str("precious")), "F39 until it is pushed again");
+
+    (void) unlink(at("%s", path.s));
+    (void) push_blob(s, NAME, REG_SHA256, reg_str("precious"), NULL);
+    ok(blob_is(&d, reg_str("precious")), "F39 missing altogether");
+}
+
+
+/* F22 */
+
+static void
+test_short(void)
+{
+    char          *data;
+    reg_digest_t   d;
+    reg_upload_t  *u;
+
+    data = noise(150000, 12);
+    d = digest_of(REG_SHA512, part(data, 0, 150000));
+
+    fault_short = 1;
+    begin(REG_SHA256);
+    u = resume();
+    (void) upload_add(u, part(data, 0, 30000));
+    (void) reg_upload_save(u, NULL);
+    reg_upload_close(u);
+    u = resume();
+    (void) upload_add(u, part(data, 30000, 100000));
+    (void) reg_upload_save(u, NULL);
+    reg_upload_close(u);
+    u = resume();
+    (void) upload_add(u, part(data, 100000, 150000));
+    is_num(reg_upload_commit(u, &d, NULL), REG_OK,
+           "F22 short reads and writes, and signals");
+    reg_upload_close(u);
+    fault_short = 0;
+
+    ok(blob_is(&d, part(data, 0, 150000)), "F22 the blob is right");
+
+    free(data);
+}
+
+
+/* Who opens data just before it becomes a blob must not write to that. */
+
+static void
+test_late_opener(void)
+{
+    int            dir, fd;
+    uint64_t       size;
+    reg_path_t     path;
+    reg_digest_t   d;
+    reg_upload_t  *u;
+
+    begin(REG_SHA256);
+    u = resume();
+    (void) upload_add(u, reg_str("late"));
+    d = digest_of(REG_SHA256, reg_str("late"));
+
+    reg_layout_upload(&path, reg_str(NAME), reg_str_of(id), "");
+    ok(reg_fs_upload_open(reg_fs_of(s), path.s, &dir, &fd, &size, NULL)
+       == REG_UPLOAD_BUSY, "held by the first");
+
+    (void) reg_upload_commit(u, &d, NULL);
+    reg_upload_close(u);
+    ok(reg_fs_upload_open(reg_fs_of(s), path.s, &dir, &fd, &size, NULL)
+       == REG_ABSENT, "and gone with it");
+
+    /* the inode behind the name is another one by the time of the lock */
+
+    begin(REG_SHA256);
+    u = resume();
+    reg_layout_upload(&path, reg_str(NAME), reg_str_of(id), "/data");
+    (void) rename(at("%s", path.s), at("elsewhere"));
+    spit(at("%s", path.s), "other");
+    (void) upload_add(u, reg_str("late"));
+    is_num(reg_upload_commit(u, &d, NULL), REG_UPLOAD_UNKNOWN,
+           "data that is not the one that was locked");
+    reg_upload_close(u);
+}
+
+
+/* One push in three steps; 0 when all of it worked. */
+
+static reg_rc_t
+push_steps(const char *data, size_t len, const reg_digest_t *d)
+{
+    reg_rc_t       rc;
+    reg_upload_t  *u;
+
+    rc = reg_upload_create(s, reg_str("faults/app"), REG_SHA256, 1, id, NULL);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    rc = reg_upload_open(&u, s, reg_str("faults/app"), reg_str_of(id), NULL);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    rc = upload_add(u, part(data, 0, len / 2));
+
+    if (rc == REG_OK) {
+        rc = reg_upload_save(u, NULL);
+    }
+
+    if (rc == REG_OK) {
+        rc = upload_add(u, part(data, len / 2, len));
+    }
+
+    if (rc == REG_OK) {
+        rc = reg_upload_commit(u, d, NULL);
+    }
+
+    reg_upload_close(u);
+
+    return rc;
+}
+
+
+/* F14, F19, F20: whatever fails, nothing half done is taken for whole. */
+
+static void
+test_faults(void)
+{
+    int           large, failed, bad;
+    char         *data;
+    long          n;
+    size_t        len;
+    reg_rc_t      rc;
+    reg_digest_t  d;
+
+    static const int  errors[] = { ENOSPC, EIO, EROFS, EDQUOT };
+
+    for (large = 0; large < 2; large++) {
+        len = large ? 200000 : 2000;
+        failed = 0;
+        bad = 0;
+
+        for (n = 1; n < 300; n++) {
+            data = noise(len, (unsigned) (1000 * large + n));
+            d = digest_of(REG_SHA256, part(data, 0, len));
+
+            (void) nftw(at(REPOS "faults"), root_remove_one, 32,
+                        FTW_DEPTH|FTW_PHYS);
+
+            fault_arm(n, errors[n % 4]);
+            rc = push_steps(data, len, &d);
+
+            if (!fault_disarm()) {
+                free(data);
+                break;
+            }
+
+            failed++;
+
+            /* a failed removal of leftovers is no failure of the push */
+
+            if (rc == REG_OK) {
+                bad += !blob_is(&d, part(data, 0, len));
+
+            } else if (reg_blob_exists(s, reg_str("faults/app"), &d, NULL)
+                       == 1)
+            {
+                /* it may be there, but then it must be whole */
+
+                bad += !blob_is(&d, part(data, 0, len));
+            }
+
+            bad += (push_steps(data, len, &d) != REG_OK);
+            bad += (reg_blob_exists(s, reg_str("faults/app"), &d, NULL) != 1);
+
+            free(data);
+        }
+
+        ok(failed > 15, "F14 %d calls failed in turn", failed);
+        is_num(bad, 0, "F14 none of them did harm");
+    }
+}
+
+
+/* F17: a failed fsync ends the session. */
+
+static void
+test_sync_fails(void)
+{
+    int            bad, n;
+    char          *data;
+    reg_rc_t       rc;
+    reg_digest_t   d;
+    reg_upload_t  *u;
+
+    data = noise(200000, 13);
+    d = digest_of(REG_SHA256, part(data, 0, 200000));
+
+    begin(REG_SHA256);
+    u = resume();
+    (void) upload_add(u, part(data, 0, 100000));
+    fault_only = FAULT_SYNC;
+    fault_arm(1, EIO);
+    is_num(reg_upload_save(u, NULL), REG_STORAGE, "F17 a save fails");
+    (void) fault_disarm();
+    ok(reg_upload_save(u, NULL) != REG_OK
+       && upload_add(u, part(data, 0, 1)) != REG_OK
+       && reg_upload_commit(u, &d, NULL) != REG_OK,
+       "F17 and nothing works after it");
+    reg_upload_close(u);
+    is_num(status(), -1, "F17 the session is given up");
+
+    bad = 0;
+
+    for (n = 1; n < 20; n++) {
+        begin(REG_SHA256);
+        u = resume();
+        (void) upload_add(u, part(data, 0, 200000));
+
+        (void) reg_blob_delete(s, reg_str(NAME), &d, NULL);
+
+        fault_arm(n, EIO);
+        rc = reg_upload_commit(u, &d, NULL);
+
+        if (!fault_disarm()) {
+            reg_upload_close(u);
+            break;
+        }
+
+        reg_upload_close(u);
+
+        bad += (rc != REG_STORAGE);
+        bad += (status() != -1);
+        bad += (reg_blob_exists(s, reg_str(NAME), &d, NULL) == 1);
+    }
+
+    fault_only = 0;
+
+    ok(n >= 5, "F17 %d syncs of a commit failed in turn", n - 1);
+    is_num(bad, 0, "F17 session and link were gone each time");
+
+    free(data);
+}
+
+
+/* F01: killed at each call; the blob is there whole, or not at all. */
+
+static void
+test_killed(void)
+{
+    int           bad, status_, large;
+    char         *data;
+    long          n;
+    pid_t         pid;
+    size_t        len;
+    reg_digest_t  d;
+
+    for (large = 0; large < 2; large++) {
+        len = large ? 200000 : 2000;
+        bad = 0;
+
+        for (n = 1; n < 300; n++) {
+            data = noise(len, (unsigned) (5000 + 1000 * large + n));
+            d = digest_of(REG_SHA256, part(data, 0, len));
+
+            (void) nftw(at(REPOS "faults"), root_remove_one, 32,
+                        FTW_DEPTH|FTW_PHYS);
+
+            pid = fork();
+
+            if (pid == 0) {
+                fault_arm(n, FAULT_KILL);
+                _exit(push_steps(data, len, &d) == REG_OK ? 0 : 1);
+            }
+
+            (void) waitpid(pid, &status_, 0);
+
+            if (!WIFEXITED(status_) || WEXITSTATUS(status_) == 1) {
+                bad++;
+            }
+
+            if (reg_blob_exists(s, reg_str("faults/app"), &d, NULL) == 1) {
+                bad += !blob_is(&d, part(data, 0, len));
+
+            } else if (WEXITSTATUS(status_) == 0) {
+                bad++;
+            }
+
+            bad += (push_steps(data, len, &d) != REG_OK);
+            bad += !blob_is(&d, part(data, 0, len));
+
+            free(data);
+
+            if (WIFEXITED(status_) && WEXITSTATUS(status_) == 0) {
+                break;
+            }
+        }
+
+        ok(n > 15, "F01 killed at each of %ld calls", n - 1);
+        is_num(bad, 0, "F01 without harm");
+    }
+}
+
+
+static void *
+together(void *ctx)
+{
+    char       name[32];
+    intptr_t   i, failed;
+    reg_str_t  data;
+
+    failed = 0;
+    data.data = ctx;
+    data.len = 100000;
+
+    for (i = 0; i < 3; i++) {
+        (void) snprintf(name, sizeof(name), "together/%d", (int) i % 2);
+        failed += (push_blob(s, name, REG_SHA256, data, NULL) != REG_OK);
+    }
+
+    return (void *) failed;
+}
+
+
+/* F43 */
+
+static void
+test_together(void)
+{
+    int            i;
+    void          *rc;
+    char          *data;
+    intptr_t       failed;
+    pthread_t      threads[20];
+    reg_digest_t   d;
+
+    data = noise(100000, 14);
+    d = digest_of(REG_SHA256, part(data, 0, 100000));
+    failed = 0;
+
+    for (i = 0; i < 20; i++) {
+        (void) pthread_create(&threads[i], NULL, together, data);
+    }
+
+    for (i = 0; i < 20; i++) {
+        (void) pthread_join(threads[i], &rc);
+        failed += (intptr_t) rc;
+    }
+
+    is_num(failed, 0, "F43 twenty threads push one blob to two repositories");
+    ok(blob_is(&d, part(data, 0, 100000)), "F43 the blob is whole");
+    ok(reg_blob_exists(s, reg_str("together/0"), &d, NULL) == 1
+       && reg_blob_exists(s, reg_str("together/1"), &d, NULL) == 1,
+       "F43 and linked in both");
+
+    free(data);
+}
