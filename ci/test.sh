@@ -132,7 +132,9 @@ module_state=unknown
 built()
 {
     if [ $module_state = unknown ]; then
-        if step 'module for this nginx' sh ci/module.sh; then
+        if step 'module for this nginx, warnings are errors' \
+                sh ci/module.sh
+        then
             module_state=yes
 
         else
@@ -144,11 +146,22 @@ built()
 }
 
 
+# The module's own compiler is one of the two in most cases.
 build_stage()
 {
     built || true
 
-    for compiler in gcc clang; do
+    if "${CC:-cc}" --version | grep -q 'Free Software Foundation'; then
+        others=clang
+
+    elif "${CC:-cc}" --version | grep -q clang; then
+        others=gcc
+
+    else
+        others='gcc clang'
+    fi
+
+    for compiler in $others; do
         CC=$compiler step "module by $compiler, warnings are errors" \
             sh ci/module.sh "$build/by-$compiler/ngx_http_registry_module.so" \
             || true

@@ -24,6 +24,7 @@ in_front();
 one_process();
 reload_keeps();
 threads();
+event_methods();
 unprivileged();
 
 done_testing();
@@ -123,7 +124,8 @@ sub refusals {
         location => 'registry_thread_pool nowhere;');
     is_refused('a thread pool without a name', $arguments,
         location => 'registry_thread_pool;');
-    is_refused('a thread pool twice', $duplicate, main => 'thread_pool a threads=1;',
+    is_refused('a thread pool twice', $duplicate,
+        main => 'thread_pool a threads=1;',
         location => 'registry_thread_pool a; registry_thread_pool a;');
 
     is_refused('an origin without a name', $arguments,
@@ -449,5 +451,18 @@ sub unprivileged {
         like($t->log_text, qr/\[crit\].*(?:denied|\(13)/i,
             'and the log says why');
         $t->finish(audit => 0);
+    }
+}
+
+
+# Threads cannot wake up an event loop of select or poll: refused, unless this
+# nginx does not have the method anyway.
+
+sub event_methods {
+    for my $method (qw(select poll)) {
+        my ($rc, $text) = check(events => "use $method;");
+
+        ok($rc > 0 && $text =~ /needs thread pools|invalid event type/,
+            "refused: events with use $method") || diag $text;
     }
 }

@@ -310,7 +310,8 @@ sub odd_but_right {
 
     # A config that is sha512, as its descriptor says.
 
-    my $long = $t->push_blob('odd', 'long config', digest => sha512('long config'));
+    my $long = $t->push_blob('odd', 'long config',
+        digest => sha512('long config'));
     my $data = manifest({ mediaType => OCI_CONFIG, digest => $long,
         size => 11 }, []);
     is_status($t->push_manifest('odd', 'long', $data), 201,

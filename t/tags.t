@@ -329,11 +329,11 @@ sub repository_comes_and_goes {
     my $bad = 0;
 
     for (1 .. 10) {
-        $bad++ if $two->get('/v2/brief/tags/list')->status != 404;
-        $t->push_image('brief', 'x', image => $image);
-        $bad++ if $two->get('/v2/brief/tags/list')->status != 200;
-        $bad++ if $one->get('/v2/brief/tags/list')->status != 200;
-        $bad++ if $one->delete('/v2/brief/_nginx/repository/content')
+        $bad++ if $two->get('/v2/fleeting/tags/list')->status != 404;
+        $t->push_image('fleeting', 'x', image => $image);
+        $bad++ if $two->get('/v2/fleeting/tags/list')->status != 200;
+        $bad++ if $one->get('/v2/fleeting/tags/list')->status != 200;
+        $bad++ if $one->delete('/v2/fleeting/_nginx/repository/content')
             ->status != 202;
         ($one, $two) = ($two, $one);
     }

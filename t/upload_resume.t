@@ -377,7 +377,8 @@ sub damaged {
         my $r = $t->get($l);
         if ($r->status == 204) {
             my ($end) = $r->header('Range') =~ /\A0-(\d+)\z/;
-            cmp_ok($end, '<', $half, "F12 $what: not beyond what was acknowledged");
+            cmp_ok($end, '<', $half,
+                "F12 $what: not beyond what was acknowledged");
 
             for my $at ($end ? $end + 1 : (0, 1)) {
                 $r = $t->patch($l, body => substr($bytes, $at), headers => {

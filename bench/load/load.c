@@ -2,8 +2,10 @@
 #include "load.h"
 #include "util.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +26,7 @@ struct load_probe_s {
 
 
 static void *load_worker(void *data);
-static void load_first(meter_t *m, int policy, int priority);
+static void load_first(meter_t *m);
 static void *load_probe(void *data);
 
 
@@ -195,13 +197,14 @@ load_probe_start(const load_opt_t *opt)
 
     /*
      * Neither the server's main threads, which are its event loops, nor the
-     * probe must wait for a processor that the load or somebody else uses;
-     * where this is not allowed, the scheduler's delays count too.
+     * probe must wait for a processor that the load or somebody else uses, nor
+     * the main threads for a lock of a thread that waits for one.  Where this
+     * is not allowed, the scheduler's delays count too.
      */
 
     if (opt->pid) {
         meter_start(&p->server, opt->pid);
-        load_first(&p->server, SCHED_FIFO, 1);
+        load_first(&p->server);
     }
 
     if (pthread_create(&p->thread, NULL, load_probe, p) != 0) {
@@ -213,16 +216,36 @@ load_probe_start(const load_opt_t *opt)
 
 
 static void
-load_first(meter_t *m, int policy, int priority)
+load_first(meter_t *m)
 {
-    size_t              i;
-    struct sched_param  param;
+    DIR                 *dir;
+    char                 path[64];
+    pid_t                tid;
+    size_t               i;
+    struct dirent       *e;
+    struct sched_param   param;
 
     memset(&param, 0, sizeof(param));
-    param.sched_priority = priority;
 
     for (i = 0; i < m->npids; i++) {
-        (void) sched_setscheduler(m->pids[i], policy, &param);
+        snprintf(path, sizeof(path), "/proc/%d/task", (int) m->pids[i]);
+
+        dir = opendir(path);
+
+        if (dir == NULL) {
+            die("server process %d is gone", (int) m->pids[i]);
+        }
+
+        while ((e = readdir(dir)) != NULL) {
+            tid = (pid_t) atoi(e->d_name);
+
+            if (tid > 0) {
+                param.sched_priority = (tid == m->pids[i]) ? 2 : 1;
+                (void) sched_setscheduler(tid, SCHED_FIFO, &param);
+            }
+        }
+
+        closedir(dir);
     }
 }
 
@@ -236,7 +259,7 @@ load_probe(void *data)
     struct sched_param  param;
 
     memset(&param, 0, sizeof(param));
-    param.sched_priority = 2;
+    param.sched_priority = 3;
     (void) pthread_setschedparam(pthread_self(), SCHED_FIFO, &param);
 
     while (!p->stop) {
@@ -259,8 +282,6 @@ load_probe_stop(load_probe_t *p, samples_t *s)
 {
     p->stop = 1;
     pthread_join(p->thread, NULL);
-
-    load_first(&p->server, SCHED_OTHER, 0);
 
     *s = p->samples;
 

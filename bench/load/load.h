@@ -91,7 +91,8 @@ void load_measure(load_t *l, load_op_pt op);
 
 /*
  * A probe sends GET /v2/ once a millisecond on a connection of its own: how
- * long it waits is how long the server's event loop was held.
+ * long it waits is how long the server's event loop was held.  The server's
+ * threads become real-time threads and remain so.
  */
 typedef struct load_probe_s  load_probe_t;
 

@@ -27,6 +27,7 @@ static char *ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent,
 static char *ngx_http_registry_merge_core(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf);
 static ngx_int_t ngx_http_registry_init(ngx_conf_t *cf);
+static ngx_int_t ngx_http_registry_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_registry_init_process(ngx_cycle_t *cycle);
 static void ngx_http_registry_exit_process(ngx_cycle_t *cycle);
 static void ngx_http_registry_check_root(ngx_cycle_t *cycle,
@@ -136,7 +137,7 @@ ngx_module_t  ngx_http_registry_module = {
     ngx_http_registry_commands,            /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_registry_init_module,         /* init module */
     ngx_http_registry_init_process,        /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -295,6 +296,40 @@ ngx_http_registry_init(ngx_conf_t *cf)
     *h = ngx_http_registry_cors_handler;
 
     ngx_http_registry_errors_init();
+
+    return NGX_OK;
+}
+
+
+/*
+ * Threads wake the event loop up by a notification, which select and poll do
+ * not have: workers would die at start.
+ */
+
+static ngx_int_t
+ngx_http_registry_init_module(ngx_cycle_t *cycle)
+{
+    ngx_event_conf_t               *ecf;
+    ngx_http_registry_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_registry_module);
+
+    if (rmcf == NULL || rmcf->roots.nelts == 0) {
+        return NGX_OK;
+    }
+
+    ecf = ngx_event_get_conf(cycle->conf_ctx, ngx_event_core_module);
+
+    if (ngx_strcmp(ecf->name, "select") == 0
+        || ngx_strcmp(ecf->name, "poll") == 0)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "\"registry\" needs thread pools, which \"use %s\" in "
+                      "the \"events\" block cannot serve; remove it",
+                      ecf->name);
+        return NGX_ERROR;
+    }
 
     return NGX_OK;
 }

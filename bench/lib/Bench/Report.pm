@@ -75,6 +75,8 @@ sub head {
     print  "CPU is the servers', all their processes together; wall clock "
            . "figures suffer\nfrom whatever else the machine does\n";
 
+    print "warning: the machine is busy; throughput and latencies mean little\n"
+        if ($m->{load} // 0) > 1;
     print "warning: $m->{congestion} makes bulk transfers look dearer than "
           . "they are\n"
         if ($m->{congestion} // '') =~ /bbr/;

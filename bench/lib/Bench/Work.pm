@@ -130,7 +130,7 @@ sub table {
         server => { workers => 1 }, store => 'new',
         loads => [['slow-uploads', '', 'uploads', {
             connections => 500, size => '8k', pieces => $d->{pieces},
-            interval => 0.25, probe => '' }]],
+            interval => 0.25 }]],
     };
 
     push @w, lists($d, 0), lists($d, 1), holds($d);
@@ -221,6 +221,9 @@ sub holds {
             ['hold-push-image', 'pushes of small images', 'push-image', {
                 repo => 'img', connections => 8, count => $d->{images},
                 probe => '' }],
+            ['hold-uploads', '500 slow uploads', 'uploads', {
+                connections => 500, size => '8k', pieces => $d->{pieces},
+                interval => 0.25, probe => '' }],
         ],
     };
 }

@@ -132,7 +132,9 @@ sub _blob {
     $self->{size}{"$alg:$hex"} = $size;
     return if $size > $self->{o}{hash_max};
 
-    my $got = eval { Digest::SHA->new($alg)->addfile("$dir/data", 'b')->hexdigest };
+    my $got = eval {
+        Digest::SHA->new($alg)->addfile("$dir/data", 'b')->hexdigest
+    };
     $self->_say("$dir/data", 'does not hash to its name')
         if !defined $got || $got ne $hex;
 }

@@ -358,7 +358,8 @@ sub reload {
         my @now = $self->workers;
         return !grep({ $old{$_} } @now) && $self->_count_ok;
     });
-    die "no new workers after a reload\n" . Test::Registry::Log::tail($self->log_text, 20)
+    die "no new workers after a reload\n"
+        . Test::Registry::Log::tail($self->log_text, 20)
         if !$done;
     $self->_expect_workers;
 }
@@ -525,7 +526,8 @@ sub finish {
 
     if (!$tb->is_passing && !$self->{shown}++) {
         $tb->diag("end of $self->{dir}/error.log:\n"
-            . Test::Registry::Log::tail($self->log_text, $ENV{TEST_NGINX_TAIL} || 25));
+            . Test::Registry::Log::tail($self->log_text,
+                $ENV{TEST_NGINX_TAIL} || 25));
         $tb->diag('TEST_NGINX_LEAVE=1 keeps that directory')
             if !$ENV{TEST_NGINX_LEAVE};
     }
