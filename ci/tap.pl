@@ -9,11 +9,14 @@
 # argument with blanks is a program with its arguments.  Closes with prove's
 # own lines.  To the tally file it appends "passed failed skipped", where a
 # program that dies, exits non-zero or keeps no plan counts as a failure even
-# if all of its tests passed.  In CI (CI set and not empty) a skipped test is
-# a failure: every suite must really have run.  The one exception is a suite
-# that its source refuses to hand out ("refused by ..."), which no run here can
-# mend; it stays in the score as skipped.  --reports names the folder
-# that sanitizers write to; each file that is found there is a failure.
+# if all of its tests passed.  Each reason to skip is told, with the count.  A
+# program that skips itself whole is a failure in CI (CI set and not empty):
+# every suite must really have run there.  The one exception is a suite that
+# its source refuses to hand out ("refused by ..."), which no run here can mend;
+# it stays in the score as skipped.  Single tests skip through the helper of
+# t/lib, which fails in CI too, or because they mean nothing for this nginx.
+# --reports names the folder that sanitizers write to; each file that is found
+# there is a failure.
 
 use strict;
 use warnings;

@@ -28,6 +28,7 @@
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -202,6 +203,40 @@ pwrite(int fd, const void *data, size_t len, off_t offset)
 {
     return (fault(FAULT_WRITE) || fault_cut(&len))
            ? -1 : syscall(SYS_pwrite64, fd, data, len, offset);
+}
+
+
+ssize_t
+pwritev(int fd, const struct iovec *iov, int n, off_t offset)
+{
+    int           i;
+    size_t        len, left;
+    struct iovec  some[64];
+
+    len = 0;
+
+    for (i = 0; i < n && i < 64; i++) {
+        some[i] = iov[i];
+        len += iov[i].iov_len;
+    }
+
+    n = i;
+
+    if (fault(FAULT_WRITE) || fault_cut(&len)) {
+        return -1;
+    }
+
+    left = len;
+
+    for (i = 0; i < n; i++) {
+        if (some[i].iov_len > left) {
+            some[i].iov_len = left;
+        }
+
+        left -= some[i].iov_len;
+    }
+
+    return syscall(SYS_pwritev, fd, some, n, offset, 0);
 }
 
 

@@ -18,6 +18,7 @@
 #include "reg_store.h"
 
 #include <stdatomic.h>
+#include <sys/uio.h>
 
 
 #define REG_FS_DIR_MODE    0755
@@ -153,6 +154,9 @@ void reg_fs_learn(reg_fs_t *fs, uint64_t key);
 /* Whole buffers, whatever signals and short counts come between. */
 int reg_fs_write(int fd, const void *data, size_t len);
 int reg_fs_pwrite(int fd, const void *data, size_t len, uint64_t offset);
+
+/* The same from n pieces, together below 2 GiB; iov is used up. */
+int reg_fs_pwritev(int fd, struct iovec *iov, int n, uint64_t offset);
 
 /* The bytes read, fewer than len only at the end of the file; or -1. */
 ssize_t reg_fs_pread(int fd, void *data, size_t len, uint64_t offset);

@@ -102,6 +102,43 @@ reg_fs_pwrite(int fd, const void *data, size_t len, uint64_t offset)
 }
 
 
+int
+reg_fs_pwritev(int fd, struct iovec *iov, int n, uint64_t offset)
+{
+    int      tries;
+    ssize_t  done;
+
+    tries = 0;
+
+    while (n > 0) {
+        done = pwritev(fd, iov, n, (off_t) offset);
+
+        if (done == -1) {
+            if (reg_fs_again(&tries)) {
+                continue;
+            }
+
+            return -1;
+        }
+
+        offset += (uint64_t) done;
+
+        while (n > 0 && (size_t) done >= iov->iov_len) {
+            done -= (ssize_t) iov->iov_len;
+            iov++;
+            n--;
+        }
+
+        if (n > 0) {
+            iov->iov_base = (char *) iov->iov_base + done;
+            iov->iov_len -= (size_t) done;
+        }
+    }
+
+    return 0;
+}
+
+
 ssize_t
 reg_fs_pread(int fd, void *data, size_t len, uint64_t offset)
 {

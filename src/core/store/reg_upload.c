@@ -16,6 +16,12 @@
 
 #define REG_UPLOAD_STARTED  sizeof("2026-11-20T21:04:05Z")
 
+/* pieces written at once: bodies in chunks come as many small ones */
+#define REG_UPLOAD_PIECES     64
+
+/* bytes after which the disk is set to work, while more of them arrive */
+#define REG_UPLOAD_WRITEBACK  (8 * 1024 * 1024)
+
 
 static reg_rc_t reg_upload_make(reg_fs_t *fs, int dir, const char *name,
     reg_str_t data, const char *path, reg_error_t *e);
@@ -26,8 +32,8 @@ static reg_rc_t reg_upload_verify(reg_upload_t *u, uint64_t size,
 static reg_rc_t reg_upload_keep(reg_upload_t *u, const char *data,
     size_t len, reg_error_t *e);
 static reg_rc_t reg_upload_spill(reg_upload_t *u, reg_error_t *e);
-static reg_rc_t reg_upload_write(reg_upload_t *u, const char *data,
-    size_t len, reg_error_t *e);
+static reg_rc_t reg_upload_write(reg_upload_t *u, const struct iovec *iov,
+    int n, reg_error_t *e);
 
 
 reg_rc_t
@@ -209,6 +215,7 @@ reg_upload_load(reg_upload_t *u, uint64_t size, reg_error_t *e)
     u->offset = u->hash.length;
     u->large = (u->offset > REG_UPLOAD_SMALL);
     u->written = u->offset;
+    u->begun = u->offset;
     u->saved = u->offset;
     u->promise = u->hash;
 
@@ -348,25 +355,23 @@ reg_upload_append(reg_upload_t *u, const struct iovec *iov, int n,
         return reg_error_set(e, REG_INTERNAL, NULL);
     }
 
-    for (i = 0; i < n; i++) {
+    rc = REG_OK;
 
-        if (!u->large && u->offset + iov[i].iov_len <= REG_UPLOAD_SMALL) {
-            rc = reg_upload_keep(u, iov[i].iov_base, iov[i].iov_len, e);
+    for (i = 0; i < n && !u->large && rc == REG_OK; i++) {
 
-        } else {
-            rc = u->large ? REG_OK : reg_upload_spill(u, e);
-
-            if (rc == REG_OK) {
-                rc = reg_upload_write(u, iov[i].iov_base, iov[i].iov_len, e);
-            }
+        if (u->offset + iov[i].iov_len > REG_UPLOAD_SMALL) {
+            rc = reg_upload_spill(u, e);
+            break;
         }
 
-        if (rc != REG_OK) {
-            return reg_upload_fail(u, rc);
-        }
+        rc = reg_upload_keep(u, iov[i].iov_base, iov[i].iov_len, e);
     }
 
-    return REG_OK;
+    if (rc == REG_OK) {
+        rc = reg_upload_write(u, iov + i, n - i, e);
+    }
+
+    return (rc == REG_OK) ? REG_OK : reg_upload_fail(u, rc);
 }
 
 
@@ -444,25 +449,67 @@ reg_upload_spill(reg_upload_t *u, reg_error_t *e)
 }
 
 
+/*
+ * Writes and hashes piece by piece, so that what is hashed is in the cache
+ * still, and small pieces together.
+ */
+
 static reg_rc_t
-reg_upload_write(reg_upload_t *u, const char *data, size_t len,
+reg_upload_write(reg_upload_t *u, const struct iovec *iov, int n,
     reg_error_t *e)
 {
-    size_t  n;
+    int           i, k, m;
+    size_t        size, used;
+    struct iovec  piece[REG_UPLOAD_PIECES], left[REG_UPLOAD_PIECES];
 
-    while (len > 0) {
-        n = (len < REG_UPLOAD_PIECE) ? len : REG_UPLOAD_PIECE;
+    i = 0;
+    used = 0;
 
-        if (reg_fs_pwrite(u->fd, data, n, u->offset) == -1) {
-            return reg_error_sys(e, errno, "pwrite", u->path.s);
+    while (i < n) {
+        size = 0;
+
+        for (k = 0; i < n && k < REG_UPLOAD_PIECES; k++) {
+            piece[k].iov_base = (char *) iov[i].iov_base + used;
+            piece[k].iov_len = iov[i].iov_len - used;
+
+            if (piece[k].iov_len > REG_UPLOAD_PIECE - size) {
+                piece[k].iov_len = REG_UPLOAD_PIECE - size;
+                used += piece[k].iov_len;
+                size = REG_UPLOAD_PIECE;
+                k++;
+                break;
+            }
+
+            size += piece[k].iov_len;
+            used = 0;
+            i++;
         }
 
-        reg_hash_update(&u->hash, data, n);
+        memcpy(left, piece, k * sizeof(struct iovec));
 
-        data += n;
-        len -= n;
-        u->offset += n;
+        if (reg_fs_pwritev(u->fd, left, k, u->offset) == -1) {
+            return reg_error_sys(e, errno, "pwritev", u->path.s);
+        }
+
+        for (m = 0; m < k; m++) {
+            reg_hash_update(&u->hash, piece[m].iov_base, piece[m].iov_len);
+        }
+
+        u->offset += size;
         u->written = u->offset;
+    }
+
+    /*
+     * The closing sync would else find all of a large blob still in memory.
+     * This neither waits nor takes the place of the sync, which will tell if
+     * something went wrong.
+     */
+
+    if (u->written - u->begun >= REG_UPLOAD_WRITEBACK) {
+        (void) sync_file_range(u->fd, (off64_t) u->begun,
+                               (off64_t) (u->written - u->begun),
+                               SYNC_FILE_RANGE_WRITE);
+        u->begun = u->written;
     }
 
     return REG_OK;

@@ -21,6 +21,7 @@ struct reg_upload_s {
 
     uint64_t         offset;          /* bytes received */
     uint64_t         written;         /* of these in the file */
+    uint64_t         begun;           /* of these on their way to the disk */
     uint64_t         saved;           /* of these promised */
     reg_hash_t       hash;            /* at offset */
     reg_hash_t       promise;         /* at saved */
