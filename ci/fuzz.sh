@@ -3,7 +3,7 @@
 #
 #     fuzz.sh SECONDS [NAME...]      or: make fuzz TIME=SECONDS
 #
-# New inputs gather in build/fuzz/work/<name>; those that crash in
+# New inputs gather in build/fuzz/found/<name>; those that crash in
 # build/fuzz/crash, and are worth a place in t/fuzz/corpus/<name> once mended.
 
 set -eu
@@ -25,7 +25,7 @@ make -s -C "$top" BUILD="$build" -j "$jobs" fuzz-programs
 rc=0
 
 for name in "$@"; do
-    work=$build/fuzz/work/$name
+    work=$build/fuzz/found/$name
     corpus=$top/t/fuzz/corpus/$name
     dict=$top/t/fuzz/$name.dict
 
