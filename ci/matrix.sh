@@ -127,6 +127,10 @@ bootstrap()
 }
 
 
+if [ -z "$tests" ] && [ $prepare = no ]; then
+    sh "$top/ci/tools.sh" registry || true
+fi
+
 rc=0
 
 for suite in "$@"; do
@@ -145,6 +149,12 @@ for suite in "$@"; do
     fi
 
     [ $prepare = no ] || continue
+
+    # one build of the newest distribution serves all suites
+    if program=$(PATH=$build/tools/bin:$PATH command -v registry); then
+        mkdir -p "$build/matrix-out/$suite/tools/bin"
+        cp -L "$program" "$build/matrix-out/$suite/tools/bin/registry"
+    fi
 
     version=$(in_suite "$suite" nginx -v 2>&1 | sed 's|.*nginx/||')
     say "$suite: nginx $version"

@@ -61,9 +61,16 @@ sub scenario {
     buildah_ok("$l: push again", 'push', @v, "base-$l", "docker://$repo:1");
     $reg->nothing_sent("$l: nothing was sent again");
 
-    $reg->mark;
-    buildah_ok("$l: push to another repository", 'push', @v, "base-$l",
-        "docker://$second:1");
+    # the cache of locations may have missed it, as in client_skopeo.t
+    my $failed = 0;
+
+    for my $name (qw(second third fourth)) {
+        $reg->mark;
+        $failed++ if buildah('push', @v, "base-$l",
+            'docker://' . $reg->host . "/buildah/$name:1")->{rc} != 0;
+        last if $failed || $reg->mounted == 1;
+    }
+    is($failed, 0, "$l: push to another repository");
     $reg->mounted_is(1, "$l: the layer was mounted");
     $reg->sent_is(1, "$l: only the config was sent");
 
