@@ -38,7 +38,8 @@ static ngx_http_registry_zone_node_t *ngx_http_registry_zone_lookup(
 static ngx_rbtree_key_t ngx_http_registry_zone_key(const reg_digest_t *d);
 
 
-static ngx_str_t  ngx_http_registry_zone_name = ngx_string("registry");
+/* an operator may have an "ssl_session_cache shared:registry" */
+static ngx_str_t  ngx_http_registry_zone_name = ngx_string("http_registry");
 
 
 ngx_int_t
