@@ -817,10 +817,3 @@ ngx_http_registry_body_get(ngx_http_registry_ctx_t *ctx, reg_str_t *body)
 
     return REG_OK;
 }
-
-
-off_t
-ngx_http_registry_body_received(ngx_http_registry_ctx_t *ctx)
-{
-    return ctx->body ? ctx->body->received : 0;
-}

@@ -62,8 +62,5 @@ ngx_int_t ngx_http_registry_body_gather(ngx_http_request_t *r,
 reg_rc_t ngx_http_registry_body_get(ngx_http_registry_ctx_t *ctx,
     reg_str_t *body);
 
-/* Bytes of body received so far. */
-off_t ngx_http_registry_body_received(ngx_http_registry_ctx_t *ctx);
-
 
 #endif /* NGX_HTTP_REGISTRY_BODY_H_INCLUDED */

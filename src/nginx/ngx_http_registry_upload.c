@@ -28,7 +28,6 @@ typedef struct {
     ngx_uint_t     tries;               /* to open a session that is busy */
     unsigned       has_range:1;
     unsigned       single:1;            /* the session is this request's own */
-    unsigned       created:1;
     unsigned       mounted:1;
     unsigned       empty:1;             /* a body of no bytes is announced */
 } ngx_http_registry_upload_job_t;
@@ -149,8 +148,6 @@ ngx_http_registry_upload_start_work(ngx_http_registry_ctx_t *ctx)
     if (rc != REG_OK) {
         return rc;
     }
-
-    job->created = 1;
 
     if (!job->single) {
         return REG_OK;
@@ -401,7 +398,6 @@ ngx_http_registry_upload_commit_work(ngx_http_registry_ctx_t *ctx)
 
     if (rc == REG_OK) {
         rc = reg_upload_commit(job->upload, &ctx->op.digest, &ctx->error);
-        job->created = 0;
     }
 
     reg_upload_close(job->upload);
@@ -439,7 +435,6 @@ ngx_http_registry_upload_cut_work(ngx_http_registry_ctx_t *ctx)
     if (job->single) {
         rc = reg_upload_cancel(ctx->store, ctx->op.name,
                                reg_str_of(job->id), &ctx->error);
-        job->created = 0;
 
     } else {
         rc = reg_upload_save(job->upload, &ctx->error);

@@ -1,8 +1,8 @@
 
 /*
  * The local file system, below one root.  Private to the store: the driver of
- * reg_store_fs.c is made of it, and the upload sessions and the catalogue's
- * journal, which no small whole file can be, use it directly.
+ * reg_store_fs.c is made of it, and the upload sessions, which no small whole
+ * file can be, use it directly.
  *
  * Every path is relative to the root (or to a directory opened below it) and
  * is resolved without following a symbolic link and without leaving the root.
