@@ -11,6 +11,7 @@ static void test_set(void);
 static void test_sys(void);
 static void test_status(void);
 static void test_json(void);
+static void test_texts(void);
 static int is_code(const char *code);
 
 
@@ -18,6 +19,7 @@ int
 main(void)
 {
     test_table();
+    test_texts();
     test_set();
     test_sys();
     test_status();
@@ -34,6 +36,48 @@ is_code(const char *code)
 {
     return code[0] != '\0'
            && strspn(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == strlen(code);
+}
+
+
+/*
+ * docker, distribution/xfer: an error that has the text which distribution has
+ * for its code, and no detail, comes out of its JSON as a bare code, which is
+ * tried again and again.
+ */
+
+static void
+test_texts(void)
+{
+    int     rc, status;
+    size_t  i;
+
+    static const char  *theirs[] = {
+        "unknown error", "The operation is unsupported.",
+        "authentication required",
+        "requested access to the resource is denied", "service unavailable",
+        "too many requests", "provided digest did not match uploaded content",
+        "provided length did not match content length",
+        "invalid content range", "invalid repository name",
+        "manifest tag did not match URI",
+        "repository name not known to registry", "manifest unknown",
+        "manifest invalid", "manifest failed signature verification",
+        "blob unknown to registry", "blob upload unknown to registry",
+        "blob upload invalid", "invalid number of results requested"
+    };
+
+    for (i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++) {
+
+        for (rc = 1; rc < REG_ERROR_N; rc++) {
+            ok(strcmp(reg_error_text((reg_rc_t) rc), theirs[i]) != 0,
+               "a text of our own");
+        }
+
+        for (status = 400; status < 600; status++) {
+            if (strcmp(reg_error_status_text(status), theirs[i]) == 0) {
+                ok(0, theirs[i]);
+            }
+        }
+    }
 }
 
 

@@ -33,8 +33,8 @@ static const reg_error_row_t  reg_error_rows[] = {
 
 static const reg_error_row_t  reg_error_statuses[] = {
     { 400, "UNSUPPORTED",     "bad request" },
-    { 401, "UNAUTHORIZED",    "authentication required" },
-    { 403, "DENIED",          "requested access to the resource is denied" },
+    { 401, "UNAUTHORIZED",    "a login is required" },
+    { 403, "DENIED",          "access is denied" },
     { 404, "UNSUPPORTED",     "no such endpoint" },
     { 405, "UNSUPPORTED",     "the operation is unsupported" },
     { 408, "UNKNOWN",         "the request took too long" },
@@ -43,7 +43,7 @@ static const reg_error_row_t  reg_error_statuses[] = {
       "request body larger than this registry accepts" },
     { 414, "UNSUPPORTED",     "request URI too long" },
     { 416, "RANGE_INVALID",   "range not satisfiable" },
-    { 429, "TOOMANYREQUESTS", "too many requests" },
+    { 429, "TOOMANYREQUESTS", "too many requests, try again later" },
     { 431, "UNSUPPORTED",     "request header too large" },
     { 499, "UNKNOWN",         "the client closed the connection" },
     { 500, "UNKNOWN",         "internal error" },

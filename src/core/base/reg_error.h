@@ -18,14 +18,19 @@
 #include "reg_str.h"
 
 
+/*
+ * No text is the one that distribution has for its code: docker takes such an
+ * error for one that passes, and tries a denied push again for a minute.
+ */
+
 /*    symbol                   status  OCI code            text for people */
 #define REG_ERROR_TABLE(X)                                                    \
     X(REG_BLOB_UNKNOWN,          404, "BLOB_UNKNOWN",                         \
-      "blob unknown to registry")                                             \
+      "the repository has no such blob")                                      \
     X(REG_UPLOAD_UNKNOWN,        404, "BLOB_UPLOAD_UNKNOWN",                  \
-      "blob upload unknown to registry")                                      \
+      "the repository has no such upload")                                    \
     X(REG_UPLOAD_INVALID,        400, "BLOB_UPLOAD_INVALID",                  \
-      "blob upload invalid")                                                  \
+      "the upload request is malformed")                                      \
     X(REG_UPLOAD_BUSY,           429, "TOOMANYREQUESTS",                      \
       "another request is writing to this upload")                            \
     X(REG_RANGE_INVALID,         416, "RANGE_INVALID",                        \
@@ -33,25 +38,25 @@
     X(REG_DIGEST_INVALID,        400, "DIGEST_INVALID",                       \
       "invalid digest")                                                       \
     X(REG_DIGEST_MISMATCH,       400, "DIGEST_INVALID",                       \
-      "provided digest did not match uploaded content")                       \
+      "the content has another digest")                                       \
     X(REG_SIZE_INVALID,          400, "SIZE_INVALID",                         \
-      "provided length did not match content length")                         \
+      "the content has another length")                                       \
     X(REG_NAME_INVALID,          400, "NAME_INVALID",                         \
-      "invalid repository name")                                              \
+      "not a valid repository name")                                          \
     X(REG_NAME_UNKNOWN,          404, "NAME_UNKNOWN",                         \
-      "repository name not known to registry")                                \
+      "no such repository")                                                   \
     X(REG_TAG_INVALID,           400, "TAG_INVALID",                          \
       "invalid tag")                                                          \
     X(REG_TAGS_TOO_MANY,         414, "TAG_INVALID",                          \
       "too many tag parameters")                                              \
     X(REG_PAGE_INVALID,          400, "PAGINATION_NUMBER_INVALID",            \
-      "invalid number of results requested")                                  \
+      "not a valid number of results")                                        \
     X(REG_QUERY_INVALID,         400, "UNSUPPORTED",                          \
       "malformed query string")                                               \
     X(REG_MANIFEST_UNKNOWN,      404, "MANIFEST_UNKNOWN",                     \
       "manifest unknown to registry")                                         \
     X(REG_MANIFEST_INVALID,      400, "MANIFEST_INVALID",                     \
-      "manifest invalid")                                                     \
+      "not a valid manifest")                                                 \
     X(REG_MANIFEST_TOO_LARGE,    413, "MANIFEST_INVALID",                     \
       "manifest larger than this registry accepts")                           \
     X(REG_MANIFEST_BLOB_UNKNOWN, 404, "MANIFEST_BLOB_UNKNOWN",                \
@@ -63,9 +68,9 @@
     X(REG_DELETE_DISABLED,       405, "UNSUPPORTED",                          \
       "deletion is switched off on this registry")                            \
     X(REG_UNAUTHORIZED,          401, "UNAUTHORIZED",                         \
-      "authentication required")                                              \
+      "a login is required")                                                  \
     X(REG_DENIED,                403, "DENIED",                               \
-      "requested access to the resource is denied")                           \
+      "access to the repository is denied")                                   \
     X(REG_BODY_TOO_LARGE,        413, "SIZE_INVALID",                         \
       "request body larger than this registry accepts")                       \
     X(REG_BODY_INCOMPLETE,       400, "SIZE_INVALID",                         \
