@@ -110,10 +110,12 @@ token(reg_str_t raw, int signed_by_us)
     reg_token_policy_t   policy;
 
     policy.keys = keys;
+    policy.seen = NULL;
     policy.algs = REG_JWS_ALL;
     policy.issuer = reg_str("i");
     policy.service = reg_str("s");
     policy.leeway = REG_JWT_LEEWAY;
+    policy.grace = 0;
     policy.max = 1024 * 1024;
     policy.push_updates = 1;
 

@@ -21,6 +21,7 @@ static const unsigned char  mark[REG_CREDENTIALS_KEY] = "0123456789abcdef";
 
 
 static void test_access(reg_jws_e alg);
+static void test_mark(void);
 static void test_anonymous(void);
 static void test_refresh(void);
 static void test_apart(void);
@@ -47,6 +48,7 @@ main(void)
 
     test_access(REG_JWS_ES256);
     test_access(REG_JWS_EDDSA);
+    test_mark();
     test_anonymous();
     test_refresh();
     test_apart();
@@ -87,6 +89,7 @@ issue(const reg_scopes_t *scopes)
     i.issuer = reg_str("registry \"1\"");
     i.service = reg_str("service");
     i.user = reg_str("j\xc3\xbcrgen \"j\"");
+    i.login = reg_null_str;
     i.now = NOW;
     i.lifetime = 300;
     i.scopes = scopes;
@@ -157,6 +160,62 @@ test_access(reg_jws_e alg)
     i.now = INT64_MAX;
     ok(reg_issue_access(&again, s, &i) == -1, "and after it");
     reg_buf_free(&again);
+
+    reg_buf_free(&b);
+    reg_signer_free(s);
+}
+
+
+/* An access token dies with the entry it was given for. */
+
+static void
+test_mark(void)
+{
+    reg_buf_t       b;
+    reg_issue_t     i;
+    reg_token_t     t;
+    const char     *why;
+    unsigned char   other[REG_CREDENTIALS_KEY];
+    reg_signer_t   *s;
+    reg_scopes_t    scopes;
+
+    s = signer(REG_JWS_EDDSA);
+    scopes.n = 0;
+    i = issue(&scopes);
+
+    reg_buf_init(&b, 8192);
+    ok(reg_issue_access(&b, s, &i) == 0
+       && reg_token_verify(&t, &policy, reg_buf_slice(&b), NOW, &why)
+          == REG_TOKEN_OK, "a token");
+    ok(reg_token_fits(&t, mark), "A77: the entry is as it was");
+    is(reg_token_login(t.jwt.claims), "", "nothing is said of the login");
+
+    memcpy(other, mark, sizeof(other));
+    other[0] ^= 1;
+    ok(!reg_token_fits(&t, other), "A77: the entry was changed");
+    memset(other, 0, sizeof(other));
+    ok(!reg_token_fits(&t, other), "A77: the user was removed");
+    reg_token_free(&t);
+
+    i.mark = other;
+    i.login = reg_str("robot");
+    reg_buf_reset(&b);
+    ok(reg_issue_access(&b, s, &i) == 0
+       && reg_token_verify(&t, &policy, reg_buf_slice(&b), NOW, &why)
+          == REG_TOKEN_OK
+       && !reg_token_fits(&t, other), "no entry is no mark");
+    is(reg_token_login(t.jwt.claims), "robot", "the way of the login");
+    reg_token_free(&t);
+
+    i.user = reg_null_str;
+    i.mark = NULL;
+    reg_buf_reset(&b);
+    ok(reg_issue_access(&b, s, &i) == 0
+       && reg_token_verify(&t, &policy, reg_buf_slice(&b), NOW, &why)
+          == REG_TOKEN_OK
+       && json_object_get(t.jwt.claims, "mark") == NULL
+       && !reg_token_fits(&t, mark), "nobody has no mark");
+    reg_token_free(&t);
 
     reg_buf_free(&b);
     reg_signer_free(s);

@@ -18,6 +18,7 @@ static void test_references(void);
 static void test_sparse(void);
 static void test_foreign(void);
 static void test_tags(void);
+static void test_keep_tags(void);
 static void test_read(void);
 static void test_layouts(void);
 static void test_faults(void);
@@ -41,6 +42,7 @@ main(void)
     test_sparse();
     test_foreign();
     test_tags();
+    test_keep_tags();
     test_read();
     test_layouts();
 
@@ -326,6 +328,61 @@ test_tags(void)
     }
 
     is_num(bad, 0, "all of them point at it");
+}
+
+
+/* Who may make tags, and not move them. */
+
+static void
+test_keep_tags(void)
+{
+    reg_str_t                  tags[2];
+    reg_digest_t               first, config, layer;
+    reg_manifest_put_t         put;
+    reg_manifest_put_result_t  result;
+
+    (void) push_image(s, "keep", "v1", "", &first);
+    (void) push_blob(s, "keep", REG_SHA256, reg_str("{}"), &config);
+    (void) push_blob(s, "keep", REG_SHA256, reg_str("layer"), &layer);
+
+    memset(&put, 0, sizeof(put));
+
+    put.name = reg_str("keep");
+    put.body = image_text(&config, &layer, ",\"annotations\":{\"k\":\"1\"}");
+    put.tags = tags;
+    put.keep_tags = 1;
+
+    tags[0] = reg_str("v1");
+    put.ntags = 1;
+    is_num(reg_manifest_put(s, &put, &result, NULL), REG_DENIED,
+           "A69: a tag that is there does not move");
+    ok(tag_is(s, "keep", "v1", &first), "A69: it is where it was");
+    ok(!served(s, "keep", &result.digest), "A69: nothing was stored");
+
+    tags[0] = reg_str("v2");
+    tags[1] = reg_str("v1");
+    put.ntags = 2;
+    is_num(reg_manifest_put(s, &put, &result, NULL), REG_DENIED,
+           "A69: one of two is there");
+    ok(!is_there(at(REPOS "keep/_manifests/tags/v2")),
+       "A69: the other one is not made");
+
+    put.ntags = 1;
+    is_num(reg_manifest_put(s, &put, &result, NULL), REG_OK,
+           "A69: a new tag is made");
+    is_num(reg_manifest_put(s, &put, &result, NULL), REG_OK,
+           "A69: and put again to the same");
+
+    put.ntags = 0;
+    is_num(reg_manifest_put(s, &put, &result, NULL), REG_OK,
+           "A69: without a tag");
+
+    put.name = reg_str("keep/new");
+    (void) push_blob(s, "keep/new", REG_SHA256, reg_str("{}"), &config);
+    (void) push_blob(s, "keep/new", REG_SHA256, reg_str("layer"), &layer);
+    put.ntags = 1;
+    is_num(reg_manifest_put(s, &put, &result, NULL), REG_OK,
+           "A69: the first tag of a repository");
 }
 
 

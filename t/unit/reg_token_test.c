@@ -13,6 +13,9 @@
 
 static void test_access(void);
 static void test_sub(void);
+static void test_late(void);
+static void test_mark(void);
+static void test_seen(void);
 static void test_alloc(void);
 
 
@@ -24,6 +27,9 @@ main(void)
 
     test_access();
     test_sub();
+    test_late();
+    test_mark();
+    test_seen();
     test_alloc();
 
     teardown();
@@ -239,6 +245,207 @@ test_sub(void)
     ok(verify(raw, NOW) == REG_TOKEN_INVALID, "a user of 256 bytes");
     free(raw);
     free(claims);
+}
+
+
+/* What has expired lately is known as such, and is good for little. */
+
+static void
+test_late(void)
+{
+    char         *raw;
+    size_t        i;
+    reg_token_t   t;
+    reg_token_e   rc;
+    const char   *why;
+
+    /* GOOD is from NOW - 100 to NOW + 300, the leeway is 60 */
+
+    static const struct {
+        int64_t      grace;
+        int64_t      now;
+        reg_token_e  rc;
+        unsigned     late;
+    } rows[] = {
+        { 0,    NOW,              REG_TOKEN_OK,      0 },
+        { 0,    NOW + 359,        REG_TOKEN_OK,      0 },
+        { 0,    NOW + 360,        REG_TOKEN_INVALID, 0 },
+        { 3600, NOW,              REG_TOKEN_OK,      0 },
+        { 3600, NOW + 359,        REG_TOKEN_OK,      0 },
+        { 3600, NOW + 360,        REG_TOKEN_OK,      1 },
+        { 3600, NOW + 360 + 3599, REG_TOKEN_OK,      1 },
+        { 3600, NOW + 360 + 3600, REG_TOKEN_INVALID, 0 },
+        { 3600, NOW - 160,        REG_TOKEN_OK,      0 },
+        { 3600, NOW - 161,        REG_TOKEN_INVALID, 0 }
+    };
+
+    raw = test_token("EdDSA", ed, "{\"alg\":\"EdDSA\",\"kid\":\"ed\"}", GOOD);
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        policy.grace = rows[i].grace;
+
+        rc = reg_token_verify(&t, &policy, reg_str_of(raw), rows[i].now,
+                              &why);
+
+        ok(rc == rows[i].rc
+           && (rc != REG_TOKEN_OK || t.late == rows[i].late),
+           "A41: grace %d, %+d s: %s", (int) rows[i].grace,
+           (int) (rows[i].now - NOW), (rc == REG_TOKEN_OK) ? "good" : why);
+
+        reg_token_free(&t);
+    }
+
+    policy.grace = 0;
+    free(raw);
+}
+
+
+static void
+test_mark(void)
+{
+    char           *raw, *claims;
+    size_t          i;
+    reg_token_t     t;
+    const char     *why;
+
+    static const unsigned char  mark[REG_CREDENTIALS_KEY + 1] =
+        "0123456789abcdef0123456789abcdef";
+
+#define MARK  "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
+
+    static const struct {
+        const char  *claims;
+        int          fits;
+    } rows[] = {
+        { ",\"sub\":\"ann\",\"mark\":\"" MARK "\"",      1 },
+        { ",\"sub\":\"ann\",\"mark\":\"" MARK "=\"",     0 },
+        { ",\"sub\":\"ann\",\"mark\":\"" MARK "AAAA\"",  0 },
+        { ",\"sub\":\"ann\",\"mark\":\"MDEyMzQ1\"",      0 },
+        { ",\"sub\":\"ann\",\"mark\":\"\"",              0 },
+        { ",\"sub\":\"ann\",\"mark\":5",                 0 },
+        { ",\"sub\":\"ann\"",                            0 },
+        { ",\"mark\":\"" MARK "\"",                      0 }
+    };
+
+#undef MARK
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        claims = test_text("{\"iss\":\"" ISSUER "\",\"aud\":\"" SERVICE "\","
+                           "\"exp\":1700000300%s}", rows[i].claims);
+        raw = test_token("EdDSA", ed, "{\"alg\":\"EdDSA\",\"kid\":\"ed\"}",
+                         claims);
+
+        ok(reg_token_verify(&t, &policy, reg_str_of(raw), NOW, &why)
+           == REG_TOKEN_OK
+           && reg_token_fits(&t, mark) == rows[i].fits,
+           "the mark of %s", rows[i].claims);
+
+        reg_token_free(&t);
+        free(raw);
+        free(claims);
+    }
+}
+
+
+/* What was right once is right without its key, and nothing else is. */
+
+static void
+test_seen(void)
+{
+    char                 *raw, *bent, *mine, *chain, *header, *x5c;
+    reg_seen_t           *seen;
+    reg_keys_t           *none;
+    reg_token_t           t;
+    const char           *why;
+    unsigned char         digest[REG_SEEN_DIGEST], zero[REG_SEEN_DIGEST];
+    reg_token_policy_t    without;
+
+    seen = calloc(1, sizeof(reg_seen_t));
+    none = reg_keys_create();
+
+    raw = test_token("ES256", ec, "{\"alg\":\"ES256\",\"kid\":\"ec\"}", GOOD);
+    mine = test_token("ES256", mallory, "{\"alg\":\"ES256\",\"kid\":\"ec\"}",
+                      GOOD);
+
+    policy.seen = seen;
+    without = policy;
+    without.keys = none;
+
+    ok(reg_token_verify(&t, &without, reg_str_of(raw), NOW, &why)
+       == REG_TOKEN_INVALID, "nobody has seen it");
+    reg_token_free(&t);
+
+    ok(reg_token_verify(&t, &policy, reg_str_of(mine), NOW, &why)
+       == REG_TOKEN_INVALID, "a wrong signature");
+    reg_token_free(&t);
+    ok(reg_token_verify(&t, &policy, reg_str_of(mine), NOW, &why)
+       == REG_TOKEN_INVALID, "is not remembered");
+    reg_token_free(&t);
+
+    ok(reg_token_verify(&t, &policy, reg_str_of(raw), NOW, &why)
+       == REG_TOKEN_OK, "a right one");
+    reg_token_free(&t);
+    ok(reg_token_verify(&t, &without, reg_str_of(raw), NOW, &why)
+       == REG_TOKEN_OK, "is");
+    is(t.user, "ann", "with all its claims");
+    reg_token_free(&t);
+
+    ok(reg_token_verify(&t, &without, reg_str_of(raw), NOW + 360, &why)
+       == REG_TOKEN_INVALID, "A83: and expires all the same");
+    reg_token_free(&t);
+
+    without.service = reg_str("another");
+    ok(reg_token_verify(&t, &without, reg_str_of(raw), NOW, &why)
+       == REG_TOKEN_INVALID, "A84: nor is it good elsewhere");
+    reg_token_free(&t);
+    without.service = policy.service;
+
+    without.algs = reg_jws_bit(REG_JWS_EDDSA);
+    ok(reg_token_verify(&t, &without, reg_str_of(raw), NOW, &why)
+       == REG_TOKEN_INVALID, "nor by an algorithm that is not allowed");
+    reg_token_free(&t);
+    without.algs = policy.algs;
+
+    bent = strdup(raw);
+    bent[strlen(bent) / 2] ^= 1;
+    ok(reg_token_verify(&t, &without, reg_str_of(bent), NOW, &why)
+       == REG_TOKEN_INVALID, "one that differs by a bit is another");
+    reg_token_free(&t);
+    free(bent);
+
+    /* chains are followed every time */
+
+    x5c = test_x5c(root);
+    header = test_text("{\"alg\":\"ES384\",\"x5c\":[\"%s\"]}", x5c);
+    chain = test_token("ES384", root_key, header, GOOD);
+    ok(reg_token_verify(&t, &policy, reg_str_of(chain), NOW, &why)
+       == REG_TOKEN_OK, "a chain");
+    reg_token_free(&t);
+    ok(reg_token_verify(&t, &without, reg_str_of(chain), NOW, &why)
+       == REG_TOKEN_INVALID, "is not remembered");
+    reg_token_free(&t);
+    free(x5c);
+    free(header);
+    free(chain);
+
+    ok(reg_seen_digest(reg_str("x"), digest) == 0
+       && !reg_seen_has(seen, digest), "a slot that is free");
+    reg_seen_add(seen, digest);
+    ok(reg_seen_has(seen, digest), "is taken");
+    digest[31] ^= 1;
+    ok(!reg_seen_has(seen, digest), "by that digest alone");
+    reg_seen_add(seen, digest);
+    ok(reg_seen_has(seen, digest), "until the next one comes");
+    memset(zero, 0xff, sizeof(zero));
+    ok(!reg_seen_has(seen, zero), "the last slot");
+    reg_seen_add(seen, zero);
+    ok(reg_seen_has(seen, zero), "is one, too");
+
+    policy.seen = NULL;
+    free(raw);
+    free(mine);
+    free(seen);
+    reg_keys_free(none);
 }
 
 

@@ -1,11 +1,10 @@
 
 #include "reg_credentials.h"
+#include "reg_hmac.h"
 
 #include <string.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 
 static int reg_credentials_control(reg_str_t s);
@@ -179,11 +178,8 @@ int
 reg_credentials_key(const unsigned char *key, reg_str_t user,
     reg_str_t password, const unsigned char *mark, unsigned char *out)
 {
-    int            rc;
-    size_t         n;
-    unsigned int   len;
-    unsigned char  data[REG_CREDENTIALS_KEY + 4 + REG_USER_MAX
-                        + REG_BASIC_PASSWORD_MAX];
+    char       lengths[4];
+    reg_str_t  pieces[4];
 
     if (user.len == 0 || user.len > REG_USER_MAX
         || password.len == 0 || password.len > REG_BASIC_PASSWORD_MAX)
@@ -191,30 +187,21 @@ reg_credentials_key(const unsigned char *key, reg_str_t user,
         return -1;
     }
 
-    memcpy(data, mark, REG_CREDENTIALS_KEY);
-    n = REG_CREDENTIALS_KEY;
-
     /* lengths first: "ab" and "c" are not "a" and "bc" */
 
-    data[n++] = (unsigned char) (user.len >> 8);
-    data[n++] = (unsigned char) user.len;
-    data[n++] = (unsigned char) (password.len >> 8);
-    data[n++] = (unsigned char) password.len;
+    lengths[0] = (char) (user.len >> 8);
+    lengths[1] = (char) user.len;
+    lengths[2] = (char) (password.len >> 8);
+    lengths[3] = (char) password.len;
 
-    memcpy(data + n, user.data, user.len);
-    n += user.len;
+    pieces[0].data = (const char *) mark;
+    pieces[0].len = REG_CREDENTIALS_KEY;
+    pieces[1].data = lengths;
+    pieces[1].len = sizeof(lengths);
+    pieces[2] = user;
+    pieces[3] = password;
 
-    memcpy(data + n, password.data, password.len);
-    n += password.len;
+    reg_hmac_sha256(key, pieces, 4, out);
 
-    len = REG_CREDENTIALS_KEY;
-
-    rc = (HMAC(EVP_sha256(), key, REG_CREDENTIALS_KEY, data, n, out, &len)
-          != NULL
-          && len == REG_CREDENTIALS_KEY)
-         ? 0 : -1;
-
-    OPENSSL_cleanse(data, n);
-
-    return rc;
+    return 0;
 }

@@ -71,7 +71,7 @@ int reg_user_valid(reg_str_t s);
  * key drawn at start, over user, password and mark, each with its length.  The
  * mark stands for what the login was verified against (reg_htpasswd_check_t),
  * so that a changed password file finds nothing.  key, mark and out have
- * REG_CREDENTIALS_KEY bytes.  0, or -1 when the library fails.
+ * REG_CREDENTIALS_KEY bytes.  0, or -1 when user or password cannot be one.
  */
 int reg_credentials_key(const unsigned char *key, reg_str_t user,
     reg_str_t password, const unsigned char *mark, unsigned char *out);

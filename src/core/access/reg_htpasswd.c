@@ -1,5 +1,6 @@
 
 #include "reg_htpasswd.h"
+#include "reg_hmac.h"
 #include "reg_index.h"
 #include "reg_lines.h"
 
@@ -7,7 +8,6 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 
 struct reg_htpasswd_s {
@@ -26,7 +26,7 @@ static int reg_htpasswd_line(reg_htpasswd_t *t, reg_str_t line,
     const reg_password_limits_t *limits, const char **why);
 static int reg_htpasswd_add(reg_htpasswd_t *t, reg_str_t user, reg_str_t hash,
     const char **why);
-static int reg_htpasswd_mark(reg_str_t user, reg_str_t hash,
+static void reg_htpasswd_mark(reg_str_t user, reg_str_t hash,
     unsigned char *mark);
 
 
@@ -249,7 +249,7 @@ reg_htpasswd_effort(const reg_htpasswd_t *t)
 }
 
 
-int
+void
 reg_htpasswd_find(const reg_htpasswd_t *t, reg_str_t user,
     reg_htpasswd_check_t *check)
 {
@@ -263,38 +263,30 @@ reg_htpasswd_find(const reg_htpasswd_t *t, reg_str_t user,
     i = reg_index_find(&t->users, user);
 
     if (i == REG_INDEX_NONE) {
-        return 0;
+        return;
     }
 
     hash = reg_str_of(t->hashes[i]);
 
-    if (reg_htpasswd_mark(user, hash, check->mark) != 0) {
-        return -1;
-    }
+    reg_htpasswd_mark(user, hash, check->mark);
 
     memcpy(check->hash, hash.data, hash.len + 1);
     check->known = 1;
-
-    return 0;
 }
 
 
 /* SHA-256 over both; the hash holds no colon, nor does the user. */
 
-static int
+static void
 reg_htpasswd_mark(reg_str_t user, reg_str_t hash, unsigned char *mark)
 {
-    size_t         len;
-    unsigned char  data[REG_USER_MAX + 1 + REG_PASSWORD_HASH_MAX];
+    reg_str_t  pieces[3];
 
-    memcpy(data, user.data, user.len);
-    data[user.len] = ':';
-    memcpy(data + user.len + 1, hash.data, hash.len);
+    pieces[0] = user;
+    pieces[1] = reg_str(":");
+    pieces[2] = hash;
 
-    return (EVP_Q_digest(NULL, "SHA256", NULL, data, user.len + 1 + hash.len,
-                         mark, &len)
-            == 1)
-           ? 0 : -1;
+    reg_sha256(pieces, 3, mark);
 }
 
 

@@ -66,11 +66,8 @@ int reg_htpasswd_open(const reg_htpasswd_t *t);
 /* The highest efforts of the file. */
 reg_password_effort_t reg_htpasswd_effort(const reg_htpasswd_t *t);
 
-/*
- * Fills check for that user, there or not: a few hundred nanoseconds.  0, or
- * -1 when the library could not make the mark.
- */
-int reg_htpasswd_find(const reg_htpasswd_t *t, reg_str_t user,
+/* Fills check for that user, there or not: a few hundred nanoseconds. */
+void reg_htpasswd_find(const reg_htpasswd_t *t, reg_str_t user,
     reg_htpasswd_check_t *check);
 
 /* reg_password_verify() for a check; in a thread. */

@@ -24,6 +24,7 @@
 
 static int reg_issue_claims(reg_buf_t *b, const reg_issue_t *issue,
     const char *audience);
+static void reg_issue_mark(reg_buf_t *b, const reg_issue_t *issue);
 static reg_token_e reg_refresh_claims(reg_refresh_t *t,
     const reg_token_policy_t *policy, int64_t now, const char **why);
 
@@ -60,6 +61,21 @@ reg_issue_claims(reg_buf_t *b, const reg_issue_t *issue, const char *audience)
 }
 
 
+static void
+reg_issue_mark(reg_buf_t *b, const reg_issue_t *issue)
+{
+    reg_buf_str(b, reg_str(",\"mark\":\""));
+    reg_base64_encode(b, REG_BASE64URL, issue->mark, REG_CREDENTIALS_KEY);
+    reg_buf_str(b, reg_str("\""));
+
+    if (issue->login.len != 0) {
+        reg_buf_str(b, reg_str(",\"login\":\""));
+        reg_buf_json(b, issue->login);
+        reg_buf_str(b, reg_str("\""));
+    }
+}
+
+
 int
 reg_issue_access(reg_buf_t *b, const reg_signer_t *s,
     const reg_issue_t *issue)
@@ -72,6 +88,10 @@ reg_issue_access(reg_buf_t *b, const reg_signer_t *s,
     rc = reg_issue_claims(&claims, issue, "");
 
     if (rc == 0) {
+        if (issue->user.len != 0) {
+            reg_issue_mark(&claims, issue);
+        }
+
         reg_buf_str(&claims, reg_str(",\"access\":"));
         reg_scopes_print_json(&claims, issue->scopes);
         reg_buf_str(&claims, reg_str("}"));
@@ -104,10 +124,8 @@ reg_issue_refresh(reg_buf_t *b, const reg_signer_t *s,
     rc = reg_issue_claims(&claims, issue, REG_ISSUE_AUDIENCE);
 
     if (rc == 0) {
-        reg_buf_str(&claims, reg_str(",\"mark\":\""));
-        reg_base64_encode(&claims, REG_BASE64URL, issue->mark,
-                          REG_CREDENTIALS_KEY);
-        reg_buf_str(&claims, reg_str("\"}"));
+        reg_issue_mark(&claims, issue);
+        reg_buf_str(&claims, reg_str("}"));
 
         rc = reg_buf_failed(&claims)
              ? -1
@@ -160,9 +178,7 @@ reg_refresh_claims(reg_refresh_t *t, const reg_token_policy_t *policy,
     char            audience[sizeof(REG_ISSUE_AUDIENCE)
                              + REG_ISSUE_SERVICE_MAX];
     size_t          len;
-    reg_str_t       mark;
     reg_token_e     rc;
-    unsigned char   room[reg_base64_room(64)];
     reg_jwt_want_t  want;
 
     if (policy->service.len > REG_ISSUE_SERVICE_MAX) {
@@ -183,6 +199,7 @@ reg_refresh_claims(reg_refresh_t *t, const reg_token_policy_t *policy,
     want.audience.len = len + policy->service.len;
     want.now = now;
     want.leeway = policy->leeway;
+    want.grace = 0;
 
     rc = reg_jwt_check(&t->jwt, &want, why);
 
@@ -191,18 +208,14 @@ reg_refresh_claims(reg_refresh_t *t, const reg_token_policy_t *policy,
     }
 
     t->user = reg_json_str(t->jwt.claims, "sub");
-    mark = reg_json_str(t->jwt.claims, "mark");
 
-    if (!reg_user_valid(t->user) || mark.len > 64
-        || reg_base64_decode(mark, REG_BASE64URL, room, &len) != 0
-        || len != REG_CREDENTIALS_KEY)
+    if (!reg_user_valid(t->user)
+        || reg_token_mark(t->jwt.claims, t->mark) != 0)
     {
         t->user = reg_null_str;
         *why = "the refresh token names nobody, or has no mark";
         return REG_TOKEN_INVALID;
     }
-
-    memcpy(t->mark, room, REG_CREDENTIALS_KEY);
 
     return REG_TOKEN_OK;
 }

@@ -9,9 +9,9 @@
  * token in type and in audience, so that neither passes for the other, with us
  * or with anybody who trusts our key.
  *
- * A refresh token bears a mark of what the login was verified against.  When
- * the user's entry changes or goes, so does the mark, and the token is worth
- * nothing any more: this is how it is revoked.
+ * Both bear a mark of what the login was verified against.  When the user's
+ * entry changes or goes, so does the mark, and the tokens are worth nothing any
+ * more: this is how they are revoked.
  */
 
 
@@ -34,11 +34,12 @@ typedef struct {
     reg_str_t             issuer;
     reg_str_t             service;
     reg_str_t             user;           /* empty: has not logged in */
+    reg_str_t             login;          /* see reg_token_login() */
     int64_t               now;            /* seconds since 1970 */
     int64_t               lifetime;       /* seconds */
     const reg_scopes_t   *scopes;         /* of an access token */
-    const unsigned char  *mark;           /* of a refresh token:
-                                             REG_CREDENTIALS_KEY bytes */
+    const unsigned char  *mark;           /* REG_CREDENTIALS_KEY bytes; not
+                                             for who has not logged in */
 } reg_issue_t;
 
 

@@ -388,7 +388,7 @@ reg_jwt_times(const json_t *claims, const reg_jwt_want_t *want,
         return REG_TOKEN_INVALID;
     }
 
-    if (want->now >= exp + want->leeway) {
+    if (want->now >= exp + want->leeway + want->grace) {
         *why = "the token has expired";
         return REG_TOKEN_INVALID;
     }

@@ -58,6 +58,8 @@ typedef struct {
     reg_str_t  audience;              /* "aud", or one of its list */
     int64_t    now;                   /* seconds since 1970 */
     int64_t    leeway;                /* seconds, 0 or more */
+    int64_t    grace;                 /* seconds that it may have expired for,
+                                         0 or more */
 } reg_jwt_want_t;
 
 
@@ -85,7 +87,7 @@ reg_token_e reg_jwt_claims(reg_jwt_t *t, const char **why);
 /*
  * Checks the claims: iss, aud, exp (which has to be there), nbf and iat (which
  * may be missing).  Times are integers.  The token is good while
- * nbf - leeway <= now < exp + leeway, and iat <= now + leeway.
+ * nbf - leeway <= now < exp + leeway + grace, and iat <= now + leeway.
  */
 reg_token_e reg_jwt_check(const reg_jwt_t *t, const reg_jwt_want_t *want,
     const char **why);

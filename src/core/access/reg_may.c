@@ -62,6 +62,21 @@ reg_may_of(reg_action_e action)
 }
 
 
+reg_str_t
+reg_may_name(unsigned may)
+{
+    size_t  i;
+
+    for (i = 0; i < REG_MAY_N; i++) {
+        if (reg_may_rows[i].bit == may) {
+            return reg_may_rows[i].name;
+        }
+    }
+
+    return reg_null_str;
+}
+
+
 void
 reg_may_print(reg_buf_t *b, unsigned may, reg_str_t separator)
 {

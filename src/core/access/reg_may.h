@@ -40,6 +40,9 @@ enum {
 /* The bit of that name, or 0. */
 unsigned reg_may_find(reg_str_t name);
 
+/* The name of that one bit; empty for none, or several. */
+reg_str_t reg_may_name(unsigned may);
+
 /*
  * What an operation's row of REG_OP_TABLE asks for; 0 when a login is all.  A
  * manifest PUT asks for push here, and for update once it is known that the

@@ -1,12 +1,21 @@
 
 #include "reg_token.h"
-#include "reg_credentials.h"
+#include "reg_base64.h"
 #include "reg_json.h"
 
 #include <string.h>
 
+#include <openssl/crypto.h>
+
+
+/* a mark as text */
+#define REG_TOKEN_MARK_TEXT  64
+
 
 static int reg_token_type(reg_str_t type);
+static reg_token_e reg_token_signature(reg_token_t *t,
+    const reg_token_policy_t *policy, reg_str_t raw, int64_t now,
+    const char **why);
 static reg_token_e reg_token_subject(reg_token_t *t, const char **why);
 static unsigned reg_token_actions(const json_t *actions);
 
@@ -22,6 +31,7 @@ reg_token_verify(reg_token_t *t, const reg_token_policy_t *policy,
     t->id = reg_null_str;
     t->expires = 0;
     t->push_updates = policy->push_updates;
+    t->late = 0;
 
     rc = reg_jwt_parse(&t->jwt, raw, policy->max, policy->algs, why);
 
@@ -34,7 +44,7 @@ reg_token_verify(reg_token_t *t, const reg_token_policy_t *policy,
         return REG_TOKEN_INVALID;
     }
 
-    rc = reg_jwt_verify(&t->jwt, policy->keys, now, why);
+    rc = reg_token_signature(t, policy, raw, now, why);
 
     if (rc != REG_TOKEN_OK) {
         return rc;
@@ -50,10 +60,19 @@ reg_token_verify(reg_token_t *t, const reg_token_policy_t *policy,
     want.audience = policy->service;
     want.now = now;
     want.leeway = policy->leeway;
+    want.grace = policy->grace;
 
     rc = reg_jwt_check(&t->jwt, &want, why);
 
-    return (rc == REG_TOKEN_OK) ? reg_token_subject(t, why) : rc;
+    if (rc != REG_TOKEN_OK) {
+        return rc;
+    }
+
+    (void) reg_jwt_time(t->jwt.claims, "exp", &t->expires);
+
+    t->late = (now >= t->expires + policy->leeway);
+
+    return reg_token_subject(t, why);
 }
 
 
@@ -67,6 +86,36 @@ reg_token_type(reg_str_t type)
            || reg_credentials_is(type, reg_str("at+jwt"))
            || reg_credentials_is(type, reg_str("application/jwt"))
            || reg_credentials_is(type, reg_str("application/at+jwt"));
+}
+
+
+static reg_token_e
+reg_token_signature(reg_token_t *t, const reg_token_policy_t *policy,
+    reg_str_t raw, int64_t now, const char **why)
+{
+    reg_token_e    rc;
+    unsigned char  digest[REG_SEEN_DIGEST];
+
+    /* a chain of certificates has an end of its own */
+
+    if (policy->seen == NULL
+        || json_object_get(t->jwt.header, "x5c") != NULL
+        || reg_seen_digest(raw, digest) != 0)
+    {
+        return reg_jwt_verify(&t->jwt, policy->keys, now, why);
+    }
+
+    if (reg_seen_has(policy->seen, digest)) {
+        return REG_TOKEN_OK;
+    }
+
+    rc = reg_jwt_verify(&t->jwt, policy->keys, now, why);
+
+    if (rc == REG_TOKEN_OK) {
+        reg_seen_add(policy->seen, digest);
+    }
+
+    return rc;
 }
 
 
@@ -95,8 +144,6 @@ reg_token_subject(reg_token_t *t, const char **why)
         *why = "\"sub\" can be the name of no user";
         return REG_TOKEN_INVALID;
     }
-
-    (void) reg_jwt_time(t->jwt.claims, "exp", &t->expires);
 
     return REG_TOKEN_OK;
 }
@@ -200,6 +247,49 @@ reg_token_allows(const reg_token_t *t, unsigned may, reg_str_t name)
     }
 
     return (missing == 0) ? REG_TOKEN_OK : REG_TOKEN_INSUFFICIENT;
+}
+
+
+int
+reg_token_mark(const json_t *claims, unsigned char *mark)
+{
+    size_t          len;
+    reg_str_t       text;
+    unsigned char   room[reg_base64_room(REG_TOKEN_MARK_TEXT)];
+
+    text = reg_json_str(claims, "mark");
+
+    if (text.len == 0 || text.len > REG_TOKEN_MARK_TEXT
+        || reg_base64_decode(text, REG_BASE64URL, room, &len) != 0
+        || len != REG_CREDENTIALS_KEY)
+    {
+        return -1;
+    }
+
+    memcpy(mark, room, REG_CREDENTIALS_KEY);
+
+    return 0;
+}
+
+
+reg_str_t
+reg_token_login(const json_t *claims)
+{
+    return reg_json_str(claims, "login");
+}
+
+
+int
+reg_token_fits(const reg_token_t *t, const unsigned char *mark)
+{
+    unsigned char  own[REG_CREDENTIALS_KEY];
+
+    static const unsigned char  nobody[REG_CREDENTIALS_KEY];
+
+    return t->user.len != 0
+           && reg_token_mark(t->jwt.claims, own) == 0
+           && CRYPTO_memcmp(own, nobody, REG_CREDENTIALS_KEY) != 0
+           && CRYPTO_memcmp(own, mark, REG_CREDENTIALS_KEY) == 0;
 }
 
 

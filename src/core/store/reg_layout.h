@@ -11,7 +11,7 @@
  *       _manifests/revisions/<alg>/<hex>/link
  *       _manifests/tags/<tag>/current/link
  *       _manifests/tags/<tag>/index/<alg>/<hex>/link
- *       _uploads/<uuid>/data  startedat  hashstates/<alg>/<offset>
+ *       _uploads/<uuid>/data  startedat  hashstates/<alg>/<offset>  owner
  *       _referrers/<alg>/<subject hex>/<alg>/<hex>/link          (ours)
  *       _referrers/scanned                                       (ours)
  *   docker/registry/nginx/                                       (ours)

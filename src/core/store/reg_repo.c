@@ -21,6 +21,8 @@
 
 static reg_rc_t reg_repo_look(reg_store_t *s, reg_str_t name,
     unsigned char *there, reg_error_t *e);
+static reg_rc_t reg_manifest_check_tags(reg_store_t *s,
+    const reg_manifest_put_t *put, const reg_digest_t *d, reg_error_t *e);
 static reg_rc_t reg_manifest_check_refs(reg_store_t *s,
     const reg_manifest_put_t *put, const reg_manifest_t *m, reg_error_t *e);
 static reg_rc_t reg_manifest_check_ref(reg_store_t *s, reg_str_t name,
@@ -258,10 +260,15 @@ reg_manifest_put_locked(reg_store_t *s, const reg_manifest_put_t *put,
     int         fd;
     reg_rc_t    rc;
     reg_path_t  path;
+    reg_lock_e  mode;
+
+    /* who may not move a tag must not be overtaken by who makes it */
+
+    mode = put->keep_tags ? REG_LOCK_EXCLUSIVE : REG_LOCK_SHARED;
 
     reg_layout_repo(&path, put->name, "/_manifests");
 
-    rc = reg_fs_lock_repo(s, path.s, REG_LOCK_SHARED, &fd, e);
+    rc = reg_fs_lock_repo(s, path.s, mode, &fd, e);
 
     if (rc != REG_OK && rc != REG_ABSENT) {
         return rc;
@@ -274,7 +281,11 @@ reg_manifest_put_locked(reg_store_t *s, const reg_manifest_put_t *put,
     }
 
     if (rc == REG_OK && fd == -1) {
-        rc = reg_fs_lock_repo(s, path.s, REG_LOCK_SHARED, &fd, e);
+        rc = reg_fs_lock_repo(s, path.s, mode, &fd, e);
+    }
+
+    if (rc == REG_OK && put->keep_tags) {
+        rc = reg_manifest_check_tags(s, put, d, e);
     }
 
     if (rc == REG_OK) {
@@ -286,6 +297,43 @@ reg_manifest_put_locked(reg_store_t *s, const reg_manifest_put_t *put,
     }
 
     return rc;
+}
+
+
+/* None of the tags is there and names something else. */
+
+static reg_rc_t
+reg_manifest_check_tags(reg_store_t *s, const reg_manifest_put_t *put,
+    const reg_digest_t *d, reg_error_t *e)
+{
+    size_t        i;
+    reg_rc_t      rc;
+    reg_digest_t  there;
+
+    for (i = 0; i < put->ntags; i++) {
+
+        rc = reg_tag_read(s, put->name, put->tags[i], &there, e);
+
+        if (rc == REG_MANIFEST_UNKNOWN) {
+
+            if (e != NULL) {
+                reg_error_clear(e);
+            }
+
+            continue;
+        }
+
+        if (rc != REG_OK) {
+            return rc;
+        }
+
+        if (!reg_digest_eq(&there, d)) {
+            return reg_error_set(e, REG_DENIED, "the tag %.*s is there",
+                                 (int) put->tags[i].len, put->tags[i].data);
+        }
+    }
+
+    return REG_OK;
 }
 
 

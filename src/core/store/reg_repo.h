@@ -22,6 +22,8 @@ typedef struct {
     reg_str_t            content_type;  /* without parameters, or empty */
     reg_str_t            body;
     unsigned             sparse:1;      /* an index may name absent children */
+    unsigned             keep_tags:1;   /* REG_DENIED rather than that a tag
+                                           which is there moves */
 } reg_manifest_put_t;
 
 
