@@ -36,6 +36,9 @@
 typedef struct ngx_http_registry_ctx_s   ngx_http_registry_ctx_t;
 typedef struct ngx_http_registry_body_s  ngx_http_registry_body_t;
 
+struct ngx_http_registry_identity_s;
+struct ngx_http_registry_login_s;
+
 typedef ngx_int_t (*ngx_http_registry_step_pt)(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 
@@ -83,7 +86,13 @@ struct ngx_http_registry_ctx_s {
 
     ngx_event_t               *sleep;
     ngx_http_registry_body_t  *body;
+
+    /* who asks: ngx_http_registry_access.c, ngx_http_registry_login.c */
+    struct ngx_http_registry_identity_s  *identity;
+    struct ngx_http_registry_login_s     *login;
+
     reg_buf_t                 *replacement;   /* of nginx's error page */
+    time_t                     retry_after;   /* of a 429 or 503; 0: soon */
 
     unsigned                   busy:1;        /* a thread works, or a timer */
     unsigned                   beside:1;      /* next may run meanwhile */

@@ -84,6 +84,8 @@ static ngx_int_t ngx_http_registry_body_take(ngx_http_request_t *r,
     ngx_http_registry_body_t *body);
 static ngx_int_t ngx_http_registry_body_copy(ngx_http_request_t *r,
     ngx_http_registry_body_t *body);
+static reg_rc_t ngx_http_registry_body_too_large(
+    const ngx_http_registry_ctx_t *ctx);
 static ngx_http_registry_entry_t *ngx_http_registry_body_entry(
     ngx_http_request_t *r, ngx_http_registry_body_t *body);
 static reg_rc_t ngx_http_registry_body_work(ngx_http_registry_ctx_t *ctx);
@@ -122,7 +124,8 @@ ngx_http_registry_body_gather(ngx_http_request_t *r,
     ngx_http_registry_body_t  *body;
 
     if (r->headers_in.content_length_n > (off_t) max) {
-        (void) reg_error_set(&ctx->error, REG_MANIFEST_TOO_LARGE,
+        (void) reg_error_set(&ctx->error,
+                             ngx_http_registry_body_too_large(ctx),
                              "the limit is %zu bytes", max);
         return ngx_http_registry_send_error(r, ctx);
     }
@@ -393,7 +396,8 @@ ngx_http_registry_body_read(ngx_http_request_t *r,
         if (ngx_http_registry_body_copy(r, body) != NGX_OK) {
             (void) reg_error_set(&ctx->error,
                                  body->memory.state == REG_BUF_NOMEM
-                                 ? REG_NO_MEMORY : REG_MANIFEST_TOO_LARGE,
+                                 ? REG_NO_MEMORY
+                                 : ngx_http_registry_body_too_large(ctx),
                                  "the limit is %zu bytes", body->max);
             body->refused = 1;
             body->eof = 1;
@@ -631,6 +635,16 @@ ngx_http_registry_body_copy(ngx_http_request_t *r,
     }
 
     return reg_buf_failed(&body->memory) ? NGX_ERROR : NGX_OK;
+}
+
+
+/* What is gathered is a manifest, or the form of a token request. */
+
+static reg_rc_t
+ngx_http_registry_body_too_large(const ngx_http_registry_ctx_t *ctx)
+{
+    return (ctx->op.op == REG_OP_MANIFEST_WRITE) ? REG_MANIFEST_TOO_LARGE
+                                                 : REG_BODY_TOO_LARGE;
 }
 
 

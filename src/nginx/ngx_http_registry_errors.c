@@ -103,7 +103,9 @@ ngx_http_registry_replace(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     }
 
     if ((r->err_status == 429 || r->err_status == NGX_HTTP_SERVICE_UNAVAILABLE)
-        && ngx_http_registry_header(r, "Retry-After", "1", 1) != NGX_OK)
+        && ngx_http_registry_headerf(r, "Retry-After", "%T",
+                                     ngx_max(ctx->retry_after, 1))
+           != NGX_OK)
     {
         return NGX_ERROR;
     }

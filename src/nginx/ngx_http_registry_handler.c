@@ -3,8 +3,10 @@
 
 
 #include "ngx_http_registry.h"
+#include "ngx_http_registry_access.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_send.h"
+#include "ngx_http_registry_token.h"
 
 
 #define NGX_HTTP_REGISTRY_ROW(symbol, name, action, body)                     \
@@ -15,6 +17,8 @@ static const ngx_http_registry_step_pt  ngx_http_registry_ops[REG_OP_N] = {
 };
 
 
+static ngx_int_t ngx_http_registry_begin(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
 static reg_method_e ngx_http_registry_method(ngx_http_request_t *r);
 
 
@@ -34,6 +38,33 @@ ngx_http_registry_handler(ngx_http_request_t *r)
     ctx = ngx_http_registry_get_ctx(r);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_registry_begin(r, ctx);
+
+    if (ctx->next) {
+        /* parked; a reply that is still being sent has no next step */
+        r->main->count++;
+        return NGX_DONE;
+    }
+
+    return rc;
+}
+
+
+/* The first step of every request: may he, and what does he want? */
+
+static ngx_int_t
+ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
+{
+    ngx_int_t                      rc;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    rc = ngx_http_registry_access_content(r, ctx, ngx_http_registry_begin);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     if (ctx->route != REG_OK) {
@@ -58,15 +89,7 @@ ngx_http_registry_handler(ngx_http_request_t *r)
         }
     }
 
-    rc = ngx_http_registry_ops[ctx->op.op](r, ctx);
-
-    if (ctx->next) {
-        /* parked; a reply that is still being sent has no next step */
-        r->main->count++;
-        return NGX_DONE;
-    }
-
-    return rc;
+    return ngx_http_registry_ops[ctx->op.op](r, ctx);
 }
 
 
@@ -132,9 +155,12 @@ ngx_http_registry_get_ctx(ngx_http_request_t *r)
     ctx->rc = REG_OK;
     ctx->sleep = NULL;
     ctx->body = NULL;
+    ctx->identity = NULL;
+    ctx->login = NULL;
     ctx->busy = 0;
     ctx->beside = 0;
     ctx->replacement = NULL;
+    ctx->retry_after = 0;
     ctx->replaced = 0;
     ctx->headers = 0;
 
@@ -142,6 +168,14 @@ ngx_http_registry_get_ctx(ngx_http_request_t *r)
                                  ngx_http_registry_str(&r->uri),
                                  ngx_http_registry_str(&r->args), scratch,
                                  &ctx->error);
+
+    /* an endpoint of some locations, and an unknown path in all others */
+
+    if (ctx->op.op == REG_OP_TOKEN && !ngx_http_registry_token_served(r)) {
+        reg_error_clear(&ctx->error);
+        ctx->op.op = REG_OP_N;
+        ctx->route = reg_error_set(&ctx->error, REG_ROUTE_UNKNOWN, NULL);
+    }
 
     ngx_http_set_ctx(r, ctx, ngx_http_registry_module);
 

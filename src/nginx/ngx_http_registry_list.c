@@ -2,6 +2,7 @@
 /* Lists in pages: tags, catalogue, referrers; and repositories deleted. */
 
 
+#include "ngx_http_registry_access.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_send.h"
 #include "ngx_http_registry_task.h"
@@ -21,6 +22,7 @@ static ngx_int_t ngx_http_registry_listed(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_tags_work(ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_catalog_work(ngx_http_registry_ctx_t *ctx);
+static int ngx_http_registry_may_list(void *who, reg_str_t name);
 static reg_rc_t ngx_http_registry_referrers_work(
     ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_repo_delete_work(
@@ -90,8 +92,20 @@ ngx_http_registry_tags_work(ngx_http_registry_ctx_t *ctx)
 static reg_rc_t
 ngx_http_registry_catalog_work(ngx_http_registry_ctx_t *ctx)
 {
-    return reg_catalog_page(ctx->store, &ctx->op, ctx->job, NULL, NULL,
-                            &ctx->error);
+    const ngx_http_registry_who_t  *who;
+
+    who = ngx_http_registry_identity(ctx);
+
+    return reg_catalog_page(ctx->store, &ctx->op, ctx->job,
+                            who->open ? NULL : ngx_http_registry_may_list,
+                            (void *) who, &ctx->error);
+}
+
+
+static int
+ngx_http_registry_may_list(void *who, reg_str_t name)
+{
+    return ngx_http_registry_may(who, REG_MAY_LIST, name) == REG_ACCESS_ALLOW;
 }
 
 

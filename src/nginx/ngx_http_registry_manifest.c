@@ -2,6 +2,7 @@
 /* Manifests: read, written, deleted; by tag and by digest. */
 
 
+#include "ngx_http_registry_access.h"
 #include "ngx_http_registry_body.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_send.h"
@@ -231,6 +232,10 @@ ngx_http_registry_manifest_write(ngx_http_request_t *r,
 
     job->put.name = ctx->op.name;
     job->put.sparse = rlcf->sparse_index;
+    job->put.keep_tags =
+        (ngx_http_registry_may(ngx_http_registry_identity(ctx),
+                               REG_MAY_UPDATE, ctx->op.name)
+         != REG_ACCESS_ALLOW);
 
     if (ctx->op.has_digest) {
         job->put.expected = &ctx->op.digest;
@@ -316,6 +321,10 @@ ngx_http_registry_manifest_written(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
     ngx_http_registry_write_job_t  *job;
+
+    if (ctx->rc == REG_DENIED) {
+        return ngx_http_registry_refuse(r, ctx, REG_MAY_PUSH|REG_MAY_UPDATE);
+    }
 
     if (ctx->rc != REG_OK) {
         return ngx_http_registry_send_error(r, ctx);

@@ -2,12 +2,14 @@
 /* Upload sessions: started, appended to, finished, asked for, cancelled. */
 
 
+#include "ngx_http_registry_access.h"
 #include "ngx_http_registry_body.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_send.h"
 #include "ngx_http_registry_task.h"
 
 #include "reg_blob.h"
+#include "reg_upload_owner.h"
 
 
 /*
@@ -41,6 +43,9 @@ static reg_rc_t ngx_http_registry_upload_range(ngx_http_request_t *r,
 
 static reg_rc_t ngx_http_registry_upload_start_work(
     ngx_http_registry_ctx_t *ctx);
+static reg_rc_t ngx_http_registry_upload_mount(ngx_http_registry_ctx_t *ctx);
+static int ngx_http_registry_upload_may_pull(void *who, reg_str_t name);
+static reg_rc_t ngx_http_registry_upload_mine(ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_upload_started(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_upload_open(ngx_http_request_t *r,
@@ -119,13 +124,13 @@ ngx_http_registry_upload_start_work(ngx_http_registry_ctx_t *ctx)
 {
     reg_rc_t                         rc;
     reg_alg_e                        alg;
+    const ngx_http_registry_who_t   *who;
     ngx_http_registry_upload_job_t  *job;
 
     job = ctx->job;
 
     if (ctx->op.mount) {
-        rc = reg_blob_mount(ctx->store, ctx->op.name, ctx->op.from,
-                            &ctx->op.mount_digest, NULL, NULL, &ctx->error);
+        rc = ngx_http_registry_upload_mount(ctx);
 
         if (rc == REG_OK) {
             job->mounted = 1;
@@ -150,11 +155,81 @@ ngx_http_registry_upload_start_work(ngx_http_registry_ctx_t *ctx)
     }
 
     if (!job->single) {
-        return REG_OK;
+        who = ngx_http_registry_identity(ctx);
+
+        return who->user.len ? reg_upload_own(ctx->store, ctx->op.name,
+                                              reg_str_of(job->id), who->user,
+                                              &ctx->error)
+                             : REG_OK;
     }
 
     return reg_upload_open(&job->upload, ctx->store, ctx->op.name,
                            reg_str_of(job->id), &ctx->error);
+}
+
+
+/* What the user may not pull is not there, as far as he can tell. */
+
+static reg_rc_t
+ngx_http_registry_upload_mount(ngx_http_registry_ctx_t *ctx)
+{
+    void  *who;
+
+    who = (void *) ngx_http_registry_identity(ctx);
+
+    if (ctx->op.from.len
+        && !ngx_http_registry_upload_may_pull(who, ctx->op.from))
+    {
+        return REG_BLOB_UNKNOWN;
+    }
+
+    return reg_blob_mount(ctx->store, ctx->op.name, ctx->op.from,
+                          &ctx->op.mount_digest,
+                          ngx_http_registry_upload_may_pull, who,
+                          &ctx->error);
+}
+
+
+static int
+ngx_http_registry_upload_may_pull(void *who, reg_str_t name)
+{
+    return ngx_http_registry_may(who, REG_MAY_PULL, name) == REG_ACCESS_ALLOW;
+}
+
+
+/*
+ * A session is its owner's.  With a token that has expired since he may go on
+ * with what he began while it was good.
+ */
+
+static reg_rc_t
+ngx_http_registry_upload_mine(ngx_http_registry_ctx_t *ctx)
+{
+    int64_t                         time;
+    reg_rc_t                        rc;
+    const ngx_http_registry_who_t  *who;
+
+    who = ngx_http_registry_identity(ctx);
+
+    if (who->open) {
+        return REG_OK;
+    }
+
+    rc = reg_upload_owned(ctx->store, ctx->op.name, ctx->op.upload, who->user,
+                          &ctx->error);
+
+    if (rc != REG_OK || !who->late) {
+        return rc;
+    }
+
+    rc = reg_upload_started(ctx->store, ctx->op.name, ctx->op.upload, &time,
+                            &ctx->error);
+
+    if (rc == REG_OK && time > who->token->expires + REG_JWT_LEEWAY) {
+        return reg_error_set(&ctx->error, REG_UNAUTHORIZED, NULL);
+    }
+
+    return rc;
 }
 
 
@@ -254,6 +329,11 @@ ngx_http_registry_upload_open_work(ngx_http_registry_ctx_t *ctx)
     ngx_http_registry_upload_job_t  *job;
 
     job = ctx->job;
+
+    rc = ngx_http_registry_upload_mine(ctx);
+    if (rc != REG_OK) {
+        return rc;
+    }
 
     rc = reg_upload_open(&job->upload, ctx->store, ctx->op.name,
                          ctx->op.upload, &ctx->error);
@@ -481,6 +561,11 @@ ngx_http_registry_upload_status_work(ngx_http_registry_ctx_t *ctx)
 
     job = ctx->job;
 
+    rc = ngx_http_registry_upload_mine(ctx);
+    if (rc != REG_OK) {
+        return rc;
+    }
+
     if (job->tries == NGX_HTTP_REGISTRY_BUSY_TRIES) {
         return reg_upload_status(ctx->store, ctx->op.name, ctx->op.upload,
                                  &job->offset, &ctx->error);
@@ -553,6 +638,13 @@ ngx_http_registry_upload_cancel(ngx_http_request_t *r,
 static reg_rc_t
 ngx_http_registry_upload_cancel_work(ngx_http_registry_ctx_t *ctx)
 {
+    reg_rc_t  rc;
+
+    rc = ngx_http_registry_upload_mine(ctx);
+    if (rc != REG_OK) {
+        return rc;
+    }
+
     return reg_upload_cancel(ctx->store, ctx->op.name, ctx->op.upload,
                              &ctx->error);
 }
@@ -655,6 +747,10 @@ ngx_http_registry_upload_error(ngx_http_request_t *r,
         && ngx_http_registry_upload_headers(r, ctx) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->error.rc == REG_UNAUTHORIZED) {
+        return ngx_http_registry_refuse(r, ctx, REG_MAY_PUSH);
     }
 
     return ngx_http_registry_send_error(r, ctx);

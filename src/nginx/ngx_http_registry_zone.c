@@ -24,6 +24,8 @@ typedef struct {
     ngx_rbtree_t         rbtree;
     ngx_rbtree_node_t    sentinel;
     ngx_queue_t          queue;       /* the least used at the end */
+
+    ngx_http_registry_logins_t  logins;
 } ngx_http_registry_zone_t;
 
 
@@ -86,6 +88,10 @@ ngx_http_registry_zone_init(ngx_shm_zone_t *shm_zone, void *data)
                     ngx_http_registry_zone_insert);
     ngx_queue_init(&zone->queue);
 
+    if (ngx_http_registry_logins_init(&zone->logins) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     pool->data = zone;
     pool->log_nomem = 0;
 
@@ -146,11 +152,10 @@ ngx_http_registry_zone_add(ngx_http_request_t *r, const reg_digest_t *d,
     const char *type, const char *body, size_t size)
 {
     size_t                          len, type_len;
-    ngx_uint_t                      i, has_body;
-    ngx_queue_t                    *q;
+    ngx_uint_t                      has_body;
     ngx_slab_pool_t                *pool;
     ngx_http_registry_zone_t       *zone;
-    ngx_http_registry_zone_node_t  *node, *old;
+    ngx_http_registry_zone_node_t  *node;
     ngx_http_registry_main_conf_t  *rmcf;
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_registry_module);
@@ -171,23 +176,7 @@ ngx_http_registry_zone_add(ngx_http_request_t *r, const reg_digest_t *d,
         return;
     }
 
-    node = ngx_slab_alloc_locked(pool, len);
-
-    for (i = 0; node == NULL && i < NGX_HTTP_REGISTRY_ZONE_EVICT; i++) {
-
-        if (ngx_queue_empty(&zone->queue)) {
-            break;
-        }
-
-        q = ngx_queue_last(&zone->queue);
-        old = ngx_queue_data(q, ngx_http_registry_zone_node_t, queue);
-
-        ngx_queue_remove(q);
-        ngx_rbtree_delete(&zone->rbtree, &old->node);
-        ngx_slab_free_locked(pool, old);
-
-        node = ngx_slab_alloc_locked(pool, len);
-    }
+    node = ngx_http_registry_zone_make_room(rmcf, len);
 
     if (node) {
         node->node.key = ngx_http_registry_zone_key(d);
@@ -207,6 +196,53 @@ ngx_http_registry_zone_add(ngx_http_request_t *r, const reg_digest_t *d,
     }
 
     ngx_shmtx_unlock(&pool->mutex);
+}
+
+
+void *
+ngx_http_registry_zone_make_room(ngx_http_registry_main_conf_t *rmcf,
+    size_t size)
+{
+    void                           *p;
+    ngx_uint_t                      i;
+    ngx_queue_t                    *q;
+    ngx_slab_pool_t                *pool;
+    ngx_http_registry_zone_t       *zone;
+    ngx_http_registry_zone_node_t  *old;
+
+    zone = rmcf->zone->data;
+    pool = (ngx_slab_pool_t *) rmcf->zone->shm.addr;
+
+    p = ngx_slab_alloc_locked(pool, size);
+
+    for (i = 0; p == NULL && i < NGX_HTTP_REGISTRY_ZONE_EVICT; i++) {
+
+        if (ngx_queue_empty(&zone->queue)) {
+            break;
+        }
+
+        q = ngx_queue_last(&zone->queue);
+        old = ngx_queue_data(q, ngx_http_registry_zone_node_t, queue);
+
+        ngx_queue_remove(q);
+        ngx_rbtree_delete(&zone->rbtree, &old->node);
+        ngx_slab_free_locked(pool, old);
+
+        p = ngx_slab_alloc_locked(pool, size);
+    }
+
+    return p;
+}
+
+
+ngx_http_registry_logins_t *
+ngx_http_registry_zone_logins(ngx_http_registry_main_conf_t *rmcf)
+{
+    ngx_http_registry_zone_t  *zone;
+
+    zone = rmcf->zone->data;
+
+    return &zone->logins;
 }
 
 

@@ -6,6 +6,8 @@
  * Manifests by digest: the media type and size of each, and the bytes of
  * small ones.  A digest names its bytes for ever, so an entry is never wrong;
  * whether a repository has the manifest is asked of the store every time.
+ *
+ * Logins: ngx_http_registry_logins.h.
  */
 
 
@@ -14,6 +16,8 @@
 
 
 #include "ngx_http_registry.h"
+#include "ngx_http_registry_logins.h"
+
 #include "reg_manifest.h"
 
 
@@ -39,6 +43,17 @@ ngx_int_t ngx_http_registry_zone_find(ngx_http_request_t *r,
 /* Remembers a manifest, forgetting the least used when there is no room. */
 void ngx_http_registry_zone_add(ngx_http_request_t *r,
     const reg_digest_t *d, const char *type, const char *body, size_t size);
+
+/* The part of the zone that is about logins. */
+ngx_http_registry_logins_t *ngx_http_registry_zone_logins(
+    ngx_http_registry_main_conf_t *rmcf);
+
+/*
+ * Memory of the zone, for which manifests are forgotten when there is none;
+ * or NULL.  The caller holds the zone's lock.
+ */
+void *ngx_http_registry_zone_make_room(ngx_http_registry_main_conf_t *rmcf,
+    size_t size);
 
 
 #endif /* NGX_HTTP_REGISTRY_ZONE_H_INCLUDED */

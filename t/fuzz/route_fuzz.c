@@ -156,7 +156,8 @@ static void
 check_page(const reg_op_t *op)
 {
     must(op->op == REG_OP_BASE || op->op == REG_OP_PREFLIGHT
-         || op->op == REG_OP_CATALOG || op->name.len != 0);
+         || op->op == REG_OP_CATALOG || op->op == REG_OP_TOKEN
+         || op->name.len != 0);
     must(op->op == REG_OP_CATALOG || op->op == REG_OP_TAGS || !op->has_n);
     must(op->op == REG_OP_UPLOAD_START || (!op->mount && !op->has_alg));
     must(op->op != REG_OP_UPLOAD_FINISH || op->has_digest);

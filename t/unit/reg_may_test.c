@@ -41,8 +41,9 @@ main(void)
 
         ok(may == actions[reg_op_action((reg_op_e) op)],
            "A90: %s needs %x", reg_op_name((reg_op_e) op).data, may);
-        ok(may != 0 || op == REG_OP_BASE || op == REG_OP_PREFLIGHT,
-           "A90: only the base and the preflight need no right");
+        ok(may != 0 || op == REG_OP_BASE || op == REG_OP_PREFLIGHT
+           || op == REG_OP_TOKEN,
+           "A90: only the base, the preflight and a token need no right");
     }
 
     is_num(reg_may_of((reg_action_e) 99), REG_MAY_ALL,

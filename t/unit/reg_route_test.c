@@ -145,6 +145,8 @@ test_routes(void)
         { GET, "/v2/",                REG_OK, REG_OP_BASE, "", "" },
         { GET, "/v2",                 REG_OK, REG_OP_BASE, "", "" },
         { GET, "/v2/_catalog",        REG_OK, REG_OP_CATALOG, "", "" },
+        { GET, "/v2/_nginx/token",    REG_OK, REG_OP_TOKEN, "", "" },
+        { POST, "/v2/_nginx/token",   REG_OK, REG_OP_TOKEN, "", "" },
         { GET, "/v2/a/tags/list",     REG_OK, REG_OP_TAGS, "a", "" },
         { GET, "/v2/a/b/c/tags/list", REG_OK, REG_OP_TAGS, "a/b/c", "" },
         { GET, "/v2/a/manifests/latest",
@@ -244,6 +246,11 @@ test_routes(void)
           REG_ROUTE_UNKNOWN, REG_OP_N, "", "" },
         { DELETE, "/v2/a/_nginx/x/content",
           REG_ROUTE_UNKNOWN, REG_OP_N, "", "" },
+        { GET, "/v2/_nginx",            REG_ROUTE_UNKNOWN, REG_OP_N, "", "" },
+        { GET, "/v2/_nginx/",           REG_ROUTE_UNKNOWN, REG_OP_N, "", "" },
+        { GET, "/v2/_nginx/token/",     REG_ROUTE_UNKNOWN, REG_OP_N, "", "" },
+        { GET, "/v2/_nginx/tokens",     REG_ROUTE_UNKNOWN, REG_OP_N, "", "" },
+        { GET, "/v2/a/_nginx/token",    REG_ROUTE_UNKNOWN, REG_OP_N, "", "" },
         { POST, "/v2/whatever",         REG_ROUTE_UNKNOWN, REG_OP_N, "", "" },
 
         /* whatever it is, a preflight is answered */
@@ -320,7 +327,9 @@ test_methods(void)
             REG_OP_UPLOAD_FINISH, REG_OP_UPLOAD_APPEND,
             REG_OP_UPLOAD_CANCEL, NO } },
         { "/v2/a/_nginx/repository/content", "DELETE, OPTIONS",
-          { NO, NO, NO, NO, NO, REG_OP_REPO_DELETE, NO } }
+          { NO, NO, NO, NO, NO, REG_OP_REPO_DELETE, NO } },
+        { "/v2/_nginx/token", "GET, HEAD, POST, OPTIONS",
+          { REG_OP_TOKEN, REG_OP_TOKEN, REG_OP_TOKEN, NO, NO, NO, NO } }
 #undef NO
     };
 
@@ -333,7 +342,12 @@ test_methods(void)
                        "digest=" D256E);
 
             if (rows[i].ops[m] == REG_OP_N) {
-                ok(rc == REG_METHOD_UNKNOWN && op.op == REG_OP_N,
+
+                /* the token endpoint is known by its path alone */
+
+                ok(rc == REG_METHOD_UNKNOWN
+                   && op.op == ((rows[i].ops[0] == REG_OP_TOKEN)
+                                ? REG_OP_TOKEN : REG_OP_N),
                    "%s: not method %d", rows[i].path, method);
                 is(reg_str_of(op.allow), rows[i].allow, "  Allow");
                 continue;
@@ -1053,6 +1067,7 @@ test_ignored(void)
         { PATCH,   "/v2/a/blobs/uploads/" UUID },
         { DELETE,  "/v2/a/blobs/uploads/" UUID },
         { DELETE,  "/v2/a/_nginx/repository/content" },
+        { GET,     "/v2/_nginx/token" },
         { OPTIONS, "/v2/a/tags/list" }
     };
 
@@ -1070,7 +1085,7 @@ test_tables(void)
 {
     is(reg_op_name(REG_OP_BASE), "base", "the first name");
     is(reg_op_name(REG_OP_BLOB_READ), "blob_read", "one between");
-    is(reg_op_name(REG_OP_REPO_DELETE), "repo_delete", "the last");
+    is(reg_op_name(REG_OP_TOKEN), "token_issue", "the last");
     is(reg_op_name(REG_OP_N), "unknown", "and none");
     is(reg_op_name((reg_op_e) (REG_OP_N + 5)), "unknown", "nor any behind");
 

@@ -8,6 +8,7 @@
 typedef enum {
     REG_ROUTE_BASE = 0,
     REG_ROUTE_CATALOG,
+    REG_ROUTE_TOKEN,            /* the last without a name */
     REG_ROUTE_TAGS,
     REG_ROUTE_REFERRERS,
     REG_ROUTE_MANIFEST,
@@ -58,6 +59,9 @@ static const reg_route_t  reg_routes[REG_ROUTE_N] = {
 
     { REG_OP_CATALOG, REG_NONE, REG_NONE, REG_NONE, REG_NONE,
       "GET, HEAD, OPTIONS" },
+
+    { REG_OP_TOKEN, REG_OP_TOKEN, REG_NONE, REG_NONE, REG_NONE,
+      "GET, HEAD, POST, OPTIONS" },
 
     { REG_OP_TAGS, REG_NONE, REG_NONE, REG_NONE, REG_NONE,
       "GET, HEAD, OPTIONS" },
@@ -123,7 +127,7 @@ reg_route_parse(reg_op_t *op, reg_method_e method, reg_str_t path,
 
     op->op = reg_route_op(route, method);
 
-    if (parts.route > REG_ROUTE_CATALOG) {
+    if (parts.route > REG_ROUTE_TOKEN) {
 
         if (!reg_name_valid(parts.name)) {
             return reg_error_set(e, REG_NAME_INVALID, "%.*s",
@@ -136,6 +140,7 @@ reg_route_parse(reg_op_t *op, reg_method_e method, reg_str_t path,
     }
 
     if (op->op == REG_OP_N) {
+        op->op = (parts.route == REG_ROUTE_TOKEN) ? REG_OP_TOKEN : REG_OP_N;
         op->allow = route->allow;
         return reg_error_set(e, REG_METHOD_UNKNOWN, NULL);
     }
@@ -210,6 +215,11 @@ reg_route_split(reg_route_parts_t *parts, reg_str_t rest)
 
     if (reg_str_eq(rest, reg_str("_catalog"))) {
         parts->route = REG_ROUTE_CATALOG;
+        return;
+    }
+
+    if (reg_str_eq(rest, reg_str("_nginx/token"))) {
+        parts->route = REG_ROUTE_TOKEN;
         return;
     }
 

@@ -57,7 +57,8 @@ typedef enum {
     X(REG_OP_UPLOAD_APPEND,    upload_append,    PUSH,    UPLOAD)             \
     X(REG_OP_UPLOAD_FINISH,    upload_finish,    PUSH,    UPLOAD)             \
     X(REG_OP_UPLOAD_CANCEL,    upload_cancel,    PUSH,    NONE)               \
-    X(REG_OP_REPO_DELETE,      repo_delete,      DELETE,  NONE)
+    X(REG_OP_REPO_DELETE,      repo_delete,      DELETE,  NONE)               \
+    X(REG_OP_TOKEN,            token_issue,      NONE,    MEMORY)
 
 
 typedef enum {
@@ -127,8 +128,10 @@ typedef struct {
  *
  * REG_OK, or the error that answers the request.  After an error op->op and
  * op->name tell what is known: op->op is REG_OP_N when no route matched, and
- * op->name is empty unless it is a valid name.  Parameters that the operation
- * does not know are ignored; of a repeated one the first counts.
+ * op->name is empty unless it is a valid name.  REG_OP_TOKEN is said for each
+ * method on its path: it is no part of the registry proper, and not everywhere.
+ * Parameters that the operation does not know are ignored; of a repeated one
+ * the first counts.
  */
 reg_rc_t reg_route_parse(reg_op_t *op, reg_method_e method, reg_str_t path,
     reg_str_t query, char *scratch, reg_error_t *e);

@@ -1,0 +1,863 @@
+
+/*
+ * States of a file, in each process for itself:
+ *
+ *   settled   proof tells the file that the table was made of
+ *   fresh     the same, but it was read so soon after it had changed that
+ *             another change may hide behind the same times: it is read again
+ *   held      what was read last looked half written; the table is that of
+ *             before, for a second
+ *   loading   a thread reads; whoever asks waits in the queue
+ *
+ * A settled file that no symbolic link leads to is kept open: who changes or
+ * replaces it changes what fstat() says of it, at a third of what it costs to
+ * look for its name.  That is done once a second all the same, because a
+ * directory above it may be another one.
+ */
+
+
+#include "ngx_http_registry_access.h"
+#include "ngx_http_registry_file.h"
+
+
+/* file systems' clocks tick every 4 to 10 ms */
+#define NGX_HTTP_REGISTRY_FILE_FRESH    100
+
+/* how long a writer who does not rename is trusted to be still at it */
+#define NGX_HTTP_REGISTRY_FILE_HOLD     1000
+
+#define NGX_HTTP_REGISTRY_FILE_SKIPS    10
+#define NGX_HTTP_REGISTRY_FILE_TIMEOUT  60000
+
+
+typedef struct {
+    void              *data;
+    ngx_uint_t         refs;      /* counted on the event loop alone */
+    void             (*free)(void *table);
+} ngx_http_registry_table_t;
+
+
+/* What tells one state of a file from another. */
+typedef struct {
+    dev_t              dev;
+    ino_t              ino;
+    off_t              size;
+    struct timespec    mtime;
+    struct timespec    ctime;
+} ngx_http_registry_proof_t;
+
+
+/* One reading, by a thread or by the master. */
+typedef struct {
+    ngx_http_registry_proof_t   proof;
+    void                       *data;
+    ngx_fd_t                    fd;         /* to be kept open, or -1 */
+    const char                 *call;       /* what failed, with err */
+    ngx_err_t                   err;
+    reg_why_t                   why;
+    ngx_msec_t                  age;        /* of the file, when read */
+    ngx_uint_t                  nskips;
+    struct {
+        size_t                  line;
+        const char             *reason;
+    } skips[NGX_HTTP_REGISTRY_FILE_SKIPS];
+} ngx_http_registry_reading_t;
+
+
+struct ngx_http_registry_file_s {
+    ngx_str_t                             path;     /* NUL-terminated */
+    const ngx_http_registry_file_kind_t  *kind;
+    const void                           *param;
+    size_t                                param_size;
+    ngx_http_registry_file_make_pt        make;     /* or NULL */
+
+    ngx_http_registry_table_t            *table;
+    ngx_http_registry_proof_t             proof;
+    ngx_http_registry_reading_t           reading;
+    ngx_thread_task_t                     task;
+    ngx_queue_t                           waiters;
+    ngx_fd_t                              fd;
+    time_t                                looked;   /* for its name */
+
+    unsigned                              settled:1;
+    unsigned                              held:1;
+    unsigned                              loading:1;
+    unsigned                              waking:1;
+    unsigned                              lost:1;   /* said in the log */
+};
+
+
+typedef struct {
+    ngx_queue_t                 queue;
+    ngx_http_request_t         *request;
+    void                      (*wake)(ngx_http_request_t *r);
+    unsigned                    waits:1;
+} ngx_http_registry_waiter_t;
+
+
+static ngx_int_t ngx_http_registry_file_same(ngx_http_registry_file_t *file);
+static void ngx_http_registry_file_read(ngx_http_registry_file_t *file);
+static ngx_int_t ngx_http_registry_file_direct(
+    ngx_http_registry_file_t *file);
+static void ngx_http_registry_file_bytes(ngx_http_registry_file_t *file,
+    ngx_fd_t fd, size_t size);
+static void ngx_http_registry_file_skip(void *data, size_t line,
+    const char *reason);
+static void ngx_http_registry_file_proof(ngx_http_registry_proof_t *proof,
+    ngx_file_info_t *fi);
+static ngx_msec_t ngx_http_registry_file_age(
+    const ngx_http_registry_proof_t *proof, const struct timespec *now);
+static ngx_int_t ngx_http_registry_file_adopt(ngx_http_registry_file_t *file,
+    ngx_log_t *log);
+static void ngx_http_registry_file_log_skips(ngx_http_registry_file_t *file,
+    ngx_log_t *log);
+static void ngx_http_registry_file_release(void *data);
+static void ngx_http_registry_file_forget(void *data);
+static ngx_int_t ngx_http_registry_file_load(ngx_http_request_t *r,
+    ngx_http_registry_file_t *file);
+static void ngx_http_registry_file_work(void *data, ngx_log_t *log);
+static ngx_uint_t ngx_http_registry_file_to_make(
+    ngx_http_registry_file_t *file);
+static void ngx_http_registry_file_loaded(ngx_event_t *ev);
+static ngx_int_t ngx_http_registry_file_wait(ngx_http_request_t *r,
+    ngx_http_registry_file_t *file, void (*wake)(ngx_http_request_t *r));
+static void ngx_http_registry_file_leave(void *data);
+static ngx_int_t ngx_http_registry_file_hold(ngx_http_request_t *r,
+    ngx_http_registry_file_t *file, void **table);
+
+
+ngx_http_registry_file_t *
+ngx_http_registry_file_add(ngx_conf_t *cf, ngx_str_t *path,
+    const ngx_http_registry_file_kind_t *kind, const void *param,
+    size_t param_size)
+{
+    return ngx_http_registry_file_add_made(cf, path, kind, param, param_size,
+                                           NULL);
+}
+
+
+ngx_http_registry_file_t *
+ngx_http_registry_file_add_made(ngx_conf_t *cf, ngx_str_t *path,
+    const ngx_http_registry_file_kind_t *kind, const void *param,
+    size_t param_size, ngx_http_registry_file_make_pt make)
+{
+    ngx_str_t                              name;
+    ngx_uint_t                             i;
+    ngx_pool_cleanup_t                    *cln;
+    ngx_http_registry_file_t              *file, **files;
+    ngx_http_registry_access_main_conf_t  *amcf;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf,
+                                              ngx_http_registry_access_module);
+
+    name.len = path->len;
+    name.data = ngx_pnalloc(cf->pool, path->len + 1);
+    if (name.data == NULL) {
+        return NULL;
+    }
+
+    (void) ngx_cpystrn(name.data, path->data, path->len + 1);
+
+    if (ngx_conf_full_name(cf->cycle, &name, 1) != NGX_OK) {
+        return NULL;
+    }
+
+    files = amcf->files.elts;
+
+    for (i = 0; i < amcf->files.nelts; i++) {
+        if (files[i]->kind == kind && files[i]->make == make
+            && files[i]->path.len == name.len
+            && ngx_memcmp(files[i]->path.data, name.data, name.len) == 0
+            && files[i]->param_size == param_size
+            && (param_size == 0
+                || ngx_memcmp(files[i]->param, param, param_size) == 0))
+        {
+            return files[i];
+        }
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, sizeof(ngx_http_registry_file_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    file = cln->data;
+    ngx_memzero(file, sizeof(ngx_http_registry_file_t));
+
+    cln->handler = ngx_http_registry_file_forget;
+
+    file->path = name;
+    file->kind = kind;
+    file->param = param;
+    file->param_size = param_size;
+    file->make = make;
+    file->fd = NGX_INVALID_FILE;
+
+    ngx_queue_init(&file->waiters);
+
+    ngx_http_registry_file_read(file);
+
+    if (!ngx_http_registry_file_to_make(file)
+        && (ngx_http_registry_file_adopt(file, cf->log) != NGX_OK
+            || file->table == NULL))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "without its %s the registry cannot tell who may "
+                           "do what", kind->what);
+        return NULL;
+    }
+
+    files = ngx_array_push(&amcf->files);
+    if (files == NULL) {
+        return NULL;
+    }
+
+    *files = file;
+
+    return file;
+}
+
+
+void *
+ngx_http_registry_file_table(ngx_http_registry_file_t *file)
+{
+    return file->table ? file->table->data : NULL;
+}
+
+
+void
+ngx_http_registry_file_check(ngx_cycle_t *cycle, ngx_array_t *files)
+{
+    ngx_uint_t                  i;
+    ngx_http_registry_file_t  **file;
+
+    file = files->elts;
+
+    for (i = 0; i < files->nelts; i++) {
+
+        if (access((char *) file[i]->path.data, R_OK) == -1
+            && (file[i]->make == NULL || ngx_errno != NGX_ENOENT))
+        {
+            ngx_log_error(NGX_LOG_ERR, cycle->log, ngx_errno,
+                          "the worker user cannot read the %s \"%V\", no "
+                          "change of it will be seen; let the group of the "
+                          "user read it (chgrp, chmod 640)",
+                          file[i]->kind->what, &file[i]->path);
+        }
+    }
+}
+
+
+ngx_int_t
+ngx_http_registry_file_get(ngx_http_request_t *r,
+    ngx_http_registry_file_t *file, void (*wake)(ngx_http_request_t *r),
+    void **table)
+{
+    ngx_time_t                 *tp;
+    struct timespec             now;
+    ngx_file_info_t             fi;
+    ngx_http_registry_proof_t   proof;
+
+    if (file->loading) {
+        return ngx_http_registry_file_wait(r, file, wake);
+    }
+
+    if (file->lost && file->waking) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_registry_file_same(file)) {
+        return ngx_http_registry_file_hold(r, file, table);
+    }
+
+    if (ngx_file_info(file->path.data, &fi) == NGX_FILE_ERROR) {
+
+        if (file->make && ngx_errno == NGX_ENOENT) {
+            goto load;
+        }
+
+        if (!file->lost) {
+            file->lost = 1;
+            ngx_log_error(NGX_LOG_CRIT, r->connection->log, ngx_errno,
+                          "the %s \"%V\" is gone, nobody can log in until it "
+                          "is back", file->kind->what, &file->path);
+        }
+
+        return NGX_ERROR;
+    }
+
+    ngx_http_registry_file_proof(&proof, &fi);
+
+    if (ngx_memcmp(&proof, &file->proof, sizeof(ngx_http_registry_proof_t))
+        == 0
+        && !file->lost)
+    {
+        /* what was read for this request is new enough for it */
+
+        if (file->settled || (file->waking && !file->held)) {
+            file->looked = ngx_time();
+            return ngx_http_registry_file_hold(r, file, table);
+        }
+
+        if (file->held) {
+            tp = ngx_timeofday();
+
+            now.tv_sec = tp->sec;
+            now.tv_nsec = tp->msec * 1000000;
+
+            if (ngx_http_registry_file_age(&proof, &now)
+                < NGX_HTTP_REGISTRY_FILE_HOLD)
+            {
+                return ngx_http_registry_file_hold(r, file, table);
+            }
+        }
+    }
+
+load:
+
+    if (ngx_http_registry_file_load(r, file) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_registry_file_wait(r, file, wake);
+}
+
+
+/* Whether the open file has not changed, and need not be looked for. */
+
+static ngx_int_t
+ngx_http_registry_file_same(ngx_http_registry_file_t *file)
+{
+    ngx_file_info_t            fi;
+    ngx_http_registry_proof_t  proof;
+
+    if (!file->settled || file->lost || file->fd == NGX_INVALID_FILE
+        || file->looked != ngx_time()
+        || ngx_fd_info(file->fd, &fi) == NGX_FILE_ERROR)
+    {
+        return 0;
+    }
+
+    ngx_http_registry_file_proof(&proof, &fi);
+
+    return ngx_memcmp(&proof, &file->proof, sizeof(ngx_http_registry_proof_t))
+           == 0;
+}
+
+
+static ngx_int_t
+ngx_http_registry_file_hold(ngx_http_request_t *r,
+    ngx_http_registry_file_t *file, void **table)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    if (file->table == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    file->table->refs++;
+
+    cln->handler = ngx_http_registry_file_release;
+    cln->data = file->table;
+
+    *table = file->table->data;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_registry_file_release(void *data)
+{
+    ngx_http_registry_table_t *table = data;
+
+    if (--table->refs == 0) {
+        table->free(table->data);
+        ngx_free(table);
+    }
+}
+
+
+/* The configuration goes, and with it all requests that used it are gone. */
+
+static void
+ngx_http_registry_file_forget(void *data)
+{
+    ngx_http_registry_file_t *file = data;
+
+    if (file->table) {
+        ngx_http_registry_file_release(file->table);
+        file->table = NULL;
+    }
+
+    if (file->fd != NGX_INVALID_FILE) {
+        (void) ngx_close_file(file->fd);
+        file->fd = NGX_INVALID_FILE;
+    }
+}
+
+
+/* --- reading: no part of nginx is used here but its types ----------------- */
+
+static void
+ngx_http_registry_file_read(ngx_http_registry_file_t *file)
+{
+    ngx_fd_t                      fd;
+    struct timespec               now;
+    ngx_file_info_t               fi;
+    ngx_http_registry_reading_t  *reading;
+
+    reading = &file->reading;
+
+    ngx_memzero(reading, sizeof(ngx_http_registry_reading_t));
+    reading->fd = NGX_INVALID_FILE;
+
+    /* a FIFO must not hold the thread */
+
+    fd = open((char *) file->path.data, O_RDONLY|O_NONBLOCK|O_CLOEXEC);
+
+    if (fd == NGX_INVALID_FILE) {
+        reading->err = ngx_errno;
+        reading->call = "open()";
+        return;
+    }
+
+    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
+        reading->err = ngx_errno;
+        reading->call = "fstat()";
+        (void) ngx_close_file(fd);
+        return;
+    }
+
+    ngx_http_registry_file_proof(&reading->proof, &fi);
+
+    (void) clock_gettime(CLOCK_REALTIME, &now);
+    reading->age = ngx_http_registry_file_age(&reading->proof, &now);
+
+    if (!ngx_is_file(&fi)) {
+        (void) reg_why_set(&reading->why, "it is no regular file");
+
+    } else if ((size_t) ngx_file_size(&fi) > file->kind->max) {
+        (void) reg_why_set(&reading->why, "it is larger than %zu bytes",
+                           file->kind->max);
+
+    } else {
+        ngx_http_registry_file_bytes(file, fd, ngx_file_size(&fi));
+    }
+
+    if (reading->data && ngx_http_registry_file_direct(file)) {
+        reading->fd = fd;
+        return;
+    }
+
+    (void) ngx_close_file(fd);
+}
+
+
+/* Whether the name leads there without a symbolic link. */
+
+static ngx_int_t
+ngx_http_registry_file_direct(ngx_http_registry_file_t *file)
+{
+    char       *path;
+    ngx_int_t   direct;
+
+    path = realpath((char *) file->path.data, NULL);
+    if (path == NULL) {
+        return 0;
+    }
+
+    direct = (ngx_strcmp(path, file->path.data) == 0);
+
+    free(path);
+
+    return direct;
+}
+
+
+static void
+ngx_http_registry_file_bytes(ngx_http_registry_file_t *file, ngx_fd_t fd,
+    size_t size)
+{
+    char                         *bytes;
+    size_t                        len;
+    ssize_t                       n;
+    reg_str_t                     text;
+    ngx_http_registry_reading_t  *reading;
+
+    reading = &file->reading;
+
+    bytes = malloc(size + 1);
+    if (bytes == NULL) {
+        (void) reg_why_set(&reading->why, "there is no memory for it");
+        return;
+    }
+
+    for (len = 0; len < size; len += n) {
+
+        n = read(fd, bytes + len, size - len);
+
+        if (n == -1 && ngx_errno == NGX_EINTR) {
+            n = 0;
+            continue;
+        }
+
+        if (n == -1) {
+            reading->err = ngx_errno;
+            reading->call = "read()";
+            free(bytes);
+            return;
+        }
+
+        if (n == 0) {
+            break;
+        }
+    }
+
+    text.len = len;
+    text.data = bytes;
+
+    reading->data = file->kind->parse(text, file->param,
+                                      ngx_http_registry_file_skip, reading,
+                                      &reading->why);
+
+    ngx_explicit_memzero(bytes, size + 1);
+    free(bytes);
+}
+
+
+static void
+ngx_http_registry_file_skip(void *data, size_t line, const char *reason)
+{
+    ngx_http_registry_reading_t *reading = data;
+
+    if (reading->nskips < NGX_HTTP_REGISTRY_FILE_SKIPS) {
+        reading->skips[reading->nskips].line = line;
+        reading->skips[reading->nskips].reason = reason;
+    }
+
+    reading->nskips++;
+}
+
+
+static void
+ngx_http_registry_file_proof(ngx_http_registry_proof_t *proof,
+    ngx_file_info_t *fi)
+{
+    /* it is compared byte by byte */
+
+    ngx_memzero(proof, sizeof(ngx_http_registry_proof_t));
+
+    proof->dev = fi->st_dev;
+    proof->ino = fi->st_ino;
+    proof->size = fi->st_size;
+    proof->mtime.tv_sec = fi->st_mtim.tv_sec;
+    proof->mtime.tv_nsec = fi->st_mtim.tv_nsec;
+    proof->ctime.tv_sec = fi->st_ctim.tv_sec;
+    proof->ctime.tv_nsec = fi->st_ctim.tv_nsec;
+}
+
+
+/* Milliseconds since the last change; 0 for one that is yet to come. */
+
+static ngx_msec_t
+ngx_http_registry_file_age(const ngx_http_registry_proof_t *proof,
+    const struct timespec *now)
+{
+    int64_t  age;
+
+    age = ((int64_t) now->tv_sec - proof->ctime.tv_sec) * 1000
+          + (now->tv_nsec - proof->ctime.tv_nsec) / 1000000;
+
+    return (age > 0) ? (ngx_msec_t) age : 0;
+}
+
+
+/* --- taking over what was read -------------------------------------------- */
+
+static ngx_int_t
+ngx_http_registry_file_adopt(ngx_http_registry_file_t *file, ngx_log_t *log)
+{
+    ngx_http_registry_table_t    *table;
+    ngx_http_registry_reading_t  *reading;
+
+    reading = &file->reading;
+
+    file->settled = 0;
+    file->held = 0;
+    file->looked = 0;
+
+    if (file->fd != NGX_INVALID_FILE) {
+        (void) ngx_close_file(file->fd);
+    }
+
+    file->fd = reading->fd;
+    reading->fd = NGX_INVALID_FILE;
+
+    if (reading->call) {
+
+        if (!file->lost && reading->why.text[0]) {
+            file->lost = 1;
+            ngx_log_error(NGX_LOG_CRIT, log, 0,
+                          "the %s \"%V\" could not be made: %s",
+                          file->kind->what, &file->path, reading->why.text);
+        }
+
+        if (!file->lost) {
+            file->lost = 1;
+            ngx_log_error(NGX_LOG_CRIT, log, reading->err,
+                          "%s of the %s \"%V\" failed; it has to be there, "
+                          "and readable by the worker user",
+                          reading->call, file->kind->what, &file->path);
+        }
+
+        return NGX_ERROR;
+    }
+
+    file->lost = 0;
+    file->proof = reading->proof;
+    file->settled = (reading->age >= NGX_HTTP_REGISTRY_FILE_FRESH);
+
+    if (file->table && reading->age < NGX_HTTP_REGISTRY_FILE_HOLD
+        && (reading->data == NULL || reading->proof.size == 0
+            || (file->kind->open && file->kind->open(reading->data))))
+    {
+        if (reading->data) {
+            file->kind->free(reading->data);
+            reading->data = NULL;
+        }
+
+        file->settled = 0;
+        file->held = 1;
+
+        return NGX_OK;
+    }
+
+    if (reading->data == NULL) {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "the %s \"%V\" cannot be used: %s%s",
+                      file->kind->what, &file->path, reading->why.text,
+                      file->table ? "; what it held before still counts, "
+                                    "mend it" : "");
+        return file->table ? NGX_OK : NGX_ERROR;
+    }
+
+    table = ngx_alloc(sizeof(ngx_http_registry_table_t), log);
+
+    if (table == NULL) {
+        file->kind->free(reading->data);
+        reading->data = NULL;
+        file->settled = 0;
+        return NGX_ERROR;
+    }
+
+    table->data = reading->data;
+    table->refs = 1;
+    table->free = file->kind->free;
+
+    if (file->table) {
+        ngx_http_registry_file_release(file->table);
+    }
+
+    file->table = table;
+    reading->data = NULL;
+
+    ngx_http_registry_file_log_skips(file, log);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_registry_file_log_skips(ngx_http_registry_file_t *file,
+    ngx_log_t *log)
+{
+    ngx_uint_t                    i, n;
+    const char                   *part;
+    ngx_http_registry_reading_t  *reading;
+
+    reading = &file->reading;
+    part = file->kind->part;
+    n = ngx_min(reading->nskips, NGX_HTTP_REGISTRY_FILE_SKIPS);
+
+    for (i = 0; i < n; i++) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "%s %uz of the %s \"%V\" is passed over: %s", part,
+                      reading->skips[i].line, file->kind->what, &file->path,
+                      reading->skips[i].reason);
+    }
+
+    if (reading->nskips > n) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "and %ui more %ss of the %s \"%V\"",
+                      reading->nskips - n, part, file->kind->what,
+                      &file->path);
+    }
+}
+
+
+/* --- loading in a thread -------------------------------------------------- */
+
+static ngx_int_t
+ngx_http_registry_file_load(ngx_http_request_t *r,
+    ngx_http_registry_file_t *file)
+{
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    file->task.ctx = file;
+    file->task.handler = ngx_http_registry_file_work;
+    file->task.event.handler = ngx_http_registry_file_loaded;
+    file->task.event.data = file;
+    file->task.event.log = ngx_cycle->log;
+
+    if (ngx_thread_task_post(rlcf->pool, &file->task) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* a worker that is told to quit stays for it */
+
+    ngx_add_timer(&file->task.event, NGX_HTTP_REGISTRY_FILE_TIMEOUT);
+
+    file->loading = 1;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_registry_file_work(void *data, ngx_log_t *log)
+{
+    ngx_http_registry_file_t *file = data;
+
+    ngx_http_registry_file_read(file);
+
+    if (ngx_http_registry_file_to_make(file)
+        && file->make((char *) file->path.data, file->param,
+                      &file->reading.why)
+           == 0)
+    {
+        ngx_http_registry_file_read(file);
+    }
+}
+
+
+/* What was read last is nothing, and it can be helped. */
+
+static ngx_uint_t
+ngx_http_registry_file_to_make(ngx_http_registry_file_t *file)
+{
+    return file->make && file->reading.call
+           && file->reading.err == NGX_ENOENT;
+}
+
+
+static void
+ngx_http_registry_file_loaded(ngx_event_t *ev)
+{
+    ngx_queue_t                  waiters, *q;
+    ngx_connection_t            *c;
+    ngx_http_request_t          *r;
+    ngx_http_registry_file_t    *file;
+    ngx_http_registry_waiter_t  *waiter;
+
+    file = ev->data;
+
+    if (ev->timedout) {
+        ev->timedout = 0;
+        ngx_log_error(NGX_LOG_ERR, ev->log, 0,
+                      "the %s \"%V\" could not be read for %d seconds, look "
+                      "at its disk", file->kind->what, &file->path,
+                      NGX_HTTP_REGISTRY_FILE_TIMEOUT / 1000);
+        ngx_add_timer(ev, NGX_HTTP_REGISTRY_FILE_TIMEOUT);
+        return;
+    }
+
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
+    }
+
+    ev->complete = 0;
+    file->loading = 0;
+
+    (void) ngx_http_registry_file_adopt(file, ev->log);
+
+    /*
+     * Whoever is woken may ask again at once and find the file changed once
+     * more: then he waits in the file's own queue, not in this one.
+     */
+
+    if (ngx_queue_empty(&file->waiters)) {
+        return;
+    }
+
+    ngx_queue_init(&waiters);
+    ngx_queue_add(&waiters, &file->waiters);
+    ngx_queue_init(&file->waiters);
+
+    file->waking = 1;
+
+    while (!ngx_queue_empty(&waiters)) {
+        q = ngx_queue_head(&waiters);
+        waiter = ngx_queue_data(q, ngx_http_registry_waiter_t, queue);
+
+        ngx_queue_remove(q);
+        waiter->waits = 0;
+
+        r = waiter->request;
+        c = r->connection;
+
+        ngx_http_set_log_request(c->log, r);
+
+        waiter->wake(r);
+        ngx_http_run_posted_requests(c);
+    }
+
+    file->waking = 0;
+}
+
+
+static ngx_int_t
+ngx_http_registry_file_wait(ngx_http_request_t *r,
+    ngx_http_registry_file_t *file, void (*wake)(ngx_http_request_t *r))
+{
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_registry_waiter_t  *waiter;
+
+    if (wake == NULL) {
+        return NGX_AGAIN;
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_registry_waiter_t));
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    waiter = cln->data;
+    cln->handler = ngx_http_registry_file_leave;
+
+    waiter->request = r;
+    waiter->wake = wake;
+    waiter->waits = 1;
+
+    ngx_queue_insert_tail(&file->waiters, &waiter->queue);
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_registry_file_leave(void *data)
+{
+    ngx_http_registry_waiter_t *waiter = data;
+
+    if (waiter->waits) {
+        ngx_queue_remove(&waiter->queue);
+    }
+}

@@ -1,0 +1,456 @@
+
+#include "ngx_http_registry_logins.h"
+#include "ngx_http_registry_zone.h"
+
+#include "reg_hmac.h"
+
+#include <openssl/rand.h>
+
+
+/* A worker that claimed and has not said anything since is taken for dead. */
+#define NGX_HTTP_REGISTRY_LOGINS_CLAIM     15
+
+/* different users and addresses that have failed */
+#define NGX_HTTP_REGISTRY_LOGINS_FAILURES  20000
+
+
+typedef struct {
+    ngx_rbtree_node_t        node;        /* key: first bytes of the id */
+    ngx_queue_t              queue;
+    u_char                   id[REG_CREDENTIALS_KEY];
+    time_t                   time;        /* verified: good until;
+                                             failures: of the first */
+    time_t                   claimed;     /* 0: nobody is at it */
+    ngx_uint_t               count;       /* of failures */
+    unsigned                 failure:1;
+    unsigned                 verified:1;  /* at some time */
+} ngx_http_registry_logins_node_t;
+
+
+static ngx_http_registry_logins_node_t *ngx_http_registry_logins_lookup(
+    ngx_http_registry_logins_t *logins, const u_char *id);
+static ngx_http_registry_logins_node_t *ngx_http_registry_logins_add(
+    ngx_http_registry_main_conf_t *rmcf, ngx_http_registry_logins_t *logins,
+    const u_char *id, ngx_uint_t failure);
+static void ngx_http_registry_logins_remove(
+    ngx_http_registry_main_conf_t *rmcf, ngx_http_registry_logins_t *logins,
+    ngx_http_registry_logins_node_t *node);
+static void *ngx_http_registry_logins_alloc(
+    ngx_http_registry_main_conf_t *rmcf, ngx_http_registry_logins_t *logins);
+static void ngx_http_registry_logins_insert(ngx_rbtree_node_t *temp,
+    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
+static time_t ngx_http_registry_logins_now(void);
+
+
+ngx_int_t
+ngx_http_registry_logins_init(ngx_http_registry_logins_t *logins)
+{
+    ngx_rbtree_init(&logins->rbtree, &logins->sentinel,
+                    ngx_http_registry_logins_insert);
+    ngx_queue_init(&logins->verified);
+    ngx_queue_init(&logins->failures);
+
+    logins->nfailures = 0;
+
+    return (RAND_bytes(logins->key, REG_CREDENTIALS_KEY) == 1)
+           ? NGX_OK : NGX_ERROR;
+}
+
+
+const u_char *
+ngx_http_registry_logins_key(ngx_http_registry_main_conf_t *rmcf)
+{
+    return ngx_http_registry_zone_logins(rmcf)->key;
+}
+
+
+void
+ngx_http_registry_logins_who(ngx_http_request_t *r, reg_str_t user, u_char *id)
+{
+    char                            kind;
+    reg_str_t                       pieces[3];
+    struct sockaddr                *sa;
+    ngx_http_registry_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_registry_module);
+
+    sa = r->connection->sockaddr;
+    kind = (char) sa->sa_family;
+
+    pieces[0].data = &kind;
+    pieces[0].len = 1;
+    pieces[2] = user;
+
+    switch (sa->sa_family) {
+
+#if (NGX_HAVE_INET6)
+    case AF_INET6:
+        pieces[1].data = (char *) &((struct sockaddr_in6 *) sa)->sin6_addr;
+        pieces[1].len = 8;
+
+        if (IN6_IS_ADDR_V4MAPPED(&((struct sockaddr_in6 *) sa)->sin6_addr)) {
+            kind = AF_INET;
+            pieces[1].data += 12;
+            pieces[1].len = 4;
+        }
+
+        break;
+#endif
+
+    case AF_INET:
+        pieces[1].data = (char *) &((struct sockaddr_in *) sa)->sin_addr;
+        pieces[1].len = 4;
+        break;
+
+    default: /* AF_UNIX: all of them one */
+        pieces[1] = reg_null_str;
+    }
+
+    reg_hmac_sha256(ngx_http_registry_logins_key(rmcf), pieces, 3, id);
+}
+
+
+ngx_http_registry_login_e
+ngx_http_registry_logins_find(ngx_http_registry_main_conf_t *rmcf,
+    const u_char *id)
+{
+    time_t                            now;
+    ngx_slab_pool_t                  *pool;
+    ngx_http_registry_login_e         state;
+    ngx_http_registry_logins_t       *logins;
+    ngx_http_registry_logins_node_t  *node;
+
+    now = ngx_http_registry_logins_now();
+    state = NGX_HTTP_REGISTRY_LOGIN_UNKNOWN;
+
+    logins = ngx_http_registry_zone_logins(rmcf);
+    pool = (ngx_slab_pool_t *) rmcf->zone->shm.addr;
+
+    ngx_shmtx_lock(&pool->mutex);
+
+    node = ngx_http_registry_logins_lookup(logins, id);
+
+    if (node) {
+        ngx_queue_remove(&node->queue);
+        ngx_queue_insert_head(&logins->verified, &node->queue);
+
+        if (node->verified && now < node->time) {
+            state = NGX_HTTP_REGISTRY_LOGIN_FRESH;
+
+        } else if (node->claimed
+                   && now < node->claimed + NGX_HTTP_REGISTRY_LOGINS_CLAIM)
+        {
+            state = NGX_HTTP_REGISTRY_LOGIN_PENDING;
+
+        } else if (node->verified) {
+            state = NGX_HTTP_REGISTRY_LOGIN_STALE;
+        }
+    }
+
+    ngx_shmtx_unlock(&pool->mutex);
+
+    return state;
+}
+
+
+void
+ngx_http_registry_logins_claim(ngx_http_registry_main_conf_t *rmcf,
+    const u_char *id)
+{
+    ngx_slab_pool_t                  *pool;
+    ngx_http_registry_logins_t       *logins;
+    ngx_http_registry_logins_node_t  *node;
+
+    logins = ngx_http_registry_zone_logins(rmcf);
+    pool = (ngx_slab_pool_t *) rmcf->zone->shm.addr;
+
+    ngx_shmtx_lock(&pool->mutex);
+
+    node = ngx_http_registry_logins_lookup(logins, id);
+
+    if (node == NULL) {
+        node = ngx_http_registry_logins_add(rmcf, logins, id, 0);
+    }
+
+    if (node) {
+        node->claimed = ngx_http_registry_logins_now();
+    }
+
+    ngx_shmtx_unlock(&pool->mutex);
+}
+
+
+void
+ngx_http_registry_logins_settle(ngx_http_registry_main_conf_t *rmcf,
+    const u_char *id, ngx_uint_t right, time_t seconds)
+{
+    ngx_slab_pool_t                  *pool;
+    ngx_http_registry_logins_t       *logins;
+    ngx_http_registry_logins_node_t  *node;
+
+    logins = ngx_http_registry_zone_logins(rmcf);
+    pool = (ngx_slab_pool_t *) rmcf->zone->shm.addr;
+
+    ngx_shmtx_lock(&pool->mutex);
+
+    node = ngx_http_registry_logins_lookup(logins, id);
+
+    if (node == NULL && right) {
+        node = ngx_http_registry_logins_add(rmcf, logins, id, 0);
+    }
+
+    if (node) {
+        node->claimed = 0;
+
+        if (right) {
+            node->verified = 1;
+            node->time = ngx_http_registry_logins_now() + seconds;
+
+        } else if (!node->verified) {
+            ngx_http_registry_logins_remove(rmcf, logins, node);
+        }
+    }
+
+    ngx_shmtx_unlock(&pool->mutex);
+}
+
+
+ngx_uint_t
+ngx_http_registry_logins_failures(ngx_http_registry_main_conf_t *rmcf,
+    const u_char *id, time_t within, time_t *left)
+{
+    time_t                            now;
+    ngx_uint_t                        n;
+    ngx_slab_pool_t                  *pool;
+    ngx_http_registry_logins_t       *logins;
+    ngx_http_registry_logins_node_t  *node;
+
+    n = 0;
+    *left = 0;
+    now = ngx_http_registry_logins_now();
+
+    logins = ngx_http_registry_zone_logins(rmcf);
+    pool = (ngx_slab_pool_t *) rmcf->zone->shm.addr;
+
+    ngx_shmtx_lock(&pool->mutex);
+
+    node = ngx_http_registry_logins_lookup(logins, id);
+
+    if (node && now < node->time + within) {
+        n = node->count;
+        *left = node->time + within - now;
+    }
+
+    ngx_shmtx_unlock(&pool->mutex);
+
+    return n;
+}
+
+
+void
+ngx_http_registry_logins_failed(ngx_http_registry_main_conf_t *rmcf,
+    const u_char *id, time_t within)
+{
+    time_t                            now;
+    ngx_slab_pool_t                  *pool;
+    ngx_http_registry_logins_t       *logins;
+    ngx_http_registry_logins_node_t  *node;
+
+    now = ngx_http_registry_logins_now();
+
+    logins = ngx_http_registry_zone_logins(rmcf);
+    pool = (ngx_slab_pool_t *) rmcf->zone->shm.addr;
+
+    ngx_shmtx_lock(&pool->mutex);
+
+    node = ngx_http_registry_logins_lookup(logins, id);
+
+    if (node == NULL) {
+        node = ngx_http_registry_logins_add(rmcf, logins, id, 1);
+    }
+
+    if (node) {
+
+        if (now >= node->time + within) {
+            node->time = now;
+            node->count = 0;
+        }
+
+        node->count++;
+
+        ngx_queue_remove(&node->queue);
+        ngx_queue_insert_head(&logins->failures, &node->queue);
+    }
+
+    ngx_shmtx_unlock(&pool->mutex);
+}
+
+
+/* All below are called with the zone's lock held. */
+
+static ngx_http_registry_logins_node_t *
+ngx_http_registry_logins_add(ngx_http_registry_main_conf_t *rmcf,
+    ngx_http_registry_logins_t *logins, const u_char *id, ngx_uint_t failure)
+{
+    ngx_queue_t                      *q;
+    ngx_http_registry_logins_node_t  *node;
+
+    if (failure && logins->nfailures >= NGX_HTTP_REGISTRY_LOGINS_FAILURES) {
+        q = ngx_queue_last(&logins->failures);
+        ngx_http_registry_logins_remove(rmcf, logins,
+            ngx_queue_data(q, ngx_http_registry_logins_node_t, queue));
+    }
+
+    node = ngx_http_registry_logins_alloc(rmcf, logins);
+    if (node == NULL) {
+        return NULL;
+    }
+
+    ngx_memcpy(&node->node.key, id, sizeof(ngx_rbtree_key_t));
+    ngx_memcpy(node->id, id, REG_CREDENTIALS_KEY);
+
+    node->time = failure ? ngx_http_registry_logins_now() : 0;
+    node->claimed = 0;
+    node->count = 0;
+    node->failure = failure ? 1 : 0;
+    node->verified = 0;
+
+    ngx_rbtree_insert(&logins->rbtree, &node->node);
+
+    if (failure) {
+        logins->nfailures++;
+        ngx_queue_insert_head(&logins->failures, &node->queue);
+
+    } else {
+        ngx_queue_insert_head(&logins->verified, &node->queue);
+    }
+
+    return node;
+}
+
+
+static void
+ngx_http_registry_logins_remove(ngx_http_registry_main_conf_t *rmcf,
+    ngx_http_registry_logins_t *logins, ngx_http_registry_logins_node_t *node)
+{
+    if (node->failure) {
+        logins->nfailures--;
+    }
+
+    ngx_queue_remove(&node->queue);
+    ngx_rbtree_delete(&logins->rbtree, &node->node);
+
+    ngx_slab_free_locked((ngx_slab_pool_t *) rmcf->zone->shm.addr, node);
+}
+
+
+/* Failures make room first: whoever floods us with them pays himself. */
+
+static void *
+ngx_http_registry_logins_alloc(ngx_http_registry_main_conf_t *rmcf,
+    ngx_http_registry_logins_t *logins)
+{
+    void         *p;
+    ngx_queue_t  *q;
+
+    p = ngx_slab_alloc_locked((ngx_slab_pool_t *) rmcf->zone->shm.addr,
+                              sizeof(ngx_http_registry_logins_node_t));
+    if (p) {
+        return p;
+    }
+
+    if (!ngx_queue_empty(&logins->failures)) {
+        q = ngx_queue_last(&logins->failures);
+
+    } else if (!ngx_queue_empty(&logins->verified)) {
+        q = ngx_queue_last(&logins->verified);
+
+    } else {
+        return ngx_http_registry_zone_make_room(rmcf,
+                                     sizeof(ngx_http_registry_logins_node_t));
+    }
+
+    ngx_http_registry_logins_remove(rmcf, logins,
+        ngx_queue_data(q, ngx_http_registry_logins_node_t, queue));
+
+    return ngx_slab_alloc_locked((ngx_slab_pool_t *) rmcf->zone->shm.addr,
+                                 sizeof(ngx_http_registry_logins_node_t));
+}
+
+
+static ngx_http_registry_logins_node_t *
+ngx_http_registry_logins_lookup(ngx_http_registry_logins_t *logins,
+    const u_char *id)
+{
+    ngx_int_t                         rc;
+    ngx_rbtree_key_t                  key;
+    ngx_rbtree_node_t                *node, *sentinel;
+    ngx_http_registry_logins_node_t  *found;
+
+    ngx_memcpy(&key, id, sizeof(ngx_rbtree_key_t));
+
+    node = logins->rbtree.root;
+    sentinel = logins->rbtree.sentinel;
+
+    while (node != sentinel) {
+
+        if (key != node->key) {
+            node = (key < node->key) ? node->left : node->right;
+            continue;
+        }
+
+        found = (ngx_http_registry_logins_node_t *) node;
+
+        rc = ngx_memcmp(id, found->id, REG_CREDENTIALS_KEY);
+
+        if (rc == 0) {
+            return found;
+        }
+
+        node = (rc < 0) ? node->left : node->right;
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_http_registry_logins_insert(ngx_rbtree_node_t *temp,
+    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel)
+{
+    ngx_rbtree_node_t                **p;
+    ngx_http_registry_logins_node_t   *new, *old;
+
+    for ( ;; ) {
+
+        if (node->key != temp->key) {
+            p = (node->key < temp->key) ? &temp->left : &temp->right;
+
+        } else {
+            new = (ngx_http_registry_logins_node_t *) node;
+            old = (ngx_http_registry_logins_node_t *) temp;
+
+            p = (ngx_memcmp(new->id, old->id, REG_CREDENTIALS_KEY) < 0)
+                ? &temp->left : &temp->right;
+        }
+
+        if (*p == sentinel) {
+            break;
+        }
+
+        temp = *p;
+    }
+
+    *p = node;
+    node->parent = temp;
+    node->left = sentinel;
+    node->right = sentinel;
+    ngx_rbt_red(node);
+}
+
+
+static time_t
+ngx_http_registry_logins_now(void)
+{
+    return (time_t) (ngx_current_msec / 1000);
+}
