@@ -65,6 +65,7 @@ http_target(http_target_t *t, const char *url)
 
     t->addr_len = sizeof(struct sockaddr_in);
     t->timeout = 120;
+    t->login = "";
     snprintf(t->host, sizeof(t->host), "%s:%d", ip, port);
 
     if (!tls) {
@@ -83,6 +84,25 @@ http_target(http_target_t *t, const char *url)
     }
 
     SSL_CTX_set_mode(t->ssl, SSL_MODE_AUTO_RETRY);
+}
+
+
+char *
+http_login(const char *user)
+{
+    char   *line, *text;
+    size_t  len;
+
+    len = strlen(user);
+    text = xalloc(len * 2 + 8);
+
+    (void) EVP_EncodeBlock((unsigned char *) text,
+                           (const unsigned char *) user, (int) len);
+
+    line = xprintf("Authorization: Basic %s\r\n", text);
+    free(text);
+
+    return line;
 }
 
 
@@ -229,8 +249,9 @@ http_header(http_conn_t *c, const http_request_t *q)
     end = p + HTTP_HEAD_SIZE;
 
     n = snprintf(p, HTTP_HEAD_SIZE, "%s %s HTTP/1.1\r\nHost: %s\r\n"
-                 "User-Agent: docker/24.0 bench\r\n%s", q->method, q->path,
-                 c->target->host, q->headers ? q->headers : "");
+                 "User-Agent: docker/24.0 bench\r\n%s%s", q->method, q->path,
+                 c->target->host, c->target->login,
+                 q->headers ? q->headers : "");
 
     if (n < 0 || n > HTTP_HEAD_SIZE - 256) {
         die("request header of %d bytes", n);

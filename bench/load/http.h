@@ -23,6 +23,7 @@ typedef struct {
     socklen_t                 addr_len;
     char                      host[128];        /* with the port */
     SSL_CTX                  *ssl;              /* NULL: plain */
+    const char               *login;            /* header line, or "" */
     int                       timeout;          /* seconds, for one read */
 } http_target_t;
 
@@ -68,6 +69,9 @@ typedef struct {
 
 /* Takes http://a.b.c.d:port or https://a.b.c.d:port; dies on anything else. */
 void http_target(http_target_t *t, const char *url);
+
+/* The header line that logs user in, "name:password"; to be freed. */
+char *http_login(const char *user);
 
 void http_conn_init(http_conn_t *c, const http_target_t *t);
 void http_conn_close(http_conn_t *c);

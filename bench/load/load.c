@@ -40,6 +40,10 @@ load_init(load_t *l, const load_opt_t *opt)
 
     http_target(&l->target, opt->url);
 
+    if (opt->user) {
+        l->target.login = http_login(opt->user);
+    }
+
     l->workers = xalloc(opt->connections * sizeof(load_worker_t));
     memset(l->workers, 0, opt->connections * sizeof(load_worker_t));
 
@@ -159,6 +163,7 @@ load_measure(load_t *l, load_op_pt op)
     meter_t        m;
     outcome_t      o;
     samples_t      s;
+    load_guess_t  *guess;
     load_probe_t  *probe;
 
     memset(&s, 0, sizeof(samples_t));
@@ -169,6 +174,8 @@ load_measure(load_t *l, load_op_pt op)
         pause_for(0.2);
     }
 
+    guess = l->opt->guesses ? load_guess_start(l->opt) : NULL;
+
     meter_start(&m, l->opt->pid);
 
     l->meter = l->opt->pid && l->opt->each ? &m : NULL;
@@ -176,6 +183,10 @@ load_measure(load_t *l, load_op_pt op)
     l->meter = NULL;
 
     result_open(&m, &o);
+
+    if (guess) {
+        load_guess_stop(guess);
+    }
 
     if (probe) {
         load_probe_stop(probe, &s);

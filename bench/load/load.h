@@ -24,6 +24,8 @@ typedef struct {
     uint64_t         pieces;
     double           interval;
     unsigned         images;
+    const char      *user;          /* NAME:PASSWORD, or NULL */
+    unsigned         guesses;       /* clients that guess passwords meanwhile */
     const char      *method;
     const char      *by;
     const char      *path;
@@ -98,6 +100,16 @@ typedef struct load_probe_s  load_probe_t;
 
 load_probe_t *load_probe_start(const load_opt_t *opt);
 void load_probe_stop(load_probe_t *p, samples_t *s);
+
+
+/*
+ * Guessers, opt->guesses of them, each on a connection of its own, ask for
+ * GET /v2/ with wrong passwords as fast as they are answered.
+ */
+typedef struct load_guess_s  load_guess_t;
+
+load_guess_t *load_guess_start(const load_opt_t *opt);
+void load_guess_stop(load_guess_t *g);
 
 
 /* The commands, each of which prints its result: work.c, slow.c, seed.c. */

@@ -112,6 +112,8 @@ main_options(load_opt_t *opt, int argc, char **argv)
         { "pieces",      required_argument, NULL, 'k' },
         { "interval",    required_argument, NULL, 'i' },
         { "images",      required_argument, NULL, 'I' },
+        { "user",        required_argument, NULL, 'U' },
+        { "guesses",     required_argument, NULL, 'g' },
         { "method",      required_argument, NULL, 'm' },
         { "by",          required_argument, NULL, 'b' },
         { "path",        required_argument, NULL, 'P' },
@@ -151,6 +153,8 @@ main_options(load_opt_t *opt, int argc, char **argv)
         case 'k': opt->pieces = main_size(optarg); break;
         case 'i': opt->interval = strtod(optarg, NULL); break;
         case 'I': opt->images = (unsigned) main_size(optarg); break;
+        case 'U': opt->user = optarg; break;
+        case 'g': opt->guesses = (unsigned) main_size(optarg); break;
         case 'm': opt->method = optarg; break;
         case 'b': opt->by = optarg; break;
         case 'P': opt->path = optarg; break;

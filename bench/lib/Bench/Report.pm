@@ -34,6 +34,11 @@ my @aims = (
      qw(get-manifest-tag get-manifest head-manifest-tag head-manifest get-blob
         head-blob)),
 
+    { row => 'login', metric => 'per_s', min => 0.9, other_row => 'open',
+      text => 'rate, of that without a login' },
+    { row => 'guess-50', metric => 'p99_ms', max => 3,
+      other_row => 'guess-none', text => 'p99, times the quiet one' },
+
     { row => 'memory-uploads', metric => 'peak_kib_each', max => 3072,
       text => 'KiB per upload' },
     { row => 'memory-idle', metric => 'held_kib_each', max => 64,

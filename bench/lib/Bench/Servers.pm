@@ -138,6 +138,7 @@ sub find_distribution {
 #
 #     tls       over TLS
 #     workers   of nginx; distribution has no such thing
+#     login     of ours: only "bench" with the password "bench" may come in
 #     dir       for its configuration, logs and temporary files
 
 sub start {
@@ -199,10 +200,20 @@ END
     my $user = $> == 0 ? 'user root;' : '';
     my $load = $target eq 'ours' && $module ne '' ? "load_module $module;" : '';
 
+    # bcrypt of cost 10
+
+    my $login = '';
+
+    if ($o{login}) {
+        write_file("$dir/users", 'bench:$2y$10$sMOsaDpg5whv.DacaMIaj.LThQt/SfdF0DxE24gCLAOyI5PIDC9IG' . "\n");
+        $login = "registry_htpasswd Bench $dir/users;";
+    }
+
     my $location = $target eq 'ours' ? <<"END" : <<"END";
         location /v2/ {
             registry         $o{root};
             registry_delete  on;
+            $login
         }
 END
         location = /v2/ {

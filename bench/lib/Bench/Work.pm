@@ -104,6 +104,8 @@ sub table {
         };
     }
 
+    push @w, logins($d);
+
     push @w, {
         name => 'memory-uploads', kind => 'memory', targets => \@brief,
         title => '64 uploads of 16 MiB at once, as fast as they go',
@@ -136,6 +138,41 @@ sub table {
     push @w, lists($d, 0), lists($d, 1), holds($d);
 
     return @w;
+}
+
+
+# What a login costs once it is known, and what guessers cost others.
+
+sub logins {
+    my ($d) = @_;
+
+    my %get = (repo => 'img', seed => 'seed', method => 'GET', by => 'tag',
+               connections => 32, duration => $d->{seconds});
+    my %head = (%get, method => 'HEAD', connections => 1,
+                user => 'bench:bench', duration => 3 * $d->{seconds});
+
+    return {
+        name => 'open', kind => 'rate', targets => ['ours'],
+        title => 'GET of a manifest by tag, nobody asked who it is; '
+                 . '32 connections',
+        server => { workers => 1 }, store => 'pull',
+        loads => [['open', '', 'request', { %get, user => 'bench:bench' }]],
+    }, {
+        name => 'login', kind => 'rate', targets => ['ours'],
+        title => 'the same with a password, bcrypt of cost 10',
+        server => { workers => 1, login => 1 }, store => 'pull',
+        loads => [['login', '', 'request', {
+            %get, user => 'bench:bench' }]],
+    }, {
+        name => 'guess', kind => 'rate', targets => ['ours'],
+        title => 'HEAD of a manifest with a password; 1 connection',
+        server => { workers => 1, login => 1 }, store => 'pull',
+        loads => [
+            ['guess-none', 'quiet', 'request', \%head],
+            ['guess-50', 'while 50 clients guess passwords', 'request', {
+                %head, guesses => 50 }],
+        ],
+    };
 }
 
 
