@@ -1,4 +1,6 @@
-# make              the module for this machine's nginx, in build/
+# make              the module for this machine's nginx, and registryctl, in
+#                   build/
+# make registryctl  the command alone, which needs no nginx
 # make run          install what is missing, build, run on 127.0.0.1:5000
 #                   (PORT=5001 for another port)
 # make test         install what is missing and run every test
@@ -55,14 +57,16 @@ FUZZERS = $(FUZZ:%=$(F)/%)
 # a failed command leaves no half-made file behind
 .DELETE_ON_ERROR:
 
-.PHONY: all module run test check unit unit-programs asan fuzz \
+.PHONY: all module registryctl run test check unit unit-programs asan fuzz \
 	fuzz-programs matrix bench lint clean FORCE
 
-all: module
+all: module registryctl
 
 module:
 	@sh ci/deps.sh build
 	@sh ci/module.sh
+
+registryctl: $(BUILD)/registryctl
 
 run:
 	@sh ci/run.sh
@@ -129,6 +133,38 @@ $(U)/flags: FORCE
 .SECONDARY: $(UNITS:$(U)/%=$(U)/obj/t/unit/%.o) $(FUZZ_OBJS)
 
 -include $(wildcard $(U)/obj/t/*/*.d $(U)/obj/src/core/*/*.d)
+
+
+# --- registryctl: the same core, and src/cli over it --------------------------
+
+C     = $(BUILD)/cli
+CLI  := $(wildcard src/cli/*.c)
+
+CFLAGS_CLI = -O2 -g -fPIE -fstack-protector-strong -U_FORTIFY_SOURCE \
+	-D_FORTIFY_SOURCE=2 -ffile-prefix-map=$(CURDIR)=. $(WARN) \
+	-Isrc $(DIRS:%=-I%) $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
+
+LDFLAGS_CLI = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
+
+$(BUILD)/registryctl: $(CLI:%.c=$(C)/obj/%.o) $(C)/libcore.a
+	@$(CC) $(CFLAGS_CLI) $(LDFLAGS_CLI) -o $@ $^ $(LIBS)
+	@echo "==> built $@" >&2
+
+$(C)/libcore.a: $(CORE:%.c=$(C)/obj/%.o)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(C)/obj/%.o: %.c $(C)/flags
+	@mkdir -p $(@D)
+	@echo "  CLI $<"
+	@$(CC) $(CFLAGS_CLI) -MMD -MP -c -o $@ $<
+
+$(C)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CFLAGS_CLI) $(LDFLAGS_CLI) $(CORE) $(CLI)' | cmp -s - $@ \
+		|| echo '$(CC) $(CFLAGS_CLI) $(LDFLAGS_CLI) $(CORE) $(CLI)' > $@
+
+-include $(wildcard $(C)/obj/src/*/*.d $(C)/obj/src/*/*/*.d)
 
 
 # --- libFuzzer ---------------------------------------------------------------

@@ -25,8 +25,9 @@ tally=
 
 # what is most likely to differ between versions of nginx
 quick_tests='t/base.t t/blob.t t/config.t t/errors.t t/http2.t t/manifest.t
-             t/names.t t/upload.t t/upload_body.t t/upload_range.t
-             t/upload_resume.t'
+             t/names.t t/registryctl_help.t t/registryctl_key.t
+             t/registryctl_token.t t/registryctl_user.t t/upload.t
+             t/upload_body.t t/upload_range.t t/upload_resume.t'
 
 
 # --- inside the mount namespace, as root -------------------------------------

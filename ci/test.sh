@@ -4,7 +4,8 @@
 #     test.sh [STAGE...]
 #
 #     lint      the scripts through shellcheck, conf.examples through nginx -t
-#     build     the module by gcc and by clang, no warning let through
+#     build     the module and registryctl by gcc and by clang, no warning let
+#               through
 #     plain     the module as --add-dynamic-module --with-compat, built and
 #               loaded by an nginx from plain sources
 #     unit      unit tests and the fuzzers' corpora, under ASan and UBSan
@@ -137,7 +138,8 @@ install_needed()
 
 lint()
 {
-    step 'shellcheck' shellcheck ci/*.sh .ci/run || true
+    step 'shellcheck' shellcheck ci/*.sh .ci/run \
+        src/cli/registryctl.bash || true
     built && tap --name 'conf.examples' ci/examples.sh
 }
 
@@ -162,10 +164,31 @@ built()
 }
 
 
+# The same for the command, which needs no nginx.
+command_state=unknown
+
+command_built()
+{
+    if [ $command_state = unknown ]; then
+        if step 'registryctl, warnings are errors' \
+                make -s BUILD="$build" -j "$jobs" registryctl
+        then
+            command_state=yes
+
+        else
+            command_state=no
+        fi
+    fi
+
+    [ $command_state = yes ]
+}
+
+
 # The module's own compiler is one of the two in most cases.
 build_stage()
 {
     built || true
+    command_built || true
 
     if "${CC:-cc}" --version | grep -q 'Free Software Foundation'; then
         others=clang
@@ -181,6 +204,9 @@ build_stage()
         CC=$compiler step "module by $compiler, warnings are errors" \
             sh ci/module.sh "$build/by-$compiler/ngx_http_registry_module.so" \
             || true
+
+        CC=$compiler step "registryctl by $compiler, warnings are errors" \
+            make -s BUILD="$build/by-$compiler" -j "$jobs" registryctl || true
     done
 }
 
@@ -243,7 +269,7 @@ unit()
 
 api()
 {
-    built || return 0
+    built && command_built || return 0
 
     # shellcheck disable=SC2046
     tap --name 'the registry' $(api_tests)
@@ -253,6 +279,7 @@ api()
 asan()
 {
     step 'nginx under ASan and UBSan' sh ci/nginx.sh asan || return 0
+    step 'registryctl under ASan and UBSan' asan_command || return 0
 
     # where the binary was told to write them, as whatever user
     reports=$build/asan/reports
@@ -262,14 +289,24 @@ asan()
 
     # shellcheck disable=SC2046
     TEST_NGINX_BINARY=$build/asan/nginx TEST_NGINX_MODULE='' \
+    TEST_REGISTRYCTL=$build/asan/registryctl \
         tap --name 'the registry under ASan and UBSan' \
             --reports "$reports" $(api_tests)
 }
 
 
+# It reports to the same folder as nginx.
+asan_command()
+{
+    CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=undefined' \
+    LDFLAGS=$build/asan/sanitizer.o \
+        make -s BUILD="$build/asan" -j "$jobs" registryctl
+}
+
+
 clients()
 {
-    built || return 0
+    built && command_built || return 0
     tap --name 'real clients' --timeout 1500 t/client_*.t t/conformance.t
 }
 
@@ -281,10 +318,11 @@ matrix()
 }
 
 
-# programs fetched by tools.sh, and the module under test
+# programs fetched by tools.sh, and what is under test
 PATH=$build/tools/bin:$PATH
 TEST_NGINX_MODULE=${TEST_NGINX_MODULE-$build/ngx_http_registry_module.so}
-export PATH TEST_NGINX_MODULE
+TEST_REGISTRYCTL=${TEST_REGISTRYCTL-$build/registryctl}
+export PATH TEST_NGINX_MODULE TEST_REGISTRYCTL
 
 if ! install_needed; then
     score 0 1 0 'packages'

@@ -1,0 +1,90 @@
+# Completion of registryctl in bash.  Source it, or install it as
+# /usr/share/bash-completion/completions/registryctl.
+#
+# It stands beside the command's source because it changes with it;
+# t/registryctl_help.t compares both.
+# shellcheck shell=bash
+
+_registryctl()
+{
+    local cur prev group command words values names file operands i
+    cur=${COMP_WORDS[COMP_CWORD]}
+    prev=${COMP_WORDS[COMP_CWORD - 1]}
+    group=${COMP_WORDS[1]}
+    command=${COMP_WORDS[2]}
+    values=' --cost -C --allow --expires --user --comment --keep --algorithm '
+    COMPREPLY=()
+
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        words='user token key help --help'
+
+    elif [ "$COMP_CWORD" -eq 2 ]; then
+        case $group in
+            user)  words='add passwd remove list check --help' ;;
+            token) words='create list revoke --help' ;;
+            key)   words='rotate show --help' ;;
+            help)  words='user token key' ;;
+            *)     return ;;
+        esac
+
+    elif [[ $values == *" $prev "* ]]; then
+        case $prev in
+            --allow)     words='pull:** pull,push:** *:**' ;;
+            --expires)   words='12h 30d 90d never' ;;
+            --algorithm) words='ES256 EdDSA' ;;
+            *)           return ;;
+        esac
+
+        # the patterns are words here, not names of files
+        set -o noglob
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+        set +o noglob
+        return
+
+    else
+        case "$group $command" in
+            'user add')     words='--cost --stdin' ;;
+            'user passwd')  words='--cost --stdin' names=list ;;
+            'user remove')  words='' names=list ;;
+            'user list')    words='--json' ;;
+            'user check')   words='--stdin' names=list ;;
+            'token create') words='--allow --expires --user --comment --json' ;;
+            'token list')   words='--json' ;;
+            'token revoke') words='' names=list ;;
+            'key rotate')   words='--keep --algorithm --json' ;;
+            'key show')     words='' ;;
+            *)              return ;;
+        esac
+
+        words="$words --help"
+    fi
+
+    if [ "$COMP_CWORD" -lt 3 ] || [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+        return
+    fi
+
+    # operands before this one: the first is a file, the second a name in it
+    operands=0
+
+    for ((i = 3; i < COMP_CWORD; i++)); do
+        if [[ $values == *" ${COMP_WORDS[i]} "* ]]; then
+            ((i++))
+
+        elif [[ ${COMP_WORDS[i]} != -* ]]; then
+            ((operands++)) || file=${COMP_WORDS[i]}
+        fi
+    done
+
+    if [ "$operands" -eq 0 ]; then
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+
+    elif [ "$operands" -eq 1 ] && [ -n "$names" ]; then
+        words=$("${COMP_WORDS[0]}" "$group" list "$file" 2>/dev/null |
+                awk 'NR > 1 { print $1 }')
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+    fi
+}
+
+complete -F _registryctl registryctl
