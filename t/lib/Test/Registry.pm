@@ -16,7 +16,8 @@ package Test::Registry;
 #
 # Test::Registry::Nginx says what new() takes, Test::Registry::Server what
 # can be asked, Test::Registry::Client what one request can do, and
-# Test::Registry::Content makes things to push.
+# Test::Registry::Content makes things to push, Test::Registry::Login password
+# files.
 #
 # Environment: TEST_NGINX_BINARY, TEST_NGINX_MODULE (empty: compiled in),
 # TEST_NGINX_LEAVE (keep the directories), CI (a skipped test is a failure),
@@ -32,6 +33,7 @@ use Test::More ();
 use Test::Registry::Binary ();
 use Test::Registry::Client;
 use Test::Registry::Content;
+use Test::Registry::Login;
 use Test::Registry::Nginx;
 use Test::Registry::Process;
 use Test::Registry::Server;
@@ -41,7 +43,8 @@ our @EXPORT = (
     qw(finish is_status is_error is_header has_no_header is_json_list
        is_whole skip_suite skip_tests need_root path_of with_query links_to
        names_of follow_pages same_list in_ci sanitized),
-    @Test::Registry::Content::EXPORT, @Test::Registry::Process::EXPORT
+    @Test::Registry::Content::EXPORT, @Test::Registry::Login::EXPORT,
+    @Test::Registry::Process::EXPORT
 );
 
 # Killed or cut off, a test ends as if it had died: nothing stays running.

@@ -13,13 +13,17 @@ use File::Temp ();
 
 use Test::Registry::Process;
 
-our @EXPORT = qw(binary module version_text has_version tls_files);
+our @EXPORT = qw(
+    binary module version_text has_version tls_files client_certificate
+);
 
 # Files this far up the tree belong to the repository.
 
 my $top = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../../../..');
 
 my %tls_files;
+
+my @new_key = qw(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes);
 
 
 # The nginx binary: TEST_NGINX_BINARY, or the one of the machine.
@@ -79,31 +83,62 @@ sub tls_files {
 
     my $dir = File::Temp::tempdir('registry-ca-XXXXXXXX', TMPDIR => 1,
         CLEANUP => 1);
-    my $run = sub {
-        my ($rc, $out) = run_command(30, @_);
-        die "@_: $out\n" if $rc != 0;
-    };
-
     open my $fh, '>', "$dir/ext.cnf" or die "$dir/ext.cnf: $!\n";
     print {$fh} "subjectAltName=DNS:localhost,IP:127.0.0.1\n"
         . "basicConstraints=CA:FALSE\n";
     close $fh;
 
-    my @key = qw(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes);
-    $run->('openssl', 'req', '-x509', @key, '-days', '30', '-subj',
+    _openssl('req', '-x509', @new_key, '-days', '30', '-subj',
         '/CN=registry test CA', '-addext', 'basicConstraints=critical,CA:TRUE',
         '-addext', 'keyUsage=critical,keyCertSign',
         '-keyout', "$dir/ca.key", '-out', "$dir/ca.crt");
-    $run->('openssl', 'req', '-new', @key, '-subj', '/CN=localhost',
-        '-keyout', "$dir/server.key", '-out', "$dir/server.csr");
-    $run->('openssl', 'x509', '-req', '-in', "$dir/server.csr",
-        '-CA', "$dir/ca.crt", '-CAkey', "$dir/ca.key", '-CAcreateserial',
-        '-days', '30', '-extfile', "$dir/ext.cnf",
-        '-out', "$dir/server.crt");
 
     %tls_files = (dir => $dir, ca => "$dir/ca.crt",
-        crt => "$dir/server.crt", key => "$dir/server.key");
+        _sign($dir, 'server', '/CN=localhost'));
     return \%tls_files;
+}
+
+
+sub _openssl {
+    my ($rc, $out) = run_command(30, 'openssl', @_);
+    die "openssl @_: $out\n" if $rc != 0;
+}
+
+
+# A key and a certificate of the test CA: (crt => file, key => file).
+
+sub _sign {
+    my ($dir, $name, $subject) = @_;
+
+    _openssl('req', '-new', @new_key, '-subj', $subject,
+        '-keyout', "$dir/$name.key", '-out', "$dir/$name.csr");
+    _openssl('x509', '-req', '-in', "$dir/$name.csr",
+        '-CA', "$dir/ca.crt", '-CAkey', "$dir/ca.key", '-CAcreateserial',
+        '-days', '30', '-extfile', "$dir/ext.cnf", '-out', "$dir/$name.crt");
+
+    return (crt => "$dir/$name.crt", key => "$dir/$name.key");
+}
+
+
+# What a client shows, by the subject: (cert => file, key => file). A
+# certificate of the test CA; with self, one that nobody has signed.
+
+my $clients = 0;
+
+sub client_certificate {
+    my ($subject, %o) = @_;
+
+    my $dir = tls_files()->{dir};
+    my $name = 'client' . ++$clients;
+
+    if ($o{self}) {
+        _openssl('req', '-x509', @new_key, '-days', '30', '-subj', $subject,
+            '-keyout', "$dir/$name.key", '-out', "$dir/$name.crt");
+        return (cert => "$dir/$name.crt", key => "$dir/$name.key");
+    }
+
+    my %files = _sign($dir, $name, $subject);
+    return (cert => $files{crt}, key => $files{key});
 }
 
 

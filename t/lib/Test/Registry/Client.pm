@@ -20,6 +20,9 @@ use constant READ_SIZE => 65536;
 
 # host, port  where to
 # tls         true: TLS, server checked against the file in ca
+# cert, key   files of a certificate to show
+# from        address to come from
+# headers     [[name, value], ...] for each request that has none of the name
 # timeout     seconds for one whole request and its reply
 
 sub new {
@@ -32,6 +35,7 @@ sub new {
 
     my $sock = IO::Socket::INET->new(
         PeerAddr => $self->{host}, PeerPort => $self->{port},
+        ($self->{from} ? (LocalAddr => $self->{from}) : ()),
         Proto => 'tcp', Timeout => $self->{timeout}
     ) or die "cannot connect to $self->{host}:$self->{port}: $@\n";
 
@@ -45,6 +49,8 @@ sub new {
             SSL_hostname => 'localhost', SSL_verifycn_name => 'localhost',
             SSL_verifycn_scheme => 'http', SSL_ca_file => $self->{ca},
             SSL_alpn_protocols => $self->{alpn} || ['http/1.1'],
+            ($self->{cert} ? (SSL_cert_file => $self->{cert},
+                SSL_key_file => $self->{key}, SSL_use_cert => 1) : ()),
             Timeout => $self->{timeout}
         ) or die "TLS handshake failed: "
             . IO::Socket::SSL::errstr() . "\n";
@@ -172,6 +178,10 @@ sub head {
         ? map { [$_, $o{headers}{$_}] } sort keys %{ $o{headers} }
         : @{ $o{headers} || [] };
     my %seen = map { lc $_->[0] => 1 } @headers;
+
+    my @own = grep { !$seen{ lc $_->[0] } } @{ $self->{headers} || [] };
+    push @headers, @own;
+    $seen{ lc $_->[0] } = 1 for @own;
 
     my $s = "$method $uri HTTP/$version\r\n";
     $s .= "Host: localhost:$self->{port}\r\n"

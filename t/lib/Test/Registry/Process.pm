@@ -10,8 +10,8 @@ use POSIX qw(WNOHANG);
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(
-    wait_for alive children command_of rss_of fds_of threads_of free_port
-    reap run_command file_limit
+    wait_for alive children command_of rss_of cpu_of fds_of threads_of
+    free_port reap run_command file_limit
 );
 
 
@@ -82,6 +82,17 @@ sub rss_of {
 
     my $status = _read("/proc/$pid/status") // '';
     return $status =~ /^VmRSS:\s+(\d+) kB/m ? $1 * 1024 : 0;
+}
+
+
+# Seconds of processor time, all threads together, to a hundredth.
+
+sub cpu_of {
+    my ($pid) = @_;
+
+    my $stat = _read("/proc/$pid/stat") // '';
+    return 0 if $stat !~ /\) [A-Z](?: -?\d+){10} (\d+) (\d+)/;
+    return ($1 + $2) / POSIX::sysconf(POSIX::_SC_CLK_TCK());
 }
 
 

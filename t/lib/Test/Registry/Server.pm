@@ -10,7 +10,9 @@ use Carp ();
 
 use Test::Registry::Client;
 use Test::Registry::Content;
+use Test::Registry::Login;
 use Test::Registry::Reply;
+use Test::Registry::Visitor;
 
 
 # Where the store keeps a blob's bytes.
@@ -37,9 +39,28 @@ sub connect {
     my ($self, %o) = @_;
 
     return Test::Registry::Client->new(
-        port => $o{tls} ? $self->tls_port : $self->port,
+        (defined $o{port} ? ()
+            : (port => $o{tls} ? $self->tls_port : $self->port)),
         ($o{tls} ? (ca => $self->ca) : ()), %o
     );
+}
+
+
+# The same server as a user with a password meets it, or one who sends the
+# given header with everything. Options as in Test::Registry::Visitor.
+
+sub as {
+    my ($self, $user, $password, %o) = @_;
+
+    return $self->with(Authorization => basic($user, $password), %o);
+}
+
+
+sub with {
+    my ($self, $header, $value, %o) = @_;
+
+    return Test::Registry::Visitor->new($self, headers => [[$header, $value]],
+        %o);
 }
 
 
@@ -49,7 +70,7 @@ sub request {
     my ($self, $method, $uri, %o) = @_;
 
     my %where = map { $_ => delete $o{$_} }
-        grep { exists $o{$_} } qw(port tls alpn);
+        grep { exists $o{$_} } qw(port tls alpn from cert key);
 
     my $c = eval { $self->connect(%where) };
     return Test::Registry::Reply->new(

@@ -1,0 +1,360 @@
+#!/usr/bin/perl
+
+# Hashing: it takes as long for those who are not there, happens once for many
+# who ask the same, is remembered for a time, and never holds the event loop.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+use Test::Registry;
+use Test::Registry::HTTP2;
+
+
+# The cost at which a hash takes the better part of a tenth of a second here.
+# Hashes are counted by the processor time of the workers, which other work on
+# the machine does not change; nothing else they do here comes near it.
+
+my ($cost, $once) = calibrate();
+
+same_time();
+one_for_many();
+one_per_login();
+remembered();
+remembered_for_a_time();
+not_remembered();
+shared();
+loop_is_free();
+bounded();
+gone_away();
+
+done_testing();
+
+
+sub calibrate {
+    for my $cost (8 .. 14) {
+        my ($before) = times;
+        bcrypt('x', $cost);
+        my ($after) = times;
+        return ($cost, $after - $before) if $after - $before > 0.07;
+    }
+    die "a bcrypt of cost 14 takes no time here\n";
+}
+
+
+sub server {
+    my ($text, %o) = @_;
+
+    my $more = delete $o{more} || '';
+    return Test::Registry->new(
+        write => { users => $text },
+        http => 'registry_login_limit off;',
+        location => "registry_htpasswd \"R\" %%DIR%%/users; $more", %o)->run;
+}
+
+
+sub median {
+    my (@all) = sort { $a <=> $b } @_;
+
+    return $all[@all / 2];
+}
+
+
+sub seconds {
+    my ($code) = @_;
+
+    my $begin = time;
+    $code->();
+    return time - $begin;
+}
+
+
+# How many hashes the workers run while the code does.
+
+sub hashes {
+    my ($t, $code) = @_;
+
+    my $before = 0;
+    $before += cpu_of($_) for $t->workers;
+    $code->();
+    my $after = 0;
+    $after += cpu_of($_) for $t->workers;
+    return sprintf '%.2f', ($after - $before) / $once;
+}
+
+
+# Users whose hashes differ in cost, and one that is not there: the time of
+# a wrong password is that of the dearest.
+
+sub same_time {
+    my $t = server(htpasswd(cheap => ['a', 4], middle => ['b', 6],
+        dear => ['c', 8]));
+    my $c = $t->connect(timeout => 60);
+    my %took;
+
+    for my $round (1 .. 40) {
+        for my $user (qw(cheap middle dear nobody), "n$round") {
+            my $login = [['Authorization', basic($user, "wrong$round")]];
+            my $kind = $user =~ /\An\d/ ? 'somebody new' : $user;
+            push @{ $took{$kind} }, seconds(sub {
+                $c->get('/v2/', headers => $login) });
+        }
+    }
+
+    my %m = map { $_ => median(@{ $took{$_} }) } keys %took;
+    my $text = join ', ', map { sprintf '%s %.2f ms', $_, 1000 * $m{$_} }
+        sort keys %m;
+    my $slack = sanitized() ? 3 : 1.4;
+
+    for my $user ('cheap', 'middle', 'nobody', 'somebody new') {
+        my $ratio = $m{$user} / $m{dear};
+        ok($ratio > 1 / $slack && $ratio < $slack,
+            "A71 a wrong password takes as long for $user as for the dearest")
+            or diag $text;
+    }
+    $t->finish;
+}
+
+
+# Answers to one request of each connection, all sent at once: {status => n}.
+
+sub crowd {
+    my (@connections) = @_;
+
+    my %status;
+    $_->start('GET', '/v2/') for @connections;
+    $status{ $_->reply->status }++ for @connections;
+    return join ' ', map { "$_:$status{$_}" } sort keys %status;
+}
+
+
+sub one_for_many {
+    my $t = server(htpasswd(alice => ['one', $cost]));
+
+    my @c = map { $t->as('alice', 'one', timeout => 60)->connect } 1 .. 20;
+    my $n = hashes($t, sub {
+        is(crowd(@c), '200:20', 'twenty first requests of one user') });
+    cmp_ok($n, '<', 3, 'cost one hash, not twenty');
+    cmp_ok($n, '>', 0.5, 'and do cost one');
+
+    @c = map { $t->as('alice', 'wrong', timeout => 60)->connect } 1 .. 20;
+    $n = hashes($t, sub {
+        is(crowd(@c), '401:20', 'twenty with the same wrong password') });
+    cmp_ok($n, '<', 3, 'cost one hash as well');
+    $t->finish;
+
+    $t = server(htpasswd(alice => ['one', $cost]), h2c => 1);
+    my $h = Test::Registry::HTTP2->new(port => $t->h2c_port, timeout => 60);
+
+    $n = hashes($t, sub {
+        my @ids = map { $h->open_stream('GET', '/v2/', end => 1,
+            headers => [['authorization', basic('alice', 'one')]]) } 1 .. 20;
+        is(join(' ', map { $h->reply($_)->status } @ids),
+            join(' ', (200) x 20), 'twenty streams of one connection');
+    });
+    cmp_ok($n, '<', 3, 'cost one hash');
+    $h->close;
+    $t->finish;
+}
+
+
+# What only resembles a login in progress must not get its answer.
+
+sub one_per_login {
+    my $t = server(htpasswd(alice => ['one', $cost], bob => ['one', $cost]));
+
+    my @who = (['alice', 'one'], ['alice', 'onf'], ['bob', 'one'],
+        ['alice', 'one'], ['bob', 'two'], ['nobody', 'one'],
+        ['alice', 'one ']);
+    my @c = map { $t->as(@$_, timeout => 60)->connect } @who;
+
+    $_->start('GET', '/v2/') for @c;
+    is(join(' ', map { $_->reply->status } @c),
+        '200 401 200 200 401 401 401', 'each login has its own answer');
+    $t->finish;
+}
+
+
+sub remembered {
+    my $t = server(htpasswd(alice => ['one', $cost]));
+    my $c = $t->as('alice', 'one', timeout => 60)->connect;
+    my @wrong = ('alice', 'two', timeout => 60);
+
+    is_status($c->get('/v2/'), 200, 'a first login');
+    cmp_ok(hashes($t, sub { $c->get('/v2/') for 1 .. 50 }), '<', 0.8,
+        'fifty more cost no hash');
+
+    # wrong ones are not remembered as right, nor instead of it
+
+    is_status($t->as(@wrong)->get('/v2/'), 401, 'a wrong one');
+    cmp_ok(hashes($t, sub {
+        is_status($c->get('/v2/'), 200, 'and the right') }), '<', 0.8,
+        'is still known');
+
+    # what is remembered is of use to this run of the server alone
+
+    $t->reload;
+    is_status($t->as('alice', 'one', timeout => 60)->get('/v2/'), 200,
+        'after a reload');
+    is_status($t->as(@wrong)->get('/v2/'), 401, 'after a reload, wrong');
+    $t->restart;
+    is_status($t->as('alice', 'one', timeout => 60)->get('/v2/'), 200,
+        'after a restart');
+    is_status($t->as(@wrong)->get('/v2/'), 401, 'after a restart, wrong');
+
+    $t->write_file('users', htpasswd(alice => ['other', 4]));
+    is_status($t->as('alice', 'one')->get('/v2/'), 401,
+        'A77 remembered and changed: refused on the next request');
+    $t->finish;
+}
+
+
+sub remembered_for_a_time {
+    my $t = server(htpasswd(alice => ['one', $cost]),
+        more => 'registry_htpasswd_cache 1s;');
+    my $c = $t->as('alice', 'one', timeout => 60)->connect;
+
+    cmp_ok(hashes($t, sub { $c->get('/v2/') }), '>', 0.5,
+        'registry_htpasswd_cache 1s: the first hashes');
+    cmp_ok(hashes($t, sub { $c->get('/v2/') }), '<', 0.5,
+        'the second does not');
+    sleep 2.1;
+    cmp_ok(hashes($t, sub {
+        is_status($c->get('/v2/'), 200, 'two seconds later') }), '>', 0.5,
+        'it hashes again');
+    $t->finish;
+}
+
+
+sub not_remembered {
+    my $t = server(htpasswd(alice => ['one', $cost]),
+        more => 'registry_htpasswd_cache 0;');
+    my $c = $t->as('alice', 'one', timeout => 60)->connect;
+
+    cmp_ok(hashes($t, sub { $c->get('/v2/') for 1 .. 4 }), '>', 3,
+        'registry_htpasswd_cache 0: each request hashes');
+    $t->finish;
+}
+
+
+# What one worker has verified the other one knows.
+
+sub shared {
+    my $t = server(htpasswd(alice => ['one', $cost]), workers => 2);
+    my $alice = $t->as('alice', 'one', timeout => 60);
+
+    is_status($alice->get('/v2/'), 200, 'a login in one of two workers');
+    cmp_ok(hashes($t, sub { $alice->get('/v2/') for 1 .. 30 }), '<', 0.8,
+        'is known in both');
+    $t->finish;
+}
+
+
+# A worker that hashes goes on serving.
+
+sub loop_is_free {
+    my $t = server(htpasswd(alice => ['one', $cost], bob => ['two', $cost]),
+        ports => 1, servers => <<'EOF');
+server {
+    listen 127.0.0.1:%%PORT1%%;
+    location /v2/ { registry %%ROOT%%; }
+}
+EOF
+    my $bob = $t->as('bob', 'two', timeout => 60)->connect;
+    my $open = $t->connect(port => $t->extra_port(1), timeout => 60);
+    is_status($bob->get('/v2/'), 200, 'bob is known');
+
+    my @wrong = map { $t->as('alice', "wrong$_", timeout => 60)->connect }
+        1 .. 8;
+    $_->start('GET', '/v2/') for @wrong;
+
+    my (@bob, @open, %status);
+    for (1 .. 20) {
+        push @bob, seconds(sub { $status{ $bob->get('/v2/')->status }++ });
+        push @open, seconds(sub { $status{ $open->get('/v2/')->status }++ });
+    }
+    my @answers = map { $_->reply->status } @wrong;
+
+    is(join(' ', %status), '200 40', 'A78 others are served meanwhile');
+    is(scalar(grep { $_ != 401 && $_ != 429 } @answers), 0,
+        'A78 the wrong ones are refused in the end') or diag "@answers";
+    cmp_ok(median(@bob), '<', $once / 2,
+        'A78 one who is known waits for no hash');
+    cmp_ok(median(@open), '<', $once / 2,
+        'A78 nor does who needs no login');
+    $t->finish;
+}
+
+
+# So many at once that not all can wait: 429 for those, and nothing breaks.
+
+sub bounded {
+    my $t = server(htpasswd(alice => ['one', 4], dear => ['two', $cost]));
+
+    is_status($t->as('alice', 'one', timeout => 60)->get('/v2/'), 200,
+        'A78 alice is known');
+
+    my @c = map { $t->as("user$_", 'x', timeout => 60)->connect } 1 .. 400;
+    $_->start('GET', '/v2/') for @c;
+
+    is_status($t->as('alice', 'one', timeout => 60)->get('/v2/'), 200,
+        'A78 and let in while four hundred others wait');
+
+    # those that were turned away have their answer soon; the others queue
+
+    my (%status, $first);
+    for (grep { $_->wait_head(time + 0.005) } @c) {
+        my $r = $_->reply;
+        $status{ $r->status }++;
+        $first ||= $r if $r->status == 429;
+    }
+
+    ok(!grep({ $_ != 401 && $_ != 429 } keys %status),
+        'A78 of four hundred wrong ones each is refused')
+        or diag join ' ', %status;
+    ok($first, 'A78 the queue has an end') or diag join ' ', %status;
+    is_error($first, 429, 'TOOMANYREQUESTS', 'A78 turned away') if $first;
+    is_header($first, 'Retry-After', qr/\A[1-9]\d*\z/) if $first;
+
+    $_->close for @c;
+    my $r;
+    wait_for(30, sub {
+        $r = $t->as('dear', 'two', timeout => 60)->get('/v2/');
+        $r->status == 200
+    });
+    is_status($r, 200, 'A78 when they have gone all is as before');
+    $t->finish;
+}
+
+
+# A client that does not wait for its answer.
+
+sub gone_away {
+    my $t = server(htpasswd(alice => ['one', $cost]));
+
+    for my $round (1 .. 10) {
+        my $c = $t->as('alice', $round % 2 ? 'one' : "x$round")->connect;
+        $c->start('GET', '/v2/');
+        sleep 0.01 * $round;
+        $round % 3 ? $c->close : $c->reset;
+    }
+
+    is_status($t->as('alice', 'one', timeout => 60)->get('/v2/'), 200,
+        'clients that hang up while a hash runs leave nothing behind');
+    is_status($t->as('alice', 'two', timeout => 60)->get('/v2/'), 401,
+        'and nothing is mixed up');
+
+    # nor does a worker that is told to end
+
+    my $c = $t->as('alice', 'three', timeout => 60)->connect;
+    $c->start('GET', '/v2/');
+    sleep 0.02;
+    $t->reload;
+    is_status($c->reply, 401, 'a hash that runs through a reload is answered');
+    $t->finish;
+}

@@ -1,0 +1,353 @@
+#!/usr/bin/perl
+
+# Who guesses is held up: by user and address, never the right owner.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+use Test::Registry;
+use Test::Registry::HTTP2;
+
+
+by_default();
+one_user();
+forgotten();
+every_user();
+right_owner();
+no_telling();
+everywhere();
+switched_off();
+addresses();
+workers_share();
+parallel();
+pulls_go_on();
+per_location();
+
+done_testing();
+
+
+sub server {
+    my ($limit, %o) = @_;
+
+    my $more = delete $o{more} || '';
+    return Test::Registry->new(
+        write => { users => htpasswd(alice => 'one', bob => 'two',
+            carol => 'three', %{ delete $o{users} || {} }) },
+        location => "registry_htpasswd \"R\" %%DIR%%/users; $limit $more",
+        %o)->run;
+}
+
+
+sub status {
+    my ($t, $user, $password, %where) = @_;
+
+    return $t->as($user, $password, %where)->get('/v2/')->status;
+}
+
+
+# So many wrong passwords of one user, each another one; their answers.
+
+my $guess = 0;
+
+sub guesses {
+    my ($t, $count, $user, %where) = @_;
+
+    return join ' ', map { status($t, $user, 'wrong' . ++$guess, %where) }
+        1 .. $count;
+}
+
+
+sub is_throttled {
+    my ($r, $seconds, $name) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    is_error($r, 429, 'TOOMANYREQUESTS', $name) or return 0;
+    my $after = $r->header('Retry-After') // '';
+    return ok($after =~ /\A[1-9]\d*\z/ && $after <= $seconds,
+        "$name: Retry-After is $after");
+}
+
+
+sub by_default {
+    my $t = server('');
+
+    is(guesses($t, 12, 'alice'), '401 ' x 10 . '429 429',
+        'ten guesses a minute, unless told otherwise');
+    is_throttled($t->as('alice', 'x')->get('/v2/'), 60, 'A78 then 429');
+    is(status($t, 'bob', 'two'), 200, 'others are not concerned');
+    $t->finish;
+}
+
+
+sub one_user {
+    my $t = server('registry_login_limit 3 per=60s;');
+
+    is(guesses($t, 5, 'alice'), '401 401 401 429 429', 'A78 three of five');
+    is_throttled($t->as('alice', 'one')->get('/v2/'), 60,
+        'A78 then not even the right one, if it never was right before');
+    is_challenged($t->get('/v2/'), { scheme => 'Basic' },
+        'A78 without credentials it is still 401');
+    is(guesses($t, 4, 'bob'), '401 401 401 429', 'A78 bob has his own count');
+    is(status($t, 'carol', 'three'), 200, 'A78 carol logs in');
+    is(guesses($t, 4, "j\xc3\xb6rg"), '401 401 401 429',
+        'A78 somebody whom the file does not have is counted as well');
+
+    # asking without a password is no guess
+
+    is(join(' ', map { $t->get('/v2/')->status } 1 .. 10),
+        '401 ' x 9 . '401', 'no credentials');
+    is(guesses($t, 2, 'carol'), '401 401', 'count for nobody');
+    is(status($t, 'carol', 'three'), 200, 'A78 she was right once');
+    is(guesses($t, 2, 'carol'), '401 429', 'A78 and a third guess is one');
+    is(status($t, 'carol', 'three'), 200, 'A78 right is right');
+    $t->finish;
+}
+
+
+sub forgotten {
+    my $t = server('registry_login_limit 2 per=2s;');
+
+    is(guesses($t, 3, 'alice'), '401 401 429', 'two within two seconds');
+    my $after = $t->as('alice', 'one')->get('/v2/')->header('Retry-After');
+    ok(defined $after && $after >= 1 && $after <= 2, 'Retry-After tells when')
+        or diag $after // 'no header';
+    sleep 1.2 + ($after || 2);
+    is(status($t, 'alice', 'one'), 200, 'A78 then the right one is let in');
+    is(guesses($t, 3, 'alice'), '401 401 429', 'and guesses begin anew');
+    sleep 3.2;
+    is(guesses($t, 1, 'alice'), '401', 'and once more');
+    $t->finish;
+}
+
+
+# Ten times the number for all users of one address together.
+
+sub every_user {
+    my $t = server('registry_login_limit 2 per=60s;');
+
+    is(join(' ', map { status($t, "guess$_", 'x') } 1 .. 22),
+        '401 ' x 20 . '429 429', 'A78 twenty users, one guess each');
+    is_throttled($t->as('alice', 'one')->get('/v2/'), 60,
+        'A78 whoever it is then');
+    is(status($t, 'alice', 'one', from => '127.0.0.2'), 200,
+        'A78 from another address she logs in');
+    is(status($t, 'alice', 'one'), 200, 'A78 then from here, too');
+    is_throttled($t->as('bob', 'two')->get('/v2/'), 60, 'A78 bob waits');
+    $t->finish;
+}
+
+
+sub right_owner {
+    my $t = server('registry_login_limit 3 per=60s;',
+        more => 'registry_htpasswd_cache 1s;');
+
+    is(status($t, 'alice', 'one', from => '127.0.0.2'), 200,
+        'alice is known, from another address');
+    is(guesses($t, 5, 'alice'), '401 401 401 429 429', 'somebody guesses');
+    is(status($t, 'alice', 'one'), 200,
+        'A78 her password works from the address of the guesses');
+    is(status($t, 'alice', 'one', from => '127.0.0.2'), 200,
+        'A78 and from her own');
+    sleep 2.2;
+    is(status($t, 'alice', 'one'), 200,
+        'A78 even when what was remembered is too old to be trusted');
+    is(guesses($t, 2, 'alice'), '429 429', 'A78 guesses still wait');
+
+    # a password that was right once is not when the file says so
+
+    $t->write_file('users', htpasswd(alice => 'new'));
+    is(status($t, 'alice', 'one'), 429, 'A77 the old one is a guess now');
+    is(status($t, 'alice', 'new', from => '127.0.0.3'), 200,
+        'A77 the new one is right');
+    is(status($t, 'alice', 'new'), 200, 'A77 everywhere');
+    $t->finish;
+}
+
+
+# 429 must not tell who exists, nor who was near.
+
+sub no_telling {
+    my $t = server('registry_login_limit 3 per=60s;');
+
+    guesses($t, 4, $_) for qw(alice nobody);
+    for my $password ('one', 'x', '') {
+        my ($r, $other) = map { $t->as($_, $password)->get('/v2/') }
+            qw(alice nobody);
+        $_->{headers} = [grep { $_->[0] ne 'Retry-After' }
+            @{ $_->{headers} }] for $r, $other;
+        is_like($r, $other, "A71 429 for alice and nobody with '$password'");
+    }
+    $t->finish;
+}
+
+
+# Every route, method and protocol asks the same counter.
+
+sub everywhere {
+    my $t = server('registry_login_limit 3 per=60s;', h2c => 1);
+
+    my @r = map { $t->as('alice', "w$_->[0]")->request(@$_, body => '') }
+        ['GET', '/v2/'], ['PUT', '/v2/a/manifests/x'], ['DELETE', '/v2/UP'];
+    is(join(' ', map { $_->status } @r), '401 401 401', 'three of them');
+
+    for (['GET', '/v2/'], ['HEAD', '/v2/'], ['GET', '/v2/a/manifests/x'],
+        ['POST', '/v2/a/blobs/uploads/'], ['PUT', '/v2/a/manifests/x'],
+        ['DELETE', '/v2/nothing'], ['GET', '/v2/_catalog'])
+    {
+        is_throttled($t->as('alice', 'one')->request(@$_, body => ''), 60,
+            "A78 @$_");
+    }
+
+    my $h = Test::Registry::HTTP2->new(port => $t->h2c_port);
+    is_throttled($h->request('GET', '/v2/', headers => [['authorization',
+        basic('alice', 'one')]]), 60, 'A78 HTTP/2');
+    $h->close;
+
+    my $begin = time;
+    my $sent = 0;
+    my $r = $t->as('alice', 'one')->put('/v2/a/manifests/x',
+        length => 1 << 30, body => sub { $sent += 65536; 'z' x 65536 });
+    is_throttled($r, 60, 'A89 in front of 1 GB');
+    cmp_ok($sent, '<', 100 << 20, 'A89 the body is not read to its end');
+    $t->finish;
+}
+
+
+sub switched_off {
+    my $t = server('registry_login_limit off;');
+
+    is(guesses($t, 120, 'alice'), '401 ' x 119 . '401', 'off: no limit');
+    is(status($t, 'alice', 'one'), 200, 'off');
+    $t->finish;
+}
+
+
+# The address is the peer's, unless nginx is told to believe a header.
+
+sub addresses {
+    my $t = server('registry_login_limit 3 per=60s;', ports => 1,
+        servers => <<'EOF');
+server {
+    listen 127.0.0.1:%%PORT1%%;
+    set_real_ip_from 127.0.0.0/8;
+    real_ip_header X-Forwarded-For;
+    location /v2/ {
+        registry %%ROOT%%;
+        registry_htpasswd "R" %%DIR%%/users;
+        registry_login_limit 3 per=60s;
+    }
+}
+EOF
+    my $from = sub {
+        my ($password, $address, @where) = @_;
+        my $v = Test::Registry::Visitor->new($t, @where, headers => [
+            ['Authorization', basic('bob', $password)],
+            ['X-Forwarded-For', $address], ['X-Real-IP', $address],
+            ['Forwarded', "for=$address"], ['X-Client-IP', $address]]);
+        return $v->get('/v2/')->status;
+    };
+
+    is(join(' ', map { $from->("x$_", "10.0.0.$_") } 1 .. 5),
+        '401 401 401 429 429', 'A96 a header is no other address');
+
+    my @port = (port => $t->extra_port(1));
+    is(join(' ', map { $from->("y$_", '10.0.1.1', @port) } 1 .. 5),
+        '401 401 401 429 429', 'A96 behind a proxy the client is counted');
+    is($from->('two', '10.0.1.2', @port), 200, 'A96 not the proxy');
+
+    is(guesses($t, 4, 'carol', from => '127.0.0.2'), '401 401 401 429',
+        'A78 one address');
+    is(guesses($t, 4, 'carol', from => '127.0.0.3'), '401 401 401 429',
+        'A78 and another one');
+    $t->finish;
+}
+
+
+sub workers_share {
+    my $t = server('registry_login_limit 4 per=60s;', workers => 2);
+
+    my @status = split / /, guesses($t, 30, 'alice');
+    is(scalar(grep { $_ == 401 } @status), 4, 'A78 two workers count together')
+        or diag "@status";
+    $t->reload;
+    is(guesses($t, 1, 'alice'), '429', 'A78 a reload forgets nothing');
+    $t->finish;
+}
+
+
+# All guesses at once get no more answers than one after the other.
+
+sub parallel {
+    my $t = server('registry_login_limit 10 per=60s;', workers => 2,
+        users => { alice => ['one', 8] });
+
+    my @c = map { $t->as('alice', "p$_", timeout => 60)->connect } 1 .. 200;
+    my %status;
+    $_->start('GET', '/v2/') for @c;
+    $status{ $_->reply->status }++ for @c;
+
+    my $all = join ' ', map { "$_:$status{$_}" } sort keys %status;
+    ok(!grep({ $_ != 401 && $_ != 429 } keys %status),
+        'A78 two hundred at once are refused') or diag $all;
+    cmp_ok($status{401} || 0, '<=', 12,
+        'A78 and told nothing beyond the limit') or diag $all;
+    $t->finish;
+}
+
+
+# Users pull while somebody hammers.
+
+sub pulls_go_on {
+    my $t = server('registry_login_limit 10 per=60s;',
+        users => { alice => ['one', 8], dear => ['x', 10] });
+    my $image = $t->as('bob', 'two')->push_image('app', 'v1');
+
+    my @users = map { $t->as('bob', 'two', timeout => 60)->connect } 1 .. 20;
+    my @wrong = map { $t->as("user$_", 'x', timeout => 60)->connect } 1 .. 200;
+    my (@took, %status);
+
+    $_->start('GET', '/v2/') for @wrong;
+    for my $round (1 .. 10) {
+        for my $c (@users) {
+            my $begin = time;
+            $status{ $c->get('/v2/app/manifests/v1')->status }++;
+            push @took, time - $begin;
+        }
+    }
+
+    @took = sort { $a <=> $b } @took;
+    is(join(' ', %status), '200 200', 'A78 two hundred pulls are served');
+    cmp_ok($took[-3], '<', 1, 'A78 99 of a hundred within a second');
+    my %wrong;
+    $wrong{ $_->reply->status }++ for @wrong;
+    is($wrong{200} // 0, 0, 'A78 while two hundred logins are refused');
+    $t->finish;
+}
+
+
+sub per_location {
+    my $t = Test::Registry->new(
+        ports => 1,
+        write => { users => htpasswd(alice => 'one') },
+        http => 'registry_login_limit 2 per=60s;'
+            . 'registry_htpasswd "R" %%DIR%%/users;',
+        location => '',
+        servers => <<'EOF')->run;
+server {
+    listen 127.0.0.1:%%PORT1%%;
+    registry_login_limit off;
+    location /v2/ { registry %%ROOT%%; }
+}
+EOF
+    is(guesses($t, 4, 'alice'), '401 401 429 429', 'a limit of http');
+    is(guesses($t, 4, 'alice', port => $t->extra_port(1)), '401 401 401 401',
+        'switched off below');
+    $t->finish;
+}
