@@ -105,6 +105,13 @@ typedef struct {
 extern ngx_module_t  ngx_http_registry_access_module;
 
 
+/*
+ * Names the files of a location's configuration and makes their first tables:
+ * NGX_CONF_OK or NGX_CONF_ERROR.
+ */
+char *ngx_http_registry_access_files(ngx_conf_t *cf,
+    ngx_http_registry_access_conf_t *conf);
+
 /* Handler of the access phase. */
 ngx_int_t ngx_http_registry_access_handler(ngx_http_request_t *r);
 

@@ -3,11 +3,11 @@
 
 
 #include "ngx_http_registry_access.h"
+#include "ngx_http_registry_rules.h"
 #include "ngx_http_registry_token.h"
 #include "ngx_http_registry_variables.h"
 
-#include "reg_htpasswd.h"
-#include "reg_lines.h"
+#include "reg_password.h"
 
 
 static void *ngx_http_registry_access_create_main(ngx_conf_t *cf);
@@ -15,10 +15,6 @@ static void *ngx_http_registry_access_create(ngx_conf_t *cf);
 static char *ngx_http_registry_access_merge(ngx_conf_t *cf, void *parent,
     void *child);
 static ngx_int_t ngx_http_registry_access_remote_user(ngx_str_t *value);
-static char *ngx_http_registry_access_files(ngx_conf_t *cf,
-    ngx_http_registry_access_conf_t *conf);
-static void ngx_http_registry_access_groups(ngx_conf_t *cf,
-    ngx_http_registry_access_conf_t *conf);
 static ngx_int_t ngx_http_registry_access_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_registry_access_init_process(ngx_cycle_t *cycle);
 
@@ -28,43 +24,6 @@ static char *ngx_http_registry_access_path(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static char *ngx_http_registry_login_limit(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
-static char *ngx_http_registry_rule(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_registry_rules(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static ngx_int_t ngx_http_registry_rules_make(ngx_conf_t *cf,
-    ngx_http_registry_access_conf_t *conf);
-static void ngx_http_registry_rules_free(void *data);
-
-static void *ngx_http_registry_parse_htpasswd(reg_str_t text,
-    const void *param, reg_skip_pt skip, void *data, reg_why_t *why);
-static int ngx_http_registry_open_htpasswd(const void *table);
-static void ngx_http_registry_free_htpasswd(void *table);
-static void *ngx_http_registry_parse_groups(reg_str_t text,
-    const void *param, reg_skip_pt skip, void *data, reg_why_t *why);
-static int ngx_http_registry_open_groups(const void *table);
-static void ngx_http_registry_free_groups(void *table);
-static void *ngx_http_registry_parse_tokens(reg_str_t text,
-    const void *param, reg_skip_pt skip, void *data, reg_why_t *why);
-static int ngx_http_registry_open_tokens(const void *table);
-static void ngx_http_registry_free_tokens(void *table);
-
-
-static const ngx_http_registry_file_kind_t  ngx_http_registry_htpasswd_kind = {
-    "password file", REG_LINES_FILE_MAX, ngx_http_registry_parse_htpasswd,
-    ngx_http_registry_open_htpasswd, ngx_http_registry_free_htpasswd, "line"
-};
-
-static const ngx_http_registry_file_kind_t  ngx_http_registry_groups_kind = {
-    "group file", REG_LINES_FILE_MAX, ngx_http_registry_parse_groups,
-    ngx_http_registry_open_groups, ngx_http_registry_free_groups, "line"
-};
-
-static const ngx_http_registry_file_kind_t  ngx_http_registry_tokens_kind = {
-    "file of access tokens", REG_LINES_FILE_MAX,
-    ngx_http_registry_parse_tokens, ngx_http_registry_open_tokens,
-    ngx_http_registry_free_tokens, "line"
-};
 
 
 static ngx_conf_num_bounds_t  ngx_http_registry_cost_bounds = {
@@ -330,7 +289,7 @@ ngx_http_registry_access_merge(ngx_conf_t *cf, void *parent, void *child)
     }
 
     if (conf->rules && !inherited) {
-        ngx_http_registry_access_groups(cf, conf);
+        ngx_http_registry_rules_check(cf, conf);
     }
 
     return NGX_CONF_OK;
@@ -378,99 +337,6 @@ ngx_http_registry_access_remote_user(ngx_str_t *value)
 }
 
 
-static char *
-ngx_http_registry_access_files(ngx_conf_t *cf,
-    ngx_http_registry_access_conf_t *conf)
-{
-    reg_password_limits_t  *limits;
-
-    if (conf->htpasswd_path.len) {
-
-        limits = ngx_pcalloc(cf->pool, sizeof(reg_password_limits_t));
-        if (limits == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        limits->bcrypt_cost = conf->max_cost;
-        limits->sha_rounds = conf->sha_crypt ? REG_SHACRYPT_ROUNDS_LIMIT : 0;
-
-        conf->htpasswd = ngx_http_registry_file_add(cf, &conf->htpasswd_path,
-                                             &ngx_http_registry_htpasswd_kind,
-                                             limits,
-                                             sizeof(reg_password_limits_t));
-        if (conf->htpasswd == NULL) {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (conf->groups_path.len) {
-        conf->groups = ngx_http_registry_file_add(cf, &conf->groups_path,
-                                               &ngx_http_registry_groups_kind,
-                                               NULL, 0);
-        if (conf->groups == NULL) {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (conf->tokens_path.len) {
-        conf->tokens = ngx_http_registry_file_add(cf, &conf->tokens_path,
-                                               &ngx_http_registry_tokens_kind,
-                                               NULL, 0);
-        if (conf->tokens == NULL) {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-/* A rule for a group that nobody is in is most likely a slip of the pen. */
-
-static void
-ngx_http_registry_access_groups(ngx_conf_t *cf,
-    ngx_http_registry_access_conf_t *conf)
-{
-    size_t         i, j;
-    reg_str_t      name, seen;
-    ngx_str_t      group;
-    reg_groups_t  *groups;
-
-    groups = conf->groups ? ngx_http_registry_file_table(conf->groups) : NULL;
-
-    for (i = 0, name = reg_rules_next_group(conf->rules, &i);
-         name.len;
-         name = reg_rules_next_group(conf->rules, &i))
-    {
-        if (groups && reg_groups_known(groups, name)) {
-            continue;
-        }
-
-        /* once is enough */
-
-        for (j = 0, seen = reg_rules_next_group(conf->rules, &j);
-             j < i && !reg_str_eq(seen, name);
-             seen = reg_rules_next_group(conf->rules, &j))
-        {
-            /* void */
-        }
-
-        if (j < i) {
-            continue;
-        }
-
-        group.len = name.len;
-        group.data = (u_char *) name.data;
-
-        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                           "a rule names the group \"%V\", which %s", &group,
-                           groups ? "is not in the group file"
-                                  : "nobody is in without "
-                                    "\"registry_groups\"");
-    }
-}
-
-
 static ngx_int_t
 ngx_http_registry_access_init(ngx_conf_t *cf)
 {
@@ -515,8 +381,6 @@ ngx_http_registry_access_init_process(ngx_cycle_t *cycle)
     return NGX_OK;
 }
 
-
-/* --- directives ----------------------------------------------------------- */
 
 static char *
 ngx_http_registry_htpasswd(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -634,233 +498,4 @@ ngx_http_registry_login_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_registry_rule(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_registry_access_conf_t *alcf = conf;
-
-    ngx_str_t   *value;
-    reg_str_t   *words;
-    reg_why_t    why;
-    ngx_uint_t   i;
-
-    if (ngx_http_registry_rules_make(cf, alcf) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    words = ngx_palloc(cf->temp_pool,
-                       (cf->args->nelts - 1) * sizeof(reg_str_t));
-    if (words == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-        words[i - 1] = ngx_http_registry_str(&value[i]);
-    }
-
-    if (reg_rules_add(alcf->rules, (int) cmd->offset, words,
-                      cf->args->nelts - 1, &why)
-        != 0)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\": %s", &cmd->name,
-                           why.text);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_registry_rules(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_registry_access_conf_t *alcf = conf;
-
-    int               rc;
-    char             *bytes;
-    size_t            line;
-    ssize_t           n;
-    reg_str_t         text;
-    reg_why_t         why;
-    ngx_str_t        *value, name;
-    ngx_file_t        file;
-    ngx_file_info_t   fi;
-
-    if (ngx_http_registry_rules_make(cf, alcf) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    value = cf->args->elts;
-    name = value[1];
-
-    if (ngx_conf_full_name(cf->cycle, &name, 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(&file, sizeof(ngx_file_t));
-
-    file.name = name;
-    file.log = cf->log;
-    file.fd = ngx_open_file(name.data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
-                            NGX_FILE_OPEN, 0);
-
-    if (file.fd == NGX_INVALID_FILE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "the rules in \"%V\" cannot be read", &name);
-        return NGX_CONF_ERROR;
-    }
-
-    bytes = NULL;
-    rc = -1;
-
-    if (ngx_fd_info(file.fd, &fi) == NGX_FILE_ERROR || !ngx_is_file(&fi)
-        || ngx_file_size(&fi) > REG_LINES_FILE_MAX)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the rules have to be in a regular file of at "
-                           "most %d bytes, unlike \"%V\"",
-                           REG_LINES_FILE_MAX, &name);
-        goto done;
-    }
-
-    bytes = ngx_alloc(ngx_file_size(&fi) + 1, cf->log);
-    if (bytes == NULL) {
-        goto done;
-    }
-
-    n = ngx_read_file(&file, (u_char *) bytes, ngx_file_size(&fi), 0);
-
-    if (n != ngx_file_size(&fi)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the rules in \"%V\" cannot be read as a whole",
-                           &name);
-        goto done;
-    }
-
-    text.len = n;
-    text.data = bytes;
-
-    rc = reg_rules_parse(alcf->rules, text, &line, &why);
-
-    if (rc != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s in %V:%uz", why.text,
-                           &name, line);
-    }
-
-done:
-
-    (void) ngx_close_file(file.fd);
-
-    if (bytes) {
-        ngx_free(bytes);
-    }
-
-    return (rc == 0) ? NGX_CONF_OK : NGX_CONF_ERROR;
-}
-
-
-static ngx_int_t
-ngx_http_registry_rules_make(ngx_conf_t *cf,
-    ngx_http_registry_access_conf_t *conf)
-{
-    ngx_pool_cleanup_t  *cln;
-
-    if (conf->rules) {
-        return NGX_OK;
-    }
-
-    cln = ngx_pool_cleanup_add(cf->pool, 0);
-    if (cln == NULL) {
-        return NGX_ERROR;
-    }
-
-    conf->rules = reg_rules_create();
-    if (conf->rules == NULL) {
-        return NGX_ERROR;
-    }
-
-    cln->handler = ngx_http_registry_rules_free;
-    cln->data = conf->rules;
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_registry_rules_free(void *data)
-{
-    reg_rules_free(data);
-}
-
-
-/* --- kinds of files ------------------------------------------------------- */
-
-static void *
-ngx_http_registry_parse_htpasswd(reg_str_t text, const void *param,
-    reg_skip_pt skip, void *data, reg_why_t *why)
-{
-    return reg_htpasswd_parse(text, param, skip, data, why);
-}
-
-
-static int
-ngx_http_registry_open_htpasswd(const void *table)
-{
-    return reg_htpasswd_open(table);
-}
-
-
-static void
-ngx_http_registry_free_htpasswd(void *table)
-{
-    reg_htpasswd_free(table);
-}
-
-
-static void *
-ngx_http_registry_parse_groups(reg_str_t text, const void *param,
-    reg_skip_pt skip, void *data, reg_why_t *why)
-{
-    return reg_groups_parse(text, skip, data, why);
-}
-
-
-static int
-ngx_http_registry_open_groups(const void *table)
-{
-    return reg_groups_open(table);
-}
-
-
-static void
-ngx_http_registry_free_groups(void *table)
-{
-    reg_groups_free(table);
-}
-
-
-static void *
-ngx_http_registry_parse_tokens(reg_str_t text, const void *param,
-    reg_skip_pt skip, void *data, reg_why_t *why)
-{
-    return reg_tokens_parse(text, skip, data, why);
-}
-
-
-static int
-ngx_http_registry_open_tokens(const void *table)
-{
-    return reg_tokens_open(table);
-}
-
-
-static void
-ngx_http_registry_free_tokens(void *table)
-{
-    reg_tokens_free(table);
 }

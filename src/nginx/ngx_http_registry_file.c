@@ -17,7 +17,7 @@
 
 
 #include "ngx_http_registry_access.h"
-#include "ngx_http_registry_file.h"
+#include "ngx_http_registry_file_private.h"
 
 
 /* file systems' clocks tick every 4 to 10 ms */
@@ -26,64 +26,13 @@
 /* how long a writer who does not rename is trusted to be still at it */
 #define NGX_HTTP_REGISTRY_FILE_HOLD     1000
 
-#define NGX_HTTP_REGISTRY_FILE_SKIPS    10
 #define NGX_HTTP_REGISTRY_FILE_TIMEOUT  60000
 
 
-typedef struct {
+struct ngx_http_registry_table_s {
     void              *data;
     ngx_uint_t         refs;      /* counted on the event loop alone */
     void             (*free)(void *table);
-} ngx_http_registry_table_t;
-
-
-/* What tells one state of a file from another. */
-typedef struct {
-    dev_t              dev;
-    ino_t              ino;
-    off_t              size;
-    struct timespec    mtime;
-    struct timespec    ctime;
-} ngx_http_registry_proof_t;
-
-
-/* One reading, by a thread or by the master. */
-typedef struct {
-    ngx_http_registry_proof_t   proof;
-    void                       *data;
-    ngx_fd_t                    fd;         /* to be kept open, or -1 */
-    const char                 *call;       /* what failed, with err */
-    ngx_err_t                   err;
-    reg_why_t                   why;
-    ngx_msec_t                  age;        /* of the file, when read */
-    ngx_uint_t                  nskips;
-    struct {
-        size_t                  line;
-        const char             *reason;
-    } skips[NGX_HTTP_REGISTRY_FILE_SKIPS];
-} ngx_http_registry_reading_t;
-
-
-struct ngx_http_registry_file_s {
-    ngx_str_t                             path;     /* NUL-terminated */
-    const ngx_http_registry_file_kind_t  *kind;
-    const void                           *param;
-    size_t                                param_size;
-    ngx_http_registry_file_make_pt        make;     /* or NULL */
-
-    ngx_http_registry_table_t            *table;
-    ngx_http_registry_proof_t             proof;
-    ngx_http_registry_reading_t           reading;
-    ngx_thread_task_t                     task;
-    ngx_queue_t                           waiters;
-    ngx_fd_t                              fd;
-    time_t                                looked;   /* for its name */
-
-    unsigned                              settled:1;
-    unsigned                              held:1;
-    unsigned                              loading:1;
-    unsigned                              waking:1;
-    unsigned                              lost:1;   /* said in the log */
 };
 
 
@@ -96,17 +45,6 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_registry_file_same(ngx_http_registry_file_t *file);
-static void ngx_http_registry_file_read(ngx_http_registry_file_t *file);
-static ngx_int_t ngx_http_registry_file_direct(
-    ngx_http_registry_file_t *file);
-static void ngx_http_registry_file_bytes(ngx_http_registry_file_t *file,
-    ngx_fd_t fd, size_t size);
-static void ngx_http_registry_file_skip(void *data, size_t line,
-    const char *reason);
-static void ngx_http_registry_file_proof(ngx_http_registry_proof_t *proof,
-    ngx_file_info_t *fi);
-static ngx_msec_t ngx_http_registry_file_age(
-    const ngx_http_registry_proof_t *proof, const struct timespec *now);
 static ngx_int_t ngx_http_registry_file_adopt(ngx_http_registry_file_t *file,
     ngx_log_t *log);
 static void ngx_http_registry_file_log_skips(ngx_http_registry_file_t *file,
@@ -402,184 +340,6 @@ ngx_http_registry_file_forget(void *data)
 }
 
 
-/* --- reading: no part of nginx is used here but its types ----------------- */
-
-static void
-ngx_http_registry_file_read(ngx_http_registry_file_t *file)
-{
-    ngx_fd_t                      fd;
-    struct timespec               now;
-    ngx_file_info_t               fi;
-    ngx_http_registry_reading_t  *reading;
-
-    reading = &file->reading;
-
-    ngx_memzero(reading, sizeof(ngx_http_registry_reading_t));
-    reading->fd = NGX_INVALID_FILE;
-
-    /* a FIFO must not hold the thread */
-
-    fd = open((char *) file->path.data, O_RDONLY|O_NONBLOCK|O_CLOEXEC);
-
-    if (fd == NGX_INVALID_FILE) {
-        reading->err = ngx_errno;
-        reading->call = "open()";
-        return;
-    }
-
-    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
-        reading->err = ngx_errno;
-        reading->call = "fstat()";
-        (void) ngx_close_file(fd);
-        return;
-    }
-
-    ngx_http_registry_file_proof(&reading->proof, &fi);
-
-    (void) clock_gettime(CLOCK_REALTIME, &now);
-    reading->age = ngx_http_registry_file_age(&reading->proof, &now);
-
-    if (!ngx_is_file(&fi)) {
-        (void) reg_why_set(&reading->why, "it is no regular file");
-
-    } else if ((size_t) ngx_file_size(&fi) > file->kind->max) {
-        (void) reg_why_set(&reading->why, "it is larger than %zu bytes",
-                           file->kind->max);
-
-    } else {
-        ngx_http_registry_file_bytes(file, fd, ngx_file_size(&fi));
-    }
-
-    if (reading->data && ngx_http_registry_file_direct(file)) {
-        reading->fd = fd;
-        return;
-    }
-
-    (void) ngx_close_file(fd);
-}
-
-
-/* Whether the name leads there without a symbolic link. */
-
-static ngx_int_t
-ngx_http_registry_file_direct(ngx_http_registry_file_t *file)
-{
-    char       *path;
-    ngx_int_t   direct;
-
-    path = realpath((char *) file->path.data, NULL);
-    if (path == NULL) {
-        return 0;
-    }
-
-    direct = (ngx_strcmp(path, file->path.data) == 0);
-
-    free(path);
-
-    return direct;
-}
-
-
-static void
-ngx_http_registry_file_bytes(ngx_http_registry_file_t *file, ngx_fd_t fd,
-    size_t size)
-{
-    char                         *bytes;
-    size_t                        len;
-    ssize_t                       n;
-    reg_str_t                     text;
-    ngx_http_registry_reading_t  *reading;
-
-    reading = &file->reading;
-
-    bytes = malloc(size + 1);
-    if (bytes == NULL) {
-        (void) reg_why_set(&reading->why, "there is no memory for it");
-        return;
-    }
-
-    for (len = 0; len < size; len += n) {
-
-        n = read(fd, bytes + len, size - len);
-
-        if (n == -1 && ngx_errno == NGX_EINTR) {
-            n = 0;
-            continue;
-        }
-
-        if (n == -1) {
-            reading->err = ngx_errno;
-            reading->call = "read()";
-            free(bytes);
-            return;
-        }
-
-        if (n == 0) {
-            break;
-        }
-    }
-
-    text.len = len;
-    text.data = bytes;
-
-    reading->data = file->kind->parse(text, file->param,
-                                      ngx_http_registry_file_skip, reading,
-                                      &reading->why);
-
-    ngx_explicit_memzero(bytes, size + 1);
-    free(bytes);
-}
-
-
-static void
-ngx_http_registry_file_skip(void *data, size_t line, const char *reason)
-{
-    ngx_http_registry_reading_t *reading = data;
-
-    if (reading->nskips < NGX_HTTP_REGISTRY_FILE_SKIPS) {
-        reading->skips[reading->nskips].line = line;
-        reading->skips[reading->nskips].reason = reason;
-    }
-
-    reading->nskips++;
-}
-
-
-static void
-ngx_http_registry_file_proof(ngx_http_registry_proof_t *proof,
-    ngx_file_info_t *fi)
-{
-    /* it is compared byte by byte */
-
-    ngx_memzero(proof, sizeof(ngx_http_registry_proof_t));
-
-    proof->dev = fi->st_dev;
-    proof->ino = fi->st_ino;
-    proof->size = fi->st_size;
-    proof->mtime.tv_sec = fi->st_mtim.tv_sec;
-    proof->mtime.tv_nsec = fi->st_mtim.tv_nsec;
-    proof->ctime.tv_sec = fi->st_ctim.tv_sec;
-    proof->ctime.tv_nsec = fi->st_ctim.tv_nsec;
-}
-
-
-/* Milliseconds since the last change; 0 for one that is yet to come. */
-
-static ngx_msec_t
-ngx_http_registry_file_age(const ngx_http_registry_proof_t *proof,
-    const struct timespec *now)
-{
-    int64_t  age;
-
-    age = ((int64_t) now->tv_sec - proof->ctime.tv_sec) * 1000
-          + (now->tv_nsec - proof->ctime.tv_nsec) / 1000000;
-
-    return (age > 0) ? (ngx_msec_t) age : 0;
-}
-
-
-/* --- taking over what was read -------------------------------------------- */
-
 static ngx_int_t
 ngx_http_registry_file_adopt(ngx_http_registry_file_t *file, ngx_log_t *log)
 {
@@ -700,8 +460,6 @@ ngx_http_registry_file_log_skips(ngx_http_registry_file_t *file,
     }
 }
 
-
-/* --- loading in a thread -------------------------------------------------- */
 
 static ngx_int_t
 ngx_http_registry_file_load(ngx_http_request_t *r,

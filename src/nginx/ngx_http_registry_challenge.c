@@ -1,0 +1,107 @@
+
+/* What a 401 asks for, and when it is a 403 instead. */
+
+
+#include "ngx_http_registry_identity.h"
+#include "ngx_http_registry_send.h"
+#include "ngx_http_registry_token.h"
+
+#include "reg_challenge.h"
+
+
+/* a challenge names scopes, and a scope the name of a repository */
+#define NGX_HTTP_REGISTRY_CHALLENGE_MAX  8192
+
+
+ngx_int_t
+ngx_http_registry_refuse(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
+    unsigned may)
+{
+    ngx_int_t                        rc;
+    reg_token_e                      why;
+    const ngx_http_registry_who_t   *who;
+
+    who = ngx_http_registry_identity(ctx);
+
+    if (who->auth == NGX_HTTP_REGISTRY_AUTH_BEARER) {
+        why = who->late ? REG_TOKEN_INVALID : REG_TOKEN_INSUFFICIENT;
+
+    } else if (who->auth == NGX_HTTP_REGISTRY_AUTH_ANONYMOUS && who->own) {
+        why = ctx->identity->why;
+
+    } else {
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    rc = ngx_http_registry_challenge(r, ctx, may, why);
+
+    return (rc == NGX_OK) ? NGX_HTTP_UNAUTHORIZED : rc;
+}
+
+
+ngx_int_t
+ngx_http_registry_challenge(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, unsigned may, reg_token_e why)
+{
+    ngx_int_t                         rc;
+    reg_buf_t                         b;
+    reg_scopes_t                     *scopes;
+    ngx_table_elt_t                  *h;
+    ngx_http_registry_access_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
+
+    reg_buf_init(&b, NGX_HTTP_REGISTRY_CHALLENGE_MAX);
+
+    if (alcf->bearer) {
+
+        scopes = ngx_pcalloc(r->pool, sizeof(reg_scopes_t));
+        if (scopes == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        if (ctx->route == REG_OK) {
+            reg_scopes_needed(scopes, may, ctx->op.name);
+
+            if (ctx->op.mount && ctx->op.from.len) {
+                (void) reg_scopes_add(scopes, ctx->op.from, REG_MAY_PULL);
+            }
+        }
+
+        rc = ngx_http_registry_token_challenge(r, scopes, why, &b);
+
+    } else {
+        rc = (reg_challenge_basic(&b, ngx_http_registry_str(&alcf->realm))
+              == 0) ? NGX_OK : NGX_ERROR;
+    }
+
+    if (rc != NGX_OK || reg_buf_failed(&b)
+        || ngx_http_registry_keep_buf(r, &b) != NGX_OK)
+    {
+        reg_buf_free(&b);
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    /* one from another module, which would be one too many */
+
+    h = r->headers_out.www_authenticate;
+
+    if (h == NULL || h->hash == 0) {
+        h = ngx_list_push(&r->headers_out.headers);
+        if (h == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        r->headers_out.www_authenticate = h;
+#if (nginx_version >= 1023000)
+        h->next = NULL;
+#endif
+    }
+
+    h->hash = 1;
+    ngx_str_set(&h->key, "WWW-Authenticate");
+    h->value.len = b.len;
+    h->value.data = (u_char *) b.data;
+
+    return NGX_OK;
+}

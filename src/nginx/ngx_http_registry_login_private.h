@@ -1,0 +1,69 @@
+
+/*
+ * The inside of logins, for ngx_http_registry_login.c, which has a request's
+ * part in it, and ngx_http_registry_login_job.c, which has the hashes.
+ */
+
+
+#ifndef NGX_HTTP_REGISTRY_LOGIN_PRIVATE_H_INCLUDED
+#define NGX_HTTP_REGISTRY_LOGIN_PRIVATE_H_INCLUDED
+
+
+#include "ngx_http_registry_login.h"
+#include "ngx_http_registry_logins.h"
+
+#include "reg_htpasswd.h"
+
+
+typedef enum {
+    NGX_HTTP_REGISTRY_LOGIN_IDLE = 0,
+    NGX_HTTP_REGISTRY_LOGIN_WAITS,      /* for a job, or for time to pass */
+    NGX_HTTP_REGISTRY_LOGIN_DONE
+} ngx_http_registry_login_state_e;
+
+
+/* A request's part in it. */
+struct ngx_http_registry_login_s {
+    ngx_queue_t                      queue;
+    ngx_http_registry_login_state_e  state;
+    ngx_http_request_t              *request;
+    void                           (*wake)(ngx_http_request_t *r);
+    ngx_event_t                      delay;
+    reg_password_e                   verdict;
+    time_t                           retry;       /* of one told to wait */
+    unsigned                         queued:1;
+    unsigned                         again:1;     /* the job was lost */
+    unsigned                         limited:1;
+
+    u_char                           user[REG_CREDENTIALS_KEY];
+    u_char                           address[REG_CREDENTIALS_KEY];
+};
+
+
+typedef struct ngx_http_registry_login_s  ngx_http_registry_login_t;
+
+
+/*
+ * Lets the request wait for the hash of these credentials, which is begun, or
+ * put in its turn, when nobody waits for it yet: NGX_AGAIN; login->wake is
+ * called, with login->state DONE, or IDLE when it has to be asked for anew.
+ * NGX_BUSY when too many wait, or there is no memory.
+ */
+ngx_int_t ngx_http_registry_login_hash(ngx_http_request_t *r,
+    ngx_http_registry_login_t *login, const u_char *id,
+    const reg_htpasswd_check_t *check, reg_str_t password,
+    ngx_http_registry_login_e known);
+
+/* NGX_BUSY and *retry when the user or his address has failed too often. */
+ngx_int_t ngx_http_registry_login_limited(ngx_http_request_t *r,
+    ngx_http_registry_login_t *login, time_t *retry);
+
+/*
+ * Counts a failure: NGX_DECLINED, or NGX_AGAIN when it is answered after a
+ * while, and login->wake is called then.
+ */
+ngx_int_t ngx_http_registry_login_wrong(ngx_http_request_t *r,
+    ngx_http_registry_login_t *login, void (*wake)(ngx_http_request_t *r));
+
+
+#endif /* NGX_HTTP_REGISTRY_LOGIN_PRIVATE_H_INCLUDED */

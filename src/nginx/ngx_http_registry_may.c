@@ -1,0 +1,101 @@
+
+/* Decisions, from plain values alone: threads ask for them, too. */
+
+
+#include "ngx_http_registry_access.h"
+
+
+static reg_access_e ngx_http_registry_may_by_token(
+    const ngx_http_registry_who_t *who, unsigned may, reg_str_t name);
+static reg_access_e ngx_http_registry_may_by_scopes(
+    const ngx_http_registry_who_t *who, unsigned may, reg_str_t name);
+
+
+reg_access_e
+ngx_http_registry_may(const ngx_http_registry_who_t *who, unsigned may,
+    reg_str_t name)
+{
+    reg_access_e   answer;
+    reg_subject_t  subject;
+
+    if (who->open) {
+        return REG_ACCESS_ALLOW;
+    }
+
+    if (may == 0) {
+        return (who->auth != NGX_HTTP_REGISTRY_AUTH_ANONYMOUS || !who->own)
+               ? REG_ACCESS_ALLOW : REG_ACCESS_DENY;
+    }
+
+    if (who->token) {
+        answer = ngx_http_registry_may_by_token(who, may, name);
+
+        if (answer != REG_ACCESS_ALLOW) {
+            return answer;
+        }
+
+        if (who->foreign && who->rules == NULL) {
+            return REG_ACCESS_ALLOW;
+        }
+    }
+
+    if (who->scopes) {
+        answer = ngx_http_registry_may_by_scopes(who, may, name);
+
+        if (answer != REG_ACCESS_ALLOW) {
+            return answer;
+        }
+
+        if (who->owner.len == 0) {
+            return REG_ACCESS_ALLOW;
+        }
+    }
+
+    if (who->rules == NULL) {
+        return (who->user.len || !who->own) ? REG_ACCESS_ALLOW
+                                            : REG_ACCESS_DENY;
+    }
+
+    subject.user = who->owner.len ? who->owner : who->user;
+    subject.groups = who->groups;
+
+    return name.len ? reg_access_decide(who->rules, &subject, may, name)
+                    : reg_access_somewhere(who->rules, &subject, may);
+}
+
+
+static reg_access_e
+ngx_http_registry_may_by_token(const ngx_http_registry_who_t *who,
+    unsigned may, reg_str_t name)
+{
+    unsigned  allowed;
+
+    /* the catalogue is a thing of its own, whatever stands in it */
+
+    allowed = reg_token_may(who->token, reg_null_str) & REG_MAY_LIST;
+
+    if (name.len) {
+        allowed |= reg_token_may(who->token, name) & ~REG_MAY_LIST;
+    }
+
+    return (may & ~allowed) ? REG_ACCESS_DENY : REG_ACCESS_ALLOW;
+}
+
+
+static reg_access_e
+ngx_http_registry_may_by_scopes(const ngx_http_registry_who_t *who,
+    unsigned may, reg_str_t name)
+{
+    unsigned  granted;
+
+    if (name.len == 0) {
+        return reg_tokens_somewhere(who->scopes, may) ? REG_ACCESS_ALLOW
+                                                      : REG_ACCESS_DENY;
+    }
+
+    if (reg_tokens_may(who->scopes, may, name, &granted) != 0) {
+        return REG_ACCESS_ERROR;
+    }
+
+    return (may & ~granted) ? REG_ACCESS_DENY : REG_ACCESS_ALLOW;
+}
