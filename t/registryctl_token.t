@@ -291,7 +291,7 @@ sub text_stays {
     put_file($file, $odd . "ci $hash expires=never allow=pull:a\r\nz");
 
     is_exit(token(qw(revoke ci)), 0, 'one of many odd lines');
-    is(file_text($file), $odd . 'z', 'the others stay byte for byte');
+    is(file_text($file), $odd . "z\r\n", 'the others stay byte for byte');
     is_exit(token(qw(create new --allow pull:a)), 0, 'a new one');
     like(file_text($file), qr/\A\Q$odd\Ez\r\nnew [^\r\n]+\r\n\z/,
         'behind them, with their line ends');

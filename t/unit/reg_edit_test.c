@@ -62,15 +62,17 @@ test_rows(void)
           "names that are like it" },
         { reg_str("a\0b\xff\nann:1\n\0\n"), "ann:N",
           reg_str("a\0b\xff\nann:N\n\0\n"), "any byte" },
-        { reg_str(""), NULL, reg_str(""), "nothing to remove" },
+        { reg_str(""), NULL, reg_str("\n"), "nothing to remove" },
         { reg_str("bob:1\r\n#\nann\nann2:1"), NULL,
-          reg_str("bob:1\r\n#\nann\nann2:1"), "nobody to remove" },
+          reg_str("bob:1\r\n#\nann\nann2:1\r\n"), "nobody to remove" },
         { reg_str("# a\nann:1\n# b\nann:2\nbob:3\nann:4"), NULL,
           reg_str("# a\n# b\nbob:3\n"), "all of them removed" },
-        { reg_str("bob:3\nann:4\ncat:5"), NULL, reg_str("bob:3\ncat:5"),
+        { reg_str("bob:3\nann:4\ncat:5"), NULL, reg_str("bob:3\ncat:5\n"),
           "removed before a line without end" },
-        { reg_str("ann:1\n"), NULL, reg_str(""), "the last one removed" },
-        { reg_str("ann:\n"), NULL, reg_str(""), "one without a hash" }
+        { reg_str("ann:1\n"), NULL, reg_str("\n"), "the last one removed" },
+        { reg_str("ann:\n"), NULL, reg_str("\n"), "one without a hash" },
+        { reg_str("ann:1\nbob:2"), "ann:N", reg_str("ann:N\nbob:2\n"),
+          "replaced before a line without end" }
     };
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

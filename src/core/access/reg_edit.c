@@ -121,7 +121,7 @@ reg_edit_write(reg_buf_t *b, reg_str_t text, const char *end, reg_str_t key,
     reg_edit_line_t  l;
 
     eol = reg_null_str;
-    open = 0;
+    open = 0;            /* the last line written has no end */
 
     while (reg_edit_next(&text, &l)) {
 
@@ -139,21 +139,25 @@ reg_edit_write(reg_buf_t *b, reg_str_t text, const char *end, reg_str_t key,
             reg_buf_str(b, *line);
             reg_buf_str(b, (l.eol.len == 0) ? eol : l.eol);
             line = NULL;
+            open = 0;
         }
     }
 
+    if (eol.len == 0) {
+        eol = reg_str("\n");
+    }
+
+    if (open) {
+        reg_buf_str(b, eol);
+    }
+
     if (line != NULL) {
-
-        if (eol.len == 0) {
-            eol = reg_str("\n");
-        }
-
-        if (open) {
-            reg_buf_str(b, eol);
-        }
-
         reg_buf_str(b, *line);
         reg_buf_str(b, eol);
+    }
+
+    if (b->len == 0) {
+        reg_buf_str(b, reg_str("\n"));
     }
 
     return reg_buf_failed(b) ? -1 : 0;

@@ -24,13 +24,14 @@ int reg_edit_find(reg_str_t text, const char *end, reg_str_t key,
     reg_str_t *line);
 
 /*
- * Appends the whole text to b, with line in place of the first line that has
+ * Writes the whole text to b, which is empty, with line in place of the first line that has
  * the key.  Further lines with the key are left out: which of them counts must
  * not depend on who reads the file.  Without one it becomes the last line.
  *
  * A line that is replaced keeps its end (LF or CRLF); a new one takes that of
- * the first line of the text.  A last line that had none gets one when it is
- * replaced, or when a line comes behind it.
+ * the first line of the text.  What comes out always has one, be it that of an
+ * empty line: a reader may take a file that is empty, or whose last line has no
+ * end, for one that is still being written, and wait.
  *
  * 0, or -1 when b failed.
  */
