@@ -9,27 +9,22 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use File::Temp ();
 use JSON::PP ();
-use POSIX ();
-use MIME::Base64 qw(encode_base64 decode_base64);
+use MIME::Base64 qw(decode_base64);
 use Test::More;
 use Test::Registry;
+use Test::Registry::Command;
+use Test::Registry::Login ();
 
 
-my $hash = '$2y$04$abcdefghijklmnopqrstuu';
 my %password = (ann => 'one', bob => 'two', eve => 'three');
-my $users = join '', map { "$_:" . crypt($password{$_}, $hash) . "\n" }
-    sort keys %password;
+my $users = Test::Registry::Login::htpasswd(%password);
 
 my $common = <<'EOF2';
         registry %%ROOT%%;
         registry_delete on;
         registry_htpasswd "The Registry" %%DIR%%/users;
 EOF2
-
-my $signer = new_key();
-my $stranger = new_key();
 
 my $t = Test::Registry->new(
     ports => 5,
@@ -38,7 +33,7 @@ my $t = Test::Registry->new(
     http => 'log_format who "$registry_auth:$registry_user";'
         . ' access_log %%DIR%%/who.log who;',
     write => {
-        users => $users, others => $users, certs => public_half($signer)
+        users => $users, others => $users, robots => "# none yet\n"
     },
     location => <<'EOF2',
         registry_delete on;
@@ -73,9 +68,10 @@ $common
 server {
     listen 127.0.0.1:%%PORT4%%;
     location /v2/ {
-        registry %%ROOT%%;
-        registry_token realm=auto:/tokens service=s issuer=i
-                       certs=%%DIR%%/certs;
+$common
+        registry_access_tokens %%DIR%%/robots;
+        registry_token_server on;
+        registry_allow ann pull,push bob/**;
     }
 }
 EOF2
@@ -97,7 +93,7 @@ logins();
 requests();
 refreshing();
 elsewhere();
-foreign();
+robots();
 routes();
 rotation();
 revoked();
@@ -105,10 +101,10 @@ revoked();
 finish($t);
 
 
-sub basic {
+sub login {
     my ($user, $pass) = @_;
-    return [[Authorization => 'Basic '
-        . encode_base64("$user:" . ($pass // $password{$user}), '')]];
+    return [[Authorization =>
+        Test::Registry::Login::basic($user, $pass // $password{$user})]];
 }
 
 
@@ -122,7 +118,7 @@ sub ask {
 
     my $query = join '&', map { "scope=$_" } @scopes;
     return $t->get("$token?service=registry&$query",
-        headers => defined $user ? basic($user) : []);
+        headers => defined $user ? login($user) : []);
 }
 
 
@@ -195,7 +191,7 @@ sub reply {
     unlike($r->body . slurp($t->error_log), qr/\Q$password{ann}\E\b/,
         'no password in it');
 
-    is_status($t->head("$token?service=registry", headers => basic('ann')),
+    is_status($t->head("$token?service=registry", headers => login('ann')),
         200, 'HEAD');
 }
 
@@ -303,8 +299,8 @@ sub wrong {
 sub logins {
     my $query = "$token?service=registry";
 
-    wrong($t->get($query, headers => basic('ann', 'bad')), 'wrong');
-    wrong($t->get($query, headers => basic('nobody', 'x')), 'unknown');
+    wrong($t->get($query, headers => login('ann', 'bad')), 'wrong');
+    wrong($t->get($query, headers => login('nobody', 'x')), 'unknown');
     wrong($t->get($query, headers => [[Authorization => 'Basic Og==']]),
         'empty');
     wrong($t->get($query, headers => [[Authorization => 'Basic !']]), 'junk');
@@ -312,10 +308,10 @@ sub logins {
     # nginx itself lets nobody send two
 
     like($t->get($query, headers => [
-            @{ basic('ann') }, @{ basic('ann') }
+            @{ login('ann') }, @{ login('ann') }
         ])->status, qr/\A40[01]\z/, 'A87: two of them');
     wrong($t->get("$query&username=ann&password=$password{ann}",
-            headers => basic('ann', 'bad')),
+            headers => login('ann', 'bad')),
         'a password in a query counts for nothing');
     wrong(form(grant_type => 'password', service => 'registry',
         client_id => 'x', username => 'ann', password => 'bad'),
@@ -328,14 +324,15 @@ sub logins {
     is_status($r, 200, 'a right one');
     is($r->json->{scope}, 'repository:a:pull repository:b:push,update',
         'for all that stands there');
-    like(slurp($t->dir . '/who.log'), qr/^htpasswd:ann\n\z/m,
-        'the log says who');
+    ok(wait_for(5, sub {
+        slurp($t->dir . '/who.log') =~ /^htpasswd:ann\n\z/m
+    }), 'the log says who');
     ok($r->json->{refresh_token}, 'with a refresh token');
 }
 
 
 sub requests {
-    my $ann = basic('ann');
+    my $ann = login('ann');
 
     for ("service=other", "service=registry&service=registry", "scope=%zz",
         'scope=' . join '+', map { "repository:r$_:pull" } 1 .. 100)
@@ -375,7 +372,7 @@ sub requests {
 
 sub refreshing {
     my $r = $t->get("$token?service=registry&offline_token=true"
-        . '&account=ann&client_id=docker', headers => basic('ann'));
+        . '&account=ann&client_id=docker', headers => login('ann'));
     my $refresh = $r->json->{refresh_token};
     ok($refresh, 'a refresh token');
 
@@ -392,7 +389,7 @@ sub refreshing {
 
     my $c = $t->connect(port => $t->extra_port(1));
     $r = $c->get("$token?service=here&offline_token=true",
-        headers => basic('ann'));
+        headers => login('ann'));
     is_status($r, 200, 'where there are none');
     ok(!exists $r->json->{refresh_token}, 'none is given');
     is($r->json->{expires_in}, 3600, 'and the tokens live longer');
@@ -407,7 +404,7 @@ sub elsewhere {
     is_status($c->get('/v2/', headers => bearer($admin)), 401,
         'a token of other passwords');
 
-    my $r = $c->get("$token?service=registry", headers => basic('ann'));
+    my $r = $c->get("$token?service=registry", headers => login('ann'));
     is_status($r, 200, 'who logs in there');
     is_status($t->get('/v2/', headers => bearer($r->json->{token})), 401,
         'is not known here');
@@ -428,7 +425,7 @@ sub routes {
     for my $method (qw(GET POST PUT)) {
         is_status($c->request($method, $token), 401,
             "$method without a token server");
-        is_error($c->request($method, $token, headers => basic('ann')), 404,
+        is_error($c->request($method, $token, headers => login('ann')), 404,
             'UNSUPPORTED', 'is an unknown path');
     }
 
@@ -437,15 +434,79 @@ sub routes {
 }
 
 
+# Access tokens: what they may do, their tokens may, and no longer.
+
+sub robots {
+    my $file = $t->dir . '/robots';
+    my $port = $t->extra_port(4);
+
+    for (['puller', '--allow', 'pull:bob/**'],
+        ['pusher', '--allow', 'pull,push:**', '--user', 'ann'])
+    {
+        my ($name, @rest) = @$_;
+        my $r = ctl('token', 'create', $file, $name, '--expires', '1d',
+            @rest);
+        ($password{$name}) = $r->{out} =~ /(ngxreg_\w+)/;
+        ok($password{$name}, "an access token, $name") or diag $r->{err};
+    }
+
+    my $ask = sub {
+        my ($user, $scope) = @_;
+        my $r = $t->get("$token?service=registry&scope=$scope"
+            . '&offline_token=true', port => $port, headers => login($user));
+        is_status($r, 200, "$user asks for $scope");
+        return $r->json;
+    };
+    my $try = sub {
+        my ($method, $path, $token) = @_;
+        return $t->request($method, "/v2/$path", port => $port,
+            headers => bearer($token));
+    };
+
+    my $puller = $ask->('puller', 'repository:bob/app:pull,push');
+    is($puller->{scope}, 'repository:bob/app:pull', 'and gets what it may');
+    is_status($try->('GET', 'bob/app/manifests/one', $puller->{token}), 200,
+        'it pulls');
+    is_status($try->('POST', 'bob/app/blobs/uploads/', $puller->{token}), 401,
+        'and does not push');
+
+    my $pusher = $ask->('pusher', 'repository:bob/app:pull,push,delete');
+    is($pusher->{scope}, 'repository:bob/app:pull,push',
+        'as much as its owner');
+    is($ask->('pusher', 'repository:public/app:pull')->{scope}, '',
+        'and no more');
+    is_status($try->('POST', 'bob/app/blobs/uploads/', $pusher->{token}), 202,
+        'it pushes');
+
+    is_status($t->get('/v2/', headers => bearer($puller->{token})), 401,
+        'nowhere else');
+
+    my $refresh = sub {
+        return $t->post($token, port => $port,
+            body => 'grant_type=refresh_token&scope=repository:bob/app:push'
+            . "&refresh_token=$pusher->{refresh_token}");
+    };
+
+    my $r = $refresh->();
+    is_status($r, 200, 'a refresh token of an access token');
+    is($r->json->{scope}, 'repository:bob/app:push', 'brings what that may');
+    is_status($try->('POST', 'bob/app/blobs/uploads/', $r->json->{token}),
+        202, 'and does it');
+
+    is(ctl('token', 'revoke', $file, 'pusher')->{rc}, 0, 'it is revoked');
+    is_status($try->('POST', 'bob/app/blobs/uploads/', $pusher->{token}), 401,
+        'no more of it');
+    is_status($refresh->(), 400, 'nor of its refresh token');
+    is_status($try->('GET', 'bob/app/manifests/one', $puller->{token}), 200,
+        'the other one stays');
+}
+
+
 # A new key in front: old tokens stay good, new ones are signed by it.
 
 sub rotation {
-    my $old = slurp($key);
-    my $new = `openssl genpkey -algorithm ed25519`;
-
-    $t->write_file("$key.new", $new . $old);
-    chmod 0600, "$key.new";
-    rename "$key.new", $key or die "$key: $!\n";
+    is(ctl('key', 'rotate', '--algorithm', 'EdDSA', $key)->{rc}, 0,
+        'a new key');
 
     my $after = '';
 
@@ -460,6 +521,7 @@ sub rotation {
     my ($header) = split /\./, $after;
     like(decode_base64($header), qr/"alg":"EdDSA"/, 'by the new key');
 
+    my ($new) = slurp($key) =~ /\A(-----BEGIN.*?-----END[^\n]*\n)/s;
     $t->write_file("$key.new", $new);
     chmod 0600, "$key.new";
     rename "$key.new", $key or die "$key: $!\n";
@@ -474,16 +536,13 @@ sub rotation {
 sub revoked {
     my $ann = grant('ann', 'registry:catalog:*');
     my $r = $t->get("$token?service=registry&offline_token=true",
-        headers => basic('bob'));
+        headers => login('bob'));
     my ($bob, $refresh) = @{ $r->json }{qw(token refresh_token)};
 
     is_status($t->get('/v2/', headers => bearer($bob)), 200, 'bob is there');
 
     my $path = $t->dir . '/users';
-    $t->write_file("$path.new", join '', map {
-        $_ eq 'bob' ? () : "$_:" . crypt($_ eq 'ann' ? 'new' : 'three', $hash)
-            . "\n"
-    } sort keys %password);
+    $t->write_file("$path.new", Test::Registry::Login::htpasswd(ann => 'new'));
     rename "$path.new", $path or die "$path: $!\n";
 
     is_status($t->get('/v2/', headers => bearer($bob)), 401,
@@ -500,135 +559,6 @@ sub revoked {
     is_status($t->get('/v2/_catalog', headers => bearer($ann)), 503,
         'no passwords, no answer');
     is_status(ask('ann'), 503, 'nor a token');
-}
-
-
-# What an outside token server does, with Ed25519 and nothing but openssl.
-
-sub new_key {
-    my $pem = `openssl genpkey -algorithm ed25519`;
-    die "openssl: $?\n" if $pem !~ /BEGIN PRIVATE KEY/;
-    return $pem;
-}
-
-
-# In a directory with the files "key" and "in".
-
-sub openssl {
-    my ($pem, $input, @command) = @_;
-
-    my $dir = File::Temp::tempdir(CLEANUP => 1);
-    for (['key', $pem], ['in', $input]) {
-        open my $fh, '>:raw', "$dir/$_->[0]" or die "$dir: $!\n";
-        print {$fh} $_->[1];
-        close $fh or die "$dir: $!\n";
-    }
-
-    system("cd $dir && openssl @command -out out") == 0
-        or die "openssl @command: $?\n";
-    return slurp("$dir/out");
-}
-
-
-sub public_half { return openssl($_[0], '', 'pkey', '-in', 'key', '-pubout') }
-
-
-sub sign {
-    my ($pem, %claims) = @_;
-
-    my $text = join '.', map { base64url(to_json($_)) }
-        { alg => 'EdDSA' }, {
-            iss => 'i', aud => 's', sub => 'zoe', exp => time + 100,
-            access => [
-                { type => 'repository', name => 'bob/app',
-                    actions => ['pull'] }
-            ], %claims
-        };
-
-    return "$text." . base64url(
-        openssl($pem, $text, 'pkeyutl', '-sign', '-rawin', '-inkey', 'key',
-            '-in', 'in'));
-}
-
-
-sub base64url {
-    my $text = encode_base64($_[0], '');
-    $text =~ tr{+/=}{-_}d;
-    return $text;
-}
-
-
-sub foreign {
-    my $port = $t->extra_port(4);
-    my $get = sub {
-        my ($token, $path) = @_;
-        return $t->get('/v2/' . ($path // 'bob/app/manifests/one'),
-            port => $port, headers => bearer($token));
-    };
-
-    is_header($t->get('/v2/', port => $port), 'WWW-Authenticate',
-        "Bearer realm=\"http://localhost:$port/tokens\",service=\"s\"",
-        'a challenge that leads elsewhere');
-
-    my $good = sign($signer);
-    is_status($get->($good), 200, 'a token of another server') for 1 .. 3;
-    is_status($get->($good, ''), 200, 'is a login');
-    is_status($get->($good, 'public/app/manifests/one'), 401,
-        'and good for what it says');
-
-    is_status($get->(sign($stranger)), 401, 'one that nobody knows');
-    is_status($get->(sign($signer, iss => 'I')), 401, 'another issuer');
-    is_status($get->(sign($signer, aud => ['x', 't'])), 401, 'not for us');
-    is_status($get->(sign($signer, aud => ['x', 's'])), 200, 'for us, too');
-    is_status($get->(sign($signer, exp => time - 61)), 401, 'expired');
-    is_status($get->(sign($signer, exp => time - 50)), 200, 'in the leeway');
-    is_status($get->($admin), 401, 'one of ours');
-    is_status($t->get('/v2/', headers => bearer($good)), 401,
-        'nor is it good with us');
-
-    # an upload outlives the token it was begun with
-
-    my $push = [
-        { type => 'repository', name => 'a', actions => ['push', 'pull'] }
-    ];
-    my $old = sign($signer, exp => time - 600, access => $push);
-
-    is_status($t->post('/v2/a/blobs/uploads/', port => $port,
-        headers => bearer($old)), 401, 'A41: nothing begins too late');
-
-    my $r = $t->post('/v2/a/blobs/uploads/', port => $port,
-        headers => bearer(sign($signer, access => $push)));
-    is_status($r, 202, 'an upload');
-
-    my $upload = $r->header('Location');
-    is_status($t->patch($upload, port => $port, headers => bearer($old),
-        body => 'data'), 401, 'A41: it was begun with another token');
-
-    my ($id) = $upload =~ m{([^/]+)\z};
-    $t->write_file($t->root . "/docker/registry/v2/repositories/a/_uploads"
-        . "/$id/startedat", POSIX::strftime('%Y-%m-%dT%H:%M:%SZ',
-            gmtime(time - 1000)));
-
-    is_status($t->patch($upload, port => $port, headers => bearer($old),
-        body => 'data'), 202, 'A41: one from before goes on');
-    is_status($t->put(with_query($upload, digest => sha256('data')),
-        port => $port, headers => bearer($old)), 201, 'A41: to its end');
-    is_status($t->head('/v2/a/blobs/' . sha256('data'), port => $port,
-        headers => bearer($old)), 401, 'A41: and no further');
-
-    my $older = sign($signer, exp => time - 13 * 3600, access => $push);
-    $r = $t->post('/v2/a/blobs/uploads/', port => $port,
-        headers => bearer(sign($signer, access => $push)));
-    is_status($t->patch($r->header('Location'), port => $port,
-        headers => bearer($older), body => 'data'), 401,
-        'A41: nor for ever');
-
-    # keys are read anew
-
-    rename $t->write_file('certs.new', public_half($stranger)),
-        $t->dir . '/certs' or die "certs: $!\n";
-    is_status($get->($good), 401, 'a key that is named no more');
-    is_status($get->(sign($stranger)), 200, 'one that is now');
 }
 
 

@@ -5,11 +5,13 @@
 #include "ngx_http_registry_token.h"
 
 #include "reg_base64.h"
+#include "reg_hmac.h"
 
-#include <openssl/evp.h>
 
+#define NGX_HTTP_REGISTRY_TOKEN_KEY     "token.key"
 
-#define NGX_HTTP_REGISTRY_TOKEN_KEY  "token.key"
+/* bytes of an issuer's name */
+#define NGX_HTTP_REGISTRY_TOKEN_ISSUER  64
 
 
 typedef int (*ngx_http_registry_keys_pt)(reg_keys_t *keys, reg_str_t text,
@@ -215,53 +217,47 @@ static ngx_int_t
 ngx_http_registry_token_issuer(ngx_conf_t *cf,
     ngx_http_registry_access_conf_t *conf, ngx_str_t *issuer)
 {
-    size_t          len;
-    ngx_int_t       rc;
     ngx_str_t       names[2];
     reg_buf_t       b;
+    reg_str_t       pieces[3];
     ngx_uint_t      i;
-    unsigned char   digest[32];
+    unsigned char   digest[REG_SHA256_LEN];
 
     names[0] = conf->htpasswd_path;
     names[1] = conf->tokens_path;
-
-    reg_buf_init(&b, 65536);
 
     for (i = 0; i < 2; i++) {
 
         if (names[i].len
             && ngx_conf_full_name(cf->cycle, &names[i], 1) != NGX_OK)
         {
-            reg_buf_free(&b);
             return NGX_ERROR;
         }
-
-        reg_buf_add(&b, names[i].data, names[i].len);
-        reg_buf_add(&b, "", 1);
     }
 
-    rc = NGX_ERROR;
+    pieces[0] = ngx_http_registry_str(&names[0]);
+    pieces[1] = (reg_str_t) { 1, "" };
+    pieces[2] = ngx_http_registry_str(&names[1]);
 
-    if (!reg_buf_failed(&b)
-        && EVP_Q_digest(NULL, "SHA256", NULL, b.data, b.len, digest, &len)
-           == 1)
-    {
-        reg_buf_reset(&b);
-        reg_buf_str(&b, reg_str("registry "));
-        reg_base64_encode(&b, REG_BASE64URL, digest, 12);
+    reg_sha256(pieces, 3, digest);
 
-        issuer->len = b.len;
-        issuer->data = ngx_pnalloc(cf->pool, b.len);
+    reg_buf_init(&b, NGX_HTTP_REGISTRY_TOKEN_ISSUER);
+    reg_buf_str(&b, reg_str("registry "));
+    reg_base64_encode(&b, REG_BASE64URL, digest, 12);
 
-        if (!reg_buf_failed(&b) && issuer->data) {
-            ngx_memcpy(issuer->data, b.data, b.len);
-            rc = NGX_OK;
-        }
+    issuer->len = b.len;
+    issuer->data = ngx_pnalloc(cf->pool, b.len + 1);
+
+    if (reg_buf_failed(&b) || issuer->data == NULL) {
+        reg_buf_free(&b);
+        return NGX_ERROR;
     }
+
+    ngx_memcpy(issuer->data, b.data, b.len);
 
     reg_buf_free(&b);
 
-    return rc;
+    return NGX_OK;
 }
 
 
@@ -394,5 +390,12 @@ static int
 ngx_http_registry_make_ring(const char *path, const void *param,
     reg_why_t *why)
 {
-    return reg_keyring_make(path, *(const reg_jws_e *) param, why);
+    reg_why_t  reason;
+
+    if (reg_keyring_make(path, *(const reg_jws_e *) param, &reason) == 0) {
+        return 0;
+    }
+
+    return reg_why_set(why, "%s; let the worker user write there, or name "
+                       "another file by \"key=\"", reason.text);
 }

@@ -357,7 +357,7 @@ test_seen(void)
     reg_keys_t           *none;
     reg_token_t           t;
     const char           *why;
-    unsigned char         digest[REG_SEEN_DIGEST], zero[REG_SEEN_DIGEST];
+    unsigned char         digest[REG_SHA256_LEN], zero[REG_SHA256_LEN];
     reg_token_policy_t    without;
 
     seen = calloc(1, sizeof(reg_seen_t));
@@ -428,8 +428,8 @@ test_seen(void)
     free(header);
     free(chain);
 
-    ok(reg_seen_digest(reg_str("x"), digest) == 0
-       && !reg_seen_has(seen, digest), "a slot that is free");
+    memset(digest, 1, sizeof(digest));
+    ok(!reg_seen_has(seen, digest), "a slot that is free");
     reg_seen_add(seen, digest);
     ok(reg_seen_has(seen, digest), "is taken");
     digest[31] ^= 1;

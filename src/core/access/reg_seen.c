@@ -3,22 +3,8 @@
 
 #include <string.h>
 
-#include <openssl/evp.h>
-
 
 static size_t reg_seen_slot(const unsigned char *digest);
-
-
-int
-reg_seen_digest(reg_str_t raw, unsigned char *digest)
-{
-    size_t  len;
-
-    return (EVP_Q_digest(NULL, "SHA256", NULL, raw.data, raw.len, digest,
-                         &len)
-            == 1)
-           ? 0 : -1;
-}
 
 
 static size_t
@@ -31,7 +17,7 @@ reg_seen_slot(const unsigned char *digest)
 int
 reg_seen_has(const reg_seen_t *s, const unsigned char *digest)
 {
-    return memcmp(s->slots[reg_seen_slot(digest)], digest, REG_SEEN_DIGEST)
+    return memcmp(s->slots[reg_seen_slot(digest)], digest, REG_SHA256_LEN)
            == 0;
 }
 
@@ -39,5 +25,5 @@ reg_seen_has(const reg_seen_t *s, const unsigned char *digest)
 void
 reg_seen_add(reg_seen_t *s, const unsigned char *digest)
 {
-    memcpy(s->slots[reg_seen_slot(digest)], digest, REG_SEEN_DIGEST);
+    memcpy(s->slots[reg_seen_slot(digest)], digest, REG_SHA256_LEN);
 }

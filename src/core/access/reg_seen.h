@@ -14,21 +14,17 @@
 #define REG_SEEN_H_INCLUDED
 
 
-#include "reg_str.h"
+#include "reg_hmac.h"
 
 
-#define REG_SEEN_DIGEST  32       /* bytes */
-#define REG_SEEN_SLOTS   1024     /* a power of two */
+#define REG_SEEN_SLOTS  1024      /* a power of two */
 
 
 /* 32 KB; all zero at first. */
 typedef struct {
-    unsigned char  slots[REG_SEEN_SLOTS][REG_SEEN_DIGEST];
+    unsigned char  slots[REG_SEEN_SLOTS][REG_SHA256_LEN];
 } reg_seen_t;
 
-
-/* The digest of a token: 0, or -1 when the library fails. */
-int reg_seen_digest(reg_str_t raw, unsigned char *digest);
 
 /* 1 when it is remembered. */
 int reg_seen_has(const reg_seen_t *s, const unsigned char *digest);

@@ -94,16 +94,17 @@ reg_token_signature(reg_token_t *t, const reg_token_policy_t *policy,
     reg_str_t raw, int64_t now, const char **why)
 {
     reg_token_e    rc;
-    unsigned char  digest[REG_SEEN_DIGEST];
+    unsigned char  digest[REG_SHA256_LEN];
 
     /* a chain of certificates has an end of its own */
 
     if (policy->seen == NULL
-        || json_object_get(t->jwt.header, "x5c") != NULL
-        || reg_seen_digest(raw, digest) != 0)
+        || json_object_get(t->jwt.header, "x5c") != NULL)
     {
         return reg_jwt_verify(&t->jwt, policy->keys, now, why);
     }
+
+    reg_sha256(&raw, 1, digest);
 
     if (reg_seen_has(policy->seen, digest)) {
         return REG_TOKEN_OK;
