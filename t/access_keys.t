@@ -175,8 +175,8 @@ sub only_key {
 sub fewer_algorithms {
     my @where = (port => $t->extra_port(3));
 
-    lets_in(jwt($key{p256}, claims(), { kid => 'kp256' }), 'algorithms=ES256: ES256',
-        @where);
+    lets_in(jwt($key{p256}, claims(), { kid => 'kp256' }),
+        'algorithms=ES256: ES256', @where);
     is_invalid(jwt($key{rsa}, claims(), { kid => 'krsa' }),
         'algorithms=ES256: RS256', @where);
     is_invalid(jwt($key{ed25519}, claims(), { kid => 'ked25519' }),

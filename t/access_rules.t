@@ -32,18 +32,22 @@ registry_allow jack  pull team*/**;
 EOF
 yes alice pull team/app      no  alice pull team         no  alice pull team/a/b
 no  alice pull teamx         no  alice pull teamx/a      no  alice pull x/team/a
-yes alice pull team/a.b-c_d  no  alice push team/app     no  alice delete team/app
-yes bob pull team/app        yes bob pull team/a/b       yes bob pull team/a/b/c/d
+yes alice pull team/a.b-c_d  no  alice push team/app
+no  alice delete team/app
+yes bob pull team/app  yes bob pull team/a/b
+yes bob pull team/a/b/c/d
 no  bob pull team            no  bob pull teamx/a        no  bob pull x/team/a
 yes carol pull a             yes carol pull a/b          yes carol pull team/a/b
 no  carol push a             no  carol delete a          no  - pull a
 yes dave pull exact          no  dave pull exact/x       no  dave pull exac
 no  dave pull exactx         no  dave pull x/exact
 yes erin pull team/app       yes erin pull x/app         no  erin pull app
-no  erin pull a/b/app        no  erin pull team/apps     no  erin pull team/app/x
+no  erin pull a/b/app  no  erin pull team/apps
+no  erin pull team/app/x
 yes frank pull a/b/z         yes frank pull a/b/c/z      no  frank pull a/b/zz
 no  frank pull a/bz          no  frank pull b/a/z        no  frank pull xa/b/z
-yes grace pull one           yes grace pull two/x        yes grace pull three/x/y
+yes grace pull one  yes grace pull two/x
+yes grace pull three/x/y
 no  grace pull two           no  grace pull two/x/y      no  grace pull three
 yes hank pull team/app       yes hank pull tem/a         no  hank pull team/ba
 no  hank pull te/m/a         no  hank pull team/a/b      no  hank pull xteam/a
@@ -81,13 +85,15 @@ registry_allow authenticated pull "~re/$user/[a-z]+";
 registry_allow *             pull own/$user;
 EOF
 yes alice pull users/alice/x yes alice push users/alice/x/y
-no  alice pull users/bob/x   no  alice pull users/alice  no  alice pull users/alice2/x
+no  alice pull users/bob/x  no  alice pull users/alice
+no  alice pull users/alice2/x
 yes alice2 pull users/alice2/x  no  alice pull users//x
 no  - pull users/alice/x     no  - pull users//x         no  - pull own/alice
 yes alice pull home-alicex   no  alice pull home-alice   no  alice pull home-x
 no  - pull home-x
 yes alice pull re/alice/abc  no  alice pull re/bob/abc   yes a.c pull re/a.c/x
-no  a.c pull re/abc/x        no  a.c pull users/abc/x    yes a.c pull users/a.c/x
+no  a.c pull re/abc/x  no  a.c pull users/abc/x
+yes a.c pull users/a.c/x
 no  * pull users/alice/x     no  ** pull users/alice/x   no  .* pull re/alice/x
 no  Alice pull users/alice/x no  ALICE pull users/alice/x
 no  a/b pull users/a/b/c     no  alice/x pull users/alice/x/y
@@ -113,7 +119,8 @@ no  alice pull secret/a      yes alice pull open/a       yes alice pull secret
 yes bob pull secret/a        yes bob pull open/a
 yes carol pull secret/mine   no  carol push secret/mine  no  carol pull secret/a
 yes carol push open/a        yes carol delete open/a
-no  dave push frozen/a       yes dave pull frozen/a      yes dave delete frozen/a
+no  dave push frozen/a  yes dave pull frozen/a
+yes dave delete frozen/a
 yes dave push thawed/a
 yes erin pull a              no  erin push a             no  erin delete a
 no  frank pull a
@@ -135,9 +142,11 @@ registry_allow *              pull other/**;
 registry_allow j\xc3\xb6rg    pull utf/**;
 registry_allow "two words"    pull words/**;
 EOF
-yes - pull public/x          yes alice pull public/x     yes anonymous pull public/x
+yes - pull public/x  yes alice pull public/x
+yes anonymous pull public/x
 no  - push public/x          no  alice push public/x
-no  - pull members/x         yes alice pull members/x    yes anonymous pull members/x
+no  - pull members/x  yes alice pull members/x
+yes anonymous pull members/x
 yes - pull all/x             yes alice pull all/x        no  - pull alices/x
 yes alice pull alices/x      no  bob pull alices/x       no  Alice pull alices/x
 no  alicex pull alices/x     no  alic pull alices/x

@@ -14,10 +14,14 @@ use File::Temp ();
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64 encode_base64url decode_base64url);
 
+use Test::More ();
+
+use Test::Registry::Content ();
 use Test::Registry::Process;
 
 our @EXPORT = qw(
     new_key claims access jwt jwt_of jwt_parts jwks base64url json_text
+    ask_token ask_form claims_of granted_by token_in is_oauth_error
 );
 
 my $dir;
@@ -315,6 +319,78 @@ sub jwt_parts {
     return map { scalar eval {
         JSON::PP->new->utf8->decode(decode_base64url($_)) } }
         (split /\./, $token)[0, 1];
+}
+
+
+# GET of the endpoint that hands out tokens, with parameters in this order.
+
+use constant ENDPOINT => '/v2/_nginx/token';
+
+sub ask_token {
+    my ($visitor, @parameters) = @_;
+
+    my @pairs;
+    while (my ($name, $value) = splice @parameters, 0, 2) {
+        push @pairs, "$name=" . Test::Registry::Content::escape($value);
+    }
+    return $visitor->get(ENDPOINT . (@pairs ? '?' : '') . join '&', @pairs);
+}
+
+
+# The same by POST of a form.
+
+sub ask_form {
+    my ($visitor, @parameters) = @_;
+
+    my @pairs;
+    while (my ($name, $value) = splice @parameters, 0, 2) {
+        push @pairs, "$name="
+            . Test::Registry::Content::escape($value) =~ s/%20/+/gr;
+    }
+    return $visitor->post(ENDPOINT, body => join('&', @pairs), headers =>
+        [['Content-Type', 'application/x-www-form-urlencoded']]);
+}
+
+
+# Out of its reply: the token, its claims (or {}), and what it grants, as
+# "type:name:action,action ..." in order.
+
+sub token_in {
+    my ($reply) = @_;
+
+    my $j = $reply->json;
+    return ref $j eq 'HASH' ? $j->{token} // '' : '';
+}
+
+
+sub claims_of {
+    my ($reply) = @_;
+
+    my (undef, $claims) = jwt_parts(token_in($reply));
+    return $claims || {};
+}
+
+
+sub granted_by {
+    my ($reply) = @_;
+
+    return join ' ', sort map {
+        "$_->{type}:$_->{name}:" . join ',', sort @{ $_->{actions} }
+    } @{ claims_of($reply)->{access} || [] };
+}
+
+
+# An error of RFC 6749, 5.2.
+
+sub is_oauth_error {
+    my ($reply, $status, $code, $name) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    Test::Registry::is_status($reply, $status, $name) or return 0;
+    my $j = $reply->json;
+    return Test::More::is(ref $j eq 'HASH' ? $j->{error} : $reply->body,
+        $code, "$name: $code");
 }
 
 
