@@ -169,8 +169,8 @@ sub _or_die {
 }
 
 
-# The path of a program, or undef.  TEST_<NAME> overrules; then come the tools
-# fetched by the build, then PATH.
+# The path of a program, or undef.  TEST_<NAME> overrules; then come our own
+# and the tools fetched by the build, then PATH.
 
 sub tool {
     my ($name) = @_;
@@ -182,7 +182,8 @@ sub tool {
     }
 
     # Debian's own docker before one that was put into /usr/local by hand
-    my @path = ("$top/build/tools/bin", "$top/build/tools/usr/bin",
+    my @path = ("$top/build", "$top/build/tools/bin",
+                "$top/build/tools/usr/bin",
                 "/usr/bin", "/usr/sbin",
                 split(/:/, $ENV{PATH}), "/sbin");
 
@@ -207,6 +208,17 @@ sub need {
     }
 
     return wantarray ? (map { tool($_) } @names) : tool($names[0]);
+}
+
+
+# Something to do when the suite ends, the last first.
+
+sub at_exit {
+    my ($job) = @_;
+
+    push @atexit, $job;
+
+    return;
 }
 
 

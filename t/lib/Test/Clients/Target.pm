@@ -163,9 +163,7 @@ sub _log {
     my ($self) = @_;
 
     # a line is written after its reply, so wait until no more come
-    my $server = $self->{server};
-    my $file = $server->can('access_log') ? $server->access_log
-                                          : $server->dir . '/access.log';
+    my $file = $self->log_file;
     my $size = -s $file // 0;
 
     for (1 .. 50) {
@@ -176,6 +174,16 @@ sub _log {
     }
 
     return $file;
+}
+
+
+sub log_file {
+    my ($self) = @_;
+
+    my $server = $self->{server};
+
+    return $server->can('access_log') ? $server->access_log
+                                      : $server->dir . '/access.log';
 }
 
 
@@ -312,6 +320,22 @@ sub certificate {
 
     return (cert => "$dir/server.crt", key => "$dir/server.key",
             ca => "$dir/ca.crt");
+}
+
+
+# NAME.crt and NAME.key for a client, of the authority in that folder.
+
+sub client_certificate {
+    my ($dir, $name) = @_;
+
+    _openssl('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+             'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
+             '-keyout', "$dir/$name.key", '-out', "$dir/$name.crt",
+             '-subj', "/CN=$name", '-CA', "$dir/ca.crt",
+             '-CAkey', "$dir/ca.key",
+             '-addext', 'basicConstraints=critical,CA:FALSE');
+
+    return;
 }
 
 
