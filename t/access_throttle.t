@@ -138,7 +138,8 @@ sub every_user {
         'A78 whoever it is then');
     is(status($t, 'alice', 'one', from => '127.0.0.2'), 200,
         'A78 from another address she logs in');
-    is(status($t, 'alice', 'one'), 200, 'A78 then from here, too');
+    is(status($t, 'alice', 'one'), 429,
+        'A78 which tells nothing to who guesses from here');
     is_throttled($t->as('bob', 'two')->get('/v2/'), 60, 'A78 bob waits');
     $t->finish;
 }
@@ -150,6 +151,7 @@ sub right_owner {
 
     is(status($t, 'alice', 'one', from => '127.0.0.2'), 200,
         'alice is known, from another address');
+    is(status($t, 'alice', 'one'), 200, 'and from this one');
     is(guesses($t, 5, 'alice'), '401 401 401 429 429', 'somebody guesses');
     is(status($t, 'alice', 'one'), 200,
         'A78 her password works from the address of the guesses');
@@ -162,11 +164,28 @@ sub right_owner {
 
     # a password that was right once is not when the file says so
 
-    $t->write_file('users', htpasswd(alice => 'new'));
+    $t->write_file('users', htpasswd(alice => 'new', bob => 'two'));
     is(status($t, 'alice', 'one'), 429, 'A77 the old one is a guess now');
     is(status($t, 'alice', 'new', from => '127.0.0.3'), 200,
         'A77 the new one is right');
     is(status($t, 'alice', 'new'), 200, 'A77 everywhere');
+
+    # what is never so easily guessed must not be told to who never was right
+
+    is(status($t, 'bob', 'two', from => '127.0.0.2'), 200,
+        'bob is known, from another address alone');
+    is(guesses($t, 4, 'bob'), '401 401 401 429', 'somebody guesses');
+    is(status($t, 'bob', 'two'), 429, 'A78 a right guess is told nothing');
+    is(status($t, 'bob', 'two', from => '127.0.0.2'), 200,
+        'A78 bob himself is let in');
+
+    # nor without an end to who has been right here
+
+    guesses($t, 30, 'alice');
+    is(status($t, 'alice', 'new'), 429,
+        'A78 ten times the limit: who shares her address holds her up, too');
+    is(status($t, 'alice', 'new', from => '127.0.0.2'), 200,
+        'A78 but nowhere else');
     $t->finish;
 }
 

@@ -72,6 +72,12 @@ typedef struct {
 
 struct ngx_http_registry_ctx_s {
     ngx_http_request_t        *request;
+
+    /* what it was made of: a rewrite gives the request another one */
+    void                     **loc_conf;
+    ngx_str_t                  uri;
+    ngx_str_t                  args;
+
     reg_store_t               *store;
     reg_op_t                   op;
     reg_rc_t                   route;     /* what reg_route_parse() said */

@@ -1,5 +1,6 @@
 
 #include "ngx_http_registry_access.h"
+#include "ngx_http_registry_cors.h"
 #include "ngx_http_registry_identity.h"
 #include "ngx_http_registry_send.h"
 
@@ -30,7 +31,7 @@ ngx_http_registry_access_handler(ngx_http_request_t *r)
 
     /* a preflight brings no credentials and is answered without them */
 
-    if (r->method == NGX_HTTP_OPTIONS && rlcf->cors_origins) {
+    if (ngx_http_registry_cors_is_preflight(r, rlcf)) {
         return NGX_DECLINED;
     }
 
@@ -63,7 +64,16 @@ ngx_http_registry_access_handler(ngx_http_request_t *r)
 
     if (rc == NGX_AGAIN) {
         identity->waiting = 1;
+
+        /* who hangs up meanwhile is not worth a hash */
+
+        if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        r->read_event_handler = ngx_http_test_reading;
         r->write_event_handler = ngx_http_core_run_phases;
+
         return NGX_AGAIN;
     }
 
@@ -207,6 +217,7 @@ ngx_http_registry_access_wake(ngx_http_request_t *r)
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
     ctx->identity->waiting = 0;
+    r->read_event_handler = ngx_http_block_reading;
 
     ngx_http_core_run_phases(r);
 }

@@ -30,13 +30,9 @@ ngx_http_registry_cors_handler(ngx_http_request_t *r)
     ngx_http_registry_ctx_t       *ctx;
     ngx_http_registry_loc_conf_t  *rlcf;
 
-    if (r->method != NGX_HTTP_OPTIONS) {
-        return NGX_DECLINED;
-    }
-
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
-    if (rlcf->root == NULL || rlcf->cors_origins == NULL) {
+    if (!ngx_http_registry_cors_is_preflight(r, rlcf)) {
         return NGX_DECLINED;
     }
 
@@ -54,6 +50,20 @@ ngx_http_registry_cors_handler(ngx_http_request_t *r)
     ngx_http_finalize_request(r, rc);
 
     return NGX_DONE;
+}
+
+
+ngx_int_t
+ngx_http_registry_cors_is_preflight(ngx_http_request_t *r,
+    ngx_http_registry_loc_conf_t *rlcf)
+{
+    return r->method == NGX_HTTP_OPTIONS
+           && rlcf->root
+           && rlcf->cors_origins
+           && ngx_http_registry_find_header(r, "origin", 6)
+           && ngx_http_registry_find_header(r,
+                                           "access-control-request-method",
+                                           29);
 }
 
 

@@ -18,6 +18,13 @@
  */
 ngx_int_t ngx_http_registry_cors_handler(ngx_http_request_t *r);
 
+/*
+ * Whether the request is a preflight that is answered without credentials: it
+ * names its origin and the method that it is about.
+ */
+ngx_int_t ngx_http_registry_cors_is_preflight(ngx_http_request_t *r,
+    ngx_http_registry_loc_conf_t *rlcf);
+
 /* Adds what an allowed origin needs to read a reply. */
 ngx_int_t ngx_http_registry_cors_headers(ngx_http_request_t *r,
     ngx_http_registry_loc_conf_t *rlcf);

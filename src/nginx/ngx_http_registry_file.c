@@ -232,7 +232,9 @@ ngx_http_registry_file_get(ngx_http_request_t *r,
     {
         /* what was read for this request is new enough for it */
 
-        if (file->settled || (file->waking && !file->held)) {
+        if (file->settled || (file->waking && !file->held)
+            || (wake == NULL && file->table))
+        {
             file->looked = ngx_time();
             return ngx_http_registry_file_hold(r, file, table);
         }

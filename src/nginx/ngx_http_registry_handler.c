@@ -130,7 +130,10 @@ ngx_http_registry_get_ctx(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
-    if (ctx) {
+    if (ctx && ctx->loc_conf == r->loc_conf
+        && ctx->uri.data == r->uri.data && ctx->uri.len == r->uri.len
+        && ctx->args.data == r->args.data && ctx->args.len == r->args.len)
+    {
         return ctx;
     }
 
@@ -147,6 +150,9 @@ ngx_http_registry_get_ctx(ngx_http_request_t *r)
     reg_error_clear(&ctx->error);
 
     ctx->request = r;
+    ctx->loc_conf = r->loc_conf;
+    ctx->uri = r->uri;
+    ctx->args = r->args;
     ctx->store = NULL;
     ctx->next = NULL;
     ctx->job = NULL;

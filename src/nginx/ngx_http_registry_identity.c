@@ -103,7 +103,11 @@ ngx_http_registry_identify(ngx_http_request_t *r,
         identity->who.groups = table;
     }
 
+    /* "registry_user" is not to make another user of one who has logged in */
+
+    identity->asking = 1;
     rc = ngx_http_registry_identify_variable(r, alcf, &identity->who);
+    identity->asking = 0;
 
     if (rc == NGX_OK) {
         identity->done = 1;

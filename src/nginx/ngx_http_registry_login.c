@@ -17,7 +17,8 @@
 #define NGX_HTTP_REGISTRY_LOGIN_DELAY   50
 #define NGX_HTTP_REGISTRY_LOGIN_DELAYS  10
 
-/* failures of one address count for this many of a user's */
+/* how many times the limit holds up whom, and an address */
+#define NGX_HTTP_REGISTRY_LOGIN_TRUST   10
 #define NGX_HTTP_REGISTRY_LOGIN_USERS   10
 
 
@@ -35,16 +36,15 @@ static ngx_int_t ngx_http_registry_login_tables(ngx_http_request_t *r,
     void (*wake)(ngx_http_request_t *r),
     ngx_http_registry_login_tables_t *tables);
 static ngx_int_t ngx_http_registry_login_token(ngx_http_request_t *r,
-    const reg_tokens_t *tokens, reg_str_t user, reg_str_t password,
-    ngx_http_registry_who_t *who);
+    const ngx_http_registry_login_tables_t *tables, reg_str_t user,
+    reg_str_t password, ngx_http_registry_who_t *who);
 static ngx_int_t ngx_http_registry_login_is(ngx_http_request_t *r,
     reg_str_t user, ngx_http_registry_who_t *who);
 static ngx_http_registry_login_t *ngx_http_registry_login_state(
     ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx, reg_str_t user);
 static void ngx_http_registry_login_leave(void *data);
-static ngx_int_t ngx_http_registry_login_refuse(
-    ngx_http_registry_login_t *login, time_t retry,
-    void (*wake)(ngx_http_request_t *r));
+static void ngx_http_registry_login_count(ngx_http_request_t *r,
+    ngx_http_registry_login_t *login);
 static ngx_int_t ngx_http_registry_login_delay(
     ngx_http_registry_login_t *login, ngx_uint_t n,
     void (*wake)(ngx_http_request_t *r));
@@ -76,8 +76,7 @@ ngx_http_registry_login(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
     }
 
     if (tables.tokens) {
-        rc = ngx_http_registry_login_token(r, tables.tokens, user, password,
-                                           who);
+        rc = ngx_http_registry_login_token(r, &tables, user, password, who);
         if (rc != NGX_DECLINED) {
             return rc;
         }
@@ -90,7 +89,9 @@ ngx_http_registry_login(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
             return NGX_ERROR;
         }
 
-        if (ngx_http_registry_login_limited(r, login, retry) == NGX_BUSY) {
+        if (ngx_http_registry_login_limited(r, login, retry) != NGX_OK) {
+            ngx_http_registry_login_count(r, login);
+
             return ngx_http_registry_login_refuse(login, *retry, wake);
         }
 
@@ -108,10 +109,14 @@ ngx_http_registry_login(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    known = check.known ? ngx_http_registry_logins_find(rmcf, id)
-                        : NGX_HTTP_REGISTRY_LOGIN_UNKNOWN;
+    known = ngx_http_registry_logins_find(rmcf, id);
 
-    if (known == NGX_HTTP_REGISTRY_LOGIN_FRESH) {
+    /* where from is remembered once for a connection, which is enough */
+
+    if (known == NGX_HTTP_REGISTRY_LOGIN_FRESH
+        && r->connection->requests > 1
+        && !ngx_http_registry_logins_failing(rmcf))
+    {
         return ngx_http_registry_login_is(r, user, who);
     }
 
@@ -120,12 +125,27 @@ ngx_http_registry_login(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    /* who was right before is not held up by those who guess */
+    /*
+     * Once the limit is reached even a right password is not taken, or it
+     * could be guessed by that; but from where the user has been right before
+     * he is not to be locked out by who shares his address.
+     */
 
-    if (known != NGX_HTTP_REGISTRY_LOGIN_STALE
-        && ngx_http_registry_login_limited(r, login, retry) == NGX_BUSY)
+    rc = ngx_http_registry_login_limited(r, login, retry);
+
+    if (rc == NGX_BUSY
+        || (rc == NGX_DECLINED && known != NGX_HTTP_REGISTRY_LOGIN_FRESH
+            && known != NGX_HTTP_REGISTRY_LOGIN_STALE))
     {
+        ngx_http_registry_login_count(r, login);
+
         return ngx_http_registry_login_refuse(login, *retry, wake);
+    }
+
+    if (known == NGX_HTTP_REGISTRY_LOGIN_FRESH) {
+        ngx_http_registry_login_trust(r, login);
+
+        return ngx_http_registry_login_is(r, user, who);
     }
 
     login->wake = wake;
@@ -182,8 +202,7 @@ ngx_http_registry_login_known(ngx_http_request_t *r, reg_str_t user,
     }
 
     if (tables.tokens) {
-        rc = ngx_http_registry_login_token(r, tables.tokens, user, password,
-                                           who);
+        rc = ngx_http_registry_login_token(r, &tables, user, password, who);
         if (rc != NGX_DECLINED) {
             return (rc == NGX_OK) ? NGX_OK : NGX_DECLINED;
         }
@@ -197,8 +216,7 @@ ngx_http_registry_login_known(ngx_http_request_t *r, reg_str_t user,
 
     reg_htpasswd_find(tables.htpasswd, user, &check);
 
-    if (!check.known
-        || reg_credentials_key(ngx_http_registry_logins_key(rmcf), user,
+    if (reg_credentials_key(ngx_http_registry_logins_key(rmcf), user,
                                password, check.mark, id)
            != 0
         || ngx_http_registry_logins_find(rmcf, id)
@@ -249,13 +267,14 @@ ngx_http_registry_login_tables(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_registry_login_token(ngx_http_request_t *r,
-    const reg_tokens_t *tokens, reg_str_t user, reg_str_t password,
-    ngx_http_registry_who_t *who)
+    const ngx_http_registry_login_tables_t *tables, reg_str_t user,
+    reg_str_t password, ngx_http_registry_who_t *who)
 {
-    char                *p;
-    reg_tokens_check_t   check;
+    char                  *p;
+    reg_tokens_check_t     check;
+    reg_htpasswd_check_t   owner;
 
-    reg_tokens_find(tokens, user, &check);
+    reg_tokens_find(tables->tokens, user, &check);
 
     switch (reg_tokens_verify(&check, password, ngx_time())) {
 
@@ -273,6 +292,18 @@ ngx_http_registry_login_token(ngx_http_request_t *r,
 
     default:
         return NGX_ERROR;
+    }
+
+    if (check.owner[0] != '\0' && tables->htpasswd) {
+
+        reg_htpasswd_find(tables->htpasswd, reg_str_of(check.owner), &owner);
+
+        if (!owner.known) {
+            ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                          "client sent an access token whose owner is not in "
+                          "the password file");
+            return NGX_DECLINED;
+        }
     }
 
     if (ngx_http_registry_login_is(r, user, who) != NGX_OK) {
@@ -323,8 +354,11 @@ static ngx_http_registry_login_t *
 ngx_http_registry_login_state(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, reg_str_t user)
 {
-    ngx_pool_cleanup_t         *cln;
-    ngx_http_registry_login_t  *login;
+    u_char                           *p, what[NGX_INT_T_LEN + NGX_TIME_T_LEN];
+    reg_str_t                         failures, scope;
+    ngx_pool_cleanup_t               *cln;
+    ngx_http_registry_login_t        *login;
+    ngx_http_registry_access_conf_t  *alcf;
 
     if (ctx->login) {
         return ctx->login;
@@ -343,8 +377,21 @@ ngx_http_registry_login_state(ngx_http_request_t *r,
     login->delay.data = login;
     login->delay.log = r->connection->log;
 
-    ngx_http_registry_logins_who(r, user, login->user);
-    ngx_http_registry_logins_who(r, reg_null_str, login->address);
+    /* failures elsewhere, where the name is another's, do not count here */
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
+    scope = ngx_http_registry_str(alcf->htpasswd_path.len ? &alcf->htpasswd_path
+                                                          : &alcf->tokens_path);
+
+    p = ngx_sprintf(what, "%ui %T", alcf->limit, alcf->limit_time);
+    failures.data = (char *) what;
+    failures.len = p - what;
+
+    ngx_http_registry_logins_who(r, failures, scope, user, login->user);
+    ngx_http_registry_logins_who(r, failures, scope, reg_null_str,
+                                 login->address);
+    ngx_http_registry_logins_who(r, reg_str("right"), scope, user,
+                                 login->trust);
 
     cln->handler = ngx_http_registry_login_leave;
     ctx->login = login;
@@ -374,29 +421,68 @@ ngx_http_registry_login_limited(ngx_http_request_t *r,
     ngx_http_registry_login_t *login, time_t *retry)
 {
     time_t                            left;
+    ngx_uint_t                        n, all;
     ngx_http_registry_main_conf_t    *rmcf;
     ngx_http_registry_access_conf_t  *alcf;
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_registry_module);
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
 
-    if (alcf->limit == 0) {
+    if (alcf->limit == 0 || !ngx_http_registry_logins_failing(rmcf)) {
         return NGX_OK;
     }
 
-    if (ngx_http_registry_logins_failures(rmcf, login->user,
-                                          alcf->limit_time, &left)
-        < alcf->limit
-        && ngx_http_registry_logins_failures(rmcf, login->address,
-                                             alcf->limit_time, &left)
-           < alcf->limit * NGX_HTTP_REGISTRY_LOGIN_USERS)
-    {
+    n = ngx_http_registry_logins_failures(rmcf, login->user, alcf->limit_time,
+                                          retry);
+    all = ngx_http_registry_logins_failures(rmcf, login->address,
+                                            alcf->limit_time, &left);
+
+    if (n < alcf->limit && all < alcf->limit * NGX_HTTP_REGISTRY_LOGIN_USERS) {
         return NGX_OK;
     }
 
-    *retry = left;
+    *retry = ngx_max(*retry, left);
 
-    return NGX_BUSY;
+    /* what is told to who may have been here before is a guess's answer, too */
+
+    if (n >= alcf->limit * NGX_HTTP_REGISTRY_LOGIN_TRUST) {
+        return NGX_BUSY;
+    }
+
+    switch (ngx_http_registry_logins_find(rmcf, login->trust)) {
+
+    case NGX_HTTP_REGISTRY_LOGIN_FRESH:
+    case NGX_HTTP_REGISTRY_LOGIN_STALE:
+        return NGX_DECLINED;
+
+    default:
+        return NGX_BUSY;
+    }
+}
+
+
+void
+ngx_http_registry_login_trust(ngx_http_request_t *r,
+    ngx_http_registry_login_t *login)
+{
+    ngx_http_registry_logins_settle(
+        ngx_http_get_module_main_conf(r, ngx_http_registry_module),
+        login->trust, 1, 0);
+}
+
+
+static void
+ngx_http_registry_login_count(ngx_http_request_t *r,
+    ngx_http_registry_login_t *login)
+{
+    ngx_http_registry_main_conf_t    *rmcf;
+    ngx_http_registry_access_conf_t  *alcf;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_registry_module);
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
+
+    ngx_http_registry_logins_failed(rmcf, login->user, alcf->limit_time);
+    ngx_http_registry_logins_failed(rmcf, login->address, alcf->limit_time);
 }
 
 
@@ -421,8 +507,7 @@ ngx_http_registry_login_wrong(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
-    ngx_http_registry_logins_failed(rmcf, login->user, alcf->limit_time);
-    ngx_http_registry_logins_failed(rmcf, login->address, alcf->limit_time);
+    ngx_http_registry_login_count(r, login);
 
     n = ngx_http_registry_logins_failures(rmcf, login->user,
                                           alcf->limit_time, &left);
@@ -448,7 +533,7 @@ ngx_http_registry_login_wrong(ngx_http_request_t *r,
  * guesses would only ask the faster, and keep the worker from its work.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_registry_login_refuse(ngx_http_registry_login_t *login, time_t retry,
     void (*wake)(ngx_http_request_t *r))
 {

@@ -54,7 +54,8 @@ typedef struct {
 static ngx_http_registry_job_t *ngx_http_registry_job_find(const u_char *id);
 static ngx_http_registry_job_t *ngx_http_registry_job_create(
     ngx_http_request_t *r, ngx_http_registry_login_t *login, const u_char *id,
-    const reg_htpasswd_check_t *check, reg_str_t password);
+    const reg_htpasswd_check_t *check, reg_str_t password, ngx_uint_t trusted);
+static ngx_int_t ngx_http_registry_job_room(ngx_uint_t rank);
 static void ngx_http_registry_job_insert(ngx_http_registry_job_t *job);
 static void ngx_http_registry_jobs_run(void);
 static void ngx_http_registry_job_work(void *data, ngx_log_t *log);
@@ -90,7 +91,8 @@ ngx_http_registry_login_hash(ngx_http_request_t *r,
 
     if (job == NULL) {
 
-        job = ngx_http_registry_job_create(r, login, id, check, password);
+        job = ngx_http_registry_job_create(r, login, id, check, password,
+                                  known == NGX_HTTP_REGISTRY_LOGIN_STALE);
         if (job == NULL) {
             return NGX_BUSY;
         }
@@ -101,16 +103,7 @@ ngx_http_registry_login_hash(ngx_http_request_t *r,
             ngx_add_timer(&job->poll, NGX_HTTP_REGISTRY_LOGIN_POLL);
 
         } else {
-
-            if (known == NGX_HTTP_REGISTRY_LOGIN_STALE) {
-                job->trusted = 1;
-                job->rank = 0;
-            }
-
-            if (check->known) {
-                ngx_http_registry_logins_claim(job->rmcf, id);
-            }
-
+            ngx_http_registry_logins_claim(job->rmcf, id);
             ngx_http_registry_job_insert(job);
         }
     }
@@ -155,7 +148,7 @@ ngx_http_registry_job_find(const u_char *id)
 static ngx_http_registry_job_t *
 ngx_http_registry_job_create(ngx_http_request_t *r,
     ngx_http_registry_login_t *login, const u_char *id,
-    const reg_htpasswd_check_t *check, reg_str_t password)
+    const reg_htpasswd_check_t *check, reg_str_t password, ngx_uint_t trusted)
 {
     ngx_uint_t                        n, same;
     ngx_queue_t                      *q;
@@ -180,8 +173,12 @@ ngx_http_registry_job_create(ngx_http_request_t *r,
         }
     }
 
-    if (n >= NGX_HTTP_REGISTRY_LOGIN_JOBS
-        || same >= NGX_HTTP_REGISTRY_LOGIN_ADDRESS)
+    /* those who were right within a day are few, and let in always */
+
+    if (!trusted
+        && (same >= NGX_HTTP_REGISTRY_LOGIN_ADDRESS
+            || (n >= NGX_HTTP_REGISTRY_LOGIN_JOBS
+                && ngx_http_registry_job_room(same) != NGX_OK)))
     {
         return NULL;
     }
@@ -198,7 +195,8 @@ ngx_http_registry_job_create(ngx_http_request_t *r,
     ngx_memcpy(job->id, id, REG_CREDENTIALS_KEY);
     ngx_memcpy(job->address, login->address, REG_CREDENTIALS_KEY);
 
-    job->rank = same;
+    job->trusted = trusted;
+    job->rank = trusted ? 0 : same;
     job->cache = alcf->cache;
     job->pool = rlcf->pool;
     job->rmcf = ngx_http_get_module_main_conf(r, ngx_http_registry_module);
@@ -220,6 +218,42 @@ ngx_http_registry_job_create(ngx_http_request_t *r,
     job->poll.log = ngx_cycle->log;
 
     return job;
+}
+
+
+/*
+ * A full queue has room for who has fewer in it than the last one: his waiters
+ * are told to come again, not at once, for they may be anywhere in the stack.
+ */
+
+static ngx_int_t
+ngx_http_registry_job_room(ngx_uint_t rank)
+{
+    ngx_queue_t                *q;
+    ngx_http_registry_job_t    *last;
+    ngx_http_registry_login_t  *login;
+
+    q = ngx_queue_last(&ngx_http_registry_jobs);
+    last = ngx_queue_data(q, ngx_http_registry_job_t, queue);
+
+    if (last->state != NGX_HTTP_REGISTRY_JOB_QUEUED || last->rank <= rank) {
+        return NGX_DECLINED;
+    }
+
+    while (!ngx_queue_empty(&last->waiters)) {
+        q = ngx_queue_head(&last->waiters);
+        login = ngx_queue_data(q, ngx_http_registry_login_t, queue);
+
+        ngx_queue_remove(q);
+        login->queued = 0;
+
+        (void) ngx_http_registry_login_refuse(login, 1, login->wake);
+    }
+
+    ngx_http_registry_job_settle(last, 0);
+    ngx_http_registry_job_end(last, 0);
+
+    return NGX_OK;
 }
 
 
@@ -272,7 +306,18 @@ ngx_http_registry_jobs_run(void)
         }
 
         if (ngx_thread_task_post(job->pool, &job->task) != NGX_OK) {
+
+            /* the pool's queue is full: once more when it may not be */
+
+            if (!job->poll.timer_set) {
+                ngx_add_timer(&job->poll, NGX_HTTP_REGISTRY_LOGIN_POLL);
+            }
+
             return;
+        }
+
+        if (job->poll.timer_set) {
+            ngx_del_timer(&job->poll);
         }
 
         ngx_add_timer(&job->task.event, NGX_HTTP_REGISTRY_LOGIN_TIMEOUT);
@@ -337,10 +382,7 @@ ngx_http_registry_job_done(ngx_event_t *ev)
 static void
 ngx_http_registry_job_settle(ngx_http_registry_job_t *job, ngx_uint_t right)
 {
-    if (job->check.known) {
-        ngx_http_registry_logins_settle(job->rmcf, job->id, right,
-                                        job->cache);
-    }
+    ngx_http_registry_logins_settle(job->rmcf, job->id, right, job->cache);
 }
 
 
@@ -365,17 +407,21 @@ again:
     {
         job = ngx_queue_data(q, ngx_http_registry_job_t, queue);
 
-        if (job->state != NGX_HTTP_REGISTRY_JOB_QUEUED || job->trusted) {
+        if (job->state != NGX_HTTP_REGISTRY_JOB_QUEUED) {
             continue;
         }
 
         if (ngx_queue_empty(&job->waiters)) {
 
-            /* they are all gone, and a guess is not worth a hash */
+            /* they are all gone, and nobody asks any more */
 
             ngx_http_registry_job_settle(job, 0);
             ngx_http_registry_job_end(job, 0);
             goto again;
+        }
+
+        if (job->trusted) {
+            return;
         }
 
         login = ngx_queue_data(ngx_queue_head(&job->waiters),
@@ -420,7 +466,7 @@ ngx_http_registry_login_end(ngx_http_registry_login_t *login, time_t retry)
 }
 
 
-/* Another worker is at it. */
+/* Another worker is at it; or a turn has come and no thread was to be had. */
 
 static void
 ngx_http_registry_job_poll(ngx_event_t *ev)
@@ -429,6 +475,11 @@ ngx_http_registry_job_poll(ngx_event_t *ev)
 
     job = ev->data;
     ev->timedout = 0;
+
+    if (job->state == NGX_HTTP_REGISTRY_JOB_QUEUED) {
+        ngx_http_registry_jobs_run();
+        return;
+    }
 
     switch (ngx_http_registry_logins_find(job->rmcf, job->id)) {
 
@@ -463,6 +514,10 @@ ngx_http_registry_job_end(ngx_http_registry_job_t *job, ngx_uint_t again)
     ngx_queue_remove(&job->queue);
     verdict = job->verdict;
 
+    if (job->poll.timer_set) {
+        ngx_del_timer(&job->poll);
+    }
+
     while (!ngx_queue_empty(&job->waiters)) {
         q = ngx_queue_head(&job->waiters);
         login = ngx_queue_data(q, ngx_http_registry_login_t, queue);
@@ -482,6 +537,10 @@ ngx_http_registry_job_end(ngx_http_registry_job_t *job, ngx_uint_t again)
         } else {
             login->state = NGX_HTTP_REGISTRY_LOGIN_DONE;
             login->verdict = verdict;
+
+            if (verdict == REG_PASSWORD_RIGHT) {
+                ngx_http_registry_login_trust(r, login);
+            }
 
             if (verdict == REG_PASSWORD_WRONG) {
                 rc = ngx_http_registry_login_wrong(r, login, login->wake);

@@ -35,8 +35,10 @@ struct ngx_http_registry_login_s {
     unsigned                         again:1;     /* the job was lost */
     unsigned                         limited:1;
 
+    /* ids in the zone: failures of both, and that he was right from here */
     u_char                           user[REG_CREDENTIALS_KEY];
     u_char                           address[REG_CREDENTIALS_KEY];
+    u_char                           trust[REG_CREDENTIALS_KEY];
 };
 
 
@@ -54,9 +56,24 @@ ngx_int_t ngx_http_registry_login_hash(ngx_http_request_t *r,
     const reg_htpasswd_check_t *check, reg_str_t password,
     ngx_http_registry_login_e known);
 
-/* NGX_BUSY and *retry when the user or his address has failed too often. */
+/*
+ * NGX_BUSY and *retry when the user or his address has failed too often.
+ * NGX_DECLINED when they have, but this user was right from this address
+ * before: he may be told whether he is again, and no more.
+ */
 ngx_int_t ngx_http_registry_login_limited(ngx_http_request_t *r,
     ngx_http_registry_login_t *login, time_t *retry);
+
+/* Remembers that the user was right from this address. */
+void ngx_http_registry_login_trust(ngx_http_request_t *r,
+    ngx_http_registry_login_t *login);
+
+/*
+ * Tells the request, after a while, to come again in retry seconds: NGX_AGAIN;
+ * login->wake is called when it is time.
+ */
+ngx_int_t ngx_http_registry_login_refuse(ngx_http_registry_login_t *login,
+    time_t retry, void (*wake)(ngx_http_request_t *r));
 
 /*
  * Counts a failure: NGX_DECLINED, or NGX_AGAIN when it is answered after a

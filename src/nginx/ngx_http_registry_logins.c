@@ -10,6 +10,9 @@
 /* A worker that claimed and has not said anything since is taken for dead. */
 #define NGX_HTTP_REGISTRY_LOGINS_CLAIM     15
 
+/* How long it is remembered that credentials were right once. */
+#define NGX_HTTP_REGISTRY_LOGINS_STALE     86400
+
 /* different users and addresses that have failed */
 #define NGX_HTTP_REGISTRY_LOGINS_FAILURES  20000
 
@@ -51,6 +54,7 @@ ngx_http_registry_logins_init(ngx_http_registry_logins_t *logins)
     ngx_queue_init(&logins->failures);
 
     logins->nfailures = 0;
+    logins->failing = 0;
 
     return (RAND_bytes(logins->key, REG_CREDENTIALS_KEY) == 1)
            ? NGX_OK : NGX_ERROR;
@@ -65,10 +69,11 @@ ngx_http_registry_logins_key(ngx_http_registry_main_conf_t *rmcf)
 
 
 void
-ngx_http_registry_logins_who(ngx_http_request_t *r, reg_str_t user, u_char *id)
+ngx_http_registry_logins_who(ngx_http_request_t *r, reg_str_t what,
+    reg_str_t scope, reg_str_t user, u_char *id)
 {
     char                            kind;
-    reg_str_t                       pieces[3];
+    reg_str_t                       pieces[7];
     struct sockaddr                *sa;
     ngx_http_registry_main_conf_t  *rmcf;
 
@@ -77,9 +82,15 @@ ngx_http_registry_logins_who(ngx_http_request_t *r, reg_str_t user, u_char *id)
     sa = r->connection->sockaddr;
     kind = (char) sa->sa_family;
 
+    /* none of them holds a NUL, but the address, whose length kind tells */
+
     pieces[0].data = &kind;
     pieces[0].len = 1;
-    pieces[2] = user;
+    pieces[2] = what;
+    pieces[3] = reg_str("\0");
+    pieces[4] = scope;
+    pieces[5] = reg_str("\0");
+    pieces[6] = user;
 
     switch (sa->sa_family) {
 
@@ -106,7 +117,7 @@ ngx_http_registry_logins_who(ngx_http_request_t *r, reg_str_t user, u_char *id)
         pieces[1] = reg_null_str;
     }
 
-    reg_hmac_sha256(ngx_http_registry_logins_key(rmcf), pieces, 3, id);
+    reg_hmac_sha256(ngx_http_registry_logins_key(rmcf), pieces, 7, id);
 }
 
 
@@ -142,7 +153,9 @@ ngx_http_registry_logins_find(ngx_http_registry_main_conf_t *rmcf,
         {
             state = NGX_HTTP_REGISTRY_LOGIN_PENDING;
 
-        } else if (node->verified) {
+        } else if (node->verified
+                   && now < node->time + NGX_HTTP_REGISTRY_LOGINS_STALE)
+        {
             state = NGX_HTTP_REGISTRY_LOGIN_STALE;
         }
     }
@@ -216,6 +229,16 @@ ngx_http_registry_logins_settle(ngx_http_registry_main_conf_t *rmcf,
 
 
 ngx_uint_t
+ngx_http_registry_logins_failing(ngx_http_registry_main_conf_t *rmcf)
+{
+    /* one word, which may be a moment old */
+
+    return ngx_http_registry_logins_now()
+           < ngx_http_registry_zone_logins(rmcf)->failing;
+}
+
+
+ngx_uint_t
 ngx_http_registry_logins_failures(ngx_http_registry_main_conf_t *rmcf,
     const u_char *id, time_t within, time_t *left)
 {
@@ -277,6 +300,10 @@ ngx_http_registry_logins_failed(ngx_http_registry_main_conf_t *rmcf,
         }
 
         node->count++;
+
+        if (node->time + within > logins->failing) {
+            logins->failing = node->time + within;
+        }
 
         ngx_queue_remove(&node->queue);
         ngx_queue_insert_head(&logins->failures, &node->queue);

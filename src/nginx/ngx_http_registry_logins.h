@@ -26,13 +26,14 @@ typedef struct {
     ngx_queue_t              verified;    /* the least used at the end */
     ngx_queue_t              failures;
     ngx_uint_t               nfailures;
+    time_t                   failing;     /* some failure counts until then */
     u_char                   key[REG_CREDENTIALS_KEY];
 } ngx_http_registry_logins_t;
 
 
 typedef enum {
     NGX_HTTP_REGISTRY_LOGIN_UNKNOWN = 0,
-    NGX_HTTP_REGISTRY_LOGIN_STALE,       /* verified, but not lately */
+    NGX_HTTP_REGISTRY_LOGIN_STALE,       /* verified within a day */
     NGX_HTTP_REGISTRY_LOGIN_PENDING,     /* another worker is at it */
     NGX_HTTP_REGISTRY_LOGIN_FRESH
 } ngx_http_registry_login_e;
@@ -46,12 +47,13 @@ const u_char *ngx_http_registry_logins_key(
     ngx_http_registry_main_conf_t *rmcf);
 
 /*
- * The id of failures of a user (empty: of anybody) from the address that the
- * request comes from; of IPv6 the network of 64 bits counts.  id has
+ * The id of a user (empty: of anybody) and the address that the request comes
+ * from; of IPv6 the network of 64 bits counts.  what tells apart what is kept
+ * of them; it and scope, which is where the user is one, are any text.  id has
  * REG_CREDENTIALS_KEY bytes.
  */
-void ngx_http_registry_logins_who(ngx_http_request_t *r, reg_str_t user,
-    u_char *id);
+void ngx_http_registry_logins_who(ngx_http_request_t *r, reg_str_t what,
+    reg_str_t scope, reg_str_t user, u_char *id);
 
 /* What is known of these credentials. */
 ngx_http_registry_login_e ngx_http_registry_logins_find(
@@ -64,6 +66,10 @@ void ngx_http_registry_logins_claim(ngx_http_registry_main_conf_t *rmcf,
 /* The verdict: right for that many seconds, or (0) not right, not known. */
 void ngx_http_registry_logins_settle(ngx_http_registry_main_conf_t *rmcf,
     const u_char *id, ngx_uint_t right, time_t seconds);
+
+/* Whether there is anything to be found by logins_failures(). */
+ngx_uint_t ngx_http_registry_logins_failing(
+    ngx_http_registry_main_conf_t *rmcf);
 
 /*
  * How many failures are counted under that id within the last so many

@@ -233,6 +233,7 @@ ngx_http_registry_token_robot_entry(ngx_http_request_t *r,
     void                             *table;
     ngx_int_t                         rc;
     reg_tokens_check_t                check;
+    reg_htpasswd_check_t              owner;
     ngx_http_registry_access_conf_t  *alcf;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
@@ -251,6 +252,21 @@ ngx_http_registry_token_robot_entry(ngx_http_request_t *r,
 
     if (!check.known || ngx_time() > check.expires) {
         return NGX_DECLINED;
+    }
+
+    if (check.owner[0] != '\0' && alcf->htpasswd) {
+
+        rc = ngx_http_registry_file_get(r, alcf->htpasswd, wake, &table);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        reg_htpasswd_find(table, reg_str_of(check.owner), &owner);
+
+        if (!owner.known) {
+            return NGX_DECLINED;
+        }
     }
 
     ngx_memcpy(entry->mark, check.mark, REG_CREDENTIALS_KEY);

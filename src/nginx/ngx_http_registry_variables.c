@@ -32,6 +32,8 @@ static reg_str_t ngx_http_registry_variable_digest(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static reg_str_t ngx_http_registry_variable_upload(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
+static reg_str_t ngx_http_registry_variable_header(ngx_http_request_t *r,
+    const char *name);
 
 
 static const struct {
@@ -194,32 +196,19 @@ static reg_str_t
 ngx_http_registry_variable_digest(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
-    reg_str_t         digest;
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    reg_str_t  digest;
 
-    static ngx_str_t  name = ngx_string("Docker-Content-Digest");
+    digest = ngx_http_registry_variable_header(r, "Docker-Content-Digest");
 
-    for (part = &r->headers_out.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (h[i].hash && h[i].key.len == name.len
-                && ngx_strncmp(h[i].key.data, name.data, name.len) == 0)
-            {
-                return ngx_http_registry_str(&h[i].value);
-            }
-        }
+    if (digest.len || ctx->route != REG_OK) {
+        return digest;
     }
 
-    digest = reg_null_str;
-
-    if (ctx->route == REG_OK && ctx->op.has_digest) {
+    if (ctx->op.has_digest) {
         digest.len = ctx->op.digest.len;
         digest.data = ctx->op.digest.text;
 
-    } else if (ctx->route == REG_OK && ctx->op.mount) {
+    } else if (ctx->op.mount) {
         digest.len = ctx->op.mount_digest.len;
         digest.data = ctx->op.mount_digest.text;
     }
@@ -228,9 +217,41 @@ ngx_http_registry_variable_digest(ngx_http_request_t *r,
 }
 
 
+/* The session of the request, or the one that the reply names. */
+
 static reg_str_t
 ngx_http_registry_variable_upload(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
-    return ctx->op.upload;
+    return ctx->op.upload.len ? ctx->op.upload
+                              : ngx_http_registry_variable_header(r,
+                                                       "Docker-Upload-UUID");
+}
+
+
+/* A header of the reply, by the spelling we give it; or nothing. */
+
+static reg_str_t
+ngx_http_registry_variable_header(ngx_http_request_t *r, const char *name)
+{
+    size_t            len;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    len = ngx_strlen(name);
+
+    for (part = &r->headers_out.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].hash && h[i].key.len == len
+                && ngx_strncmp(h[i].key.data, name, len) == 0)
+            {
+                return ngx_http_registry_str(&h[i].value);
+            }
+        }
+    }
+
+    return reg_null_str;
 }
