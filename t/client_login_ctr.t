@@ -17,8 +17,8 @@ use Test::Clients;
 use Test::Clients::Login;
 use Test::More;
 
-my $tests = 2 + 2 * BY_PASSWORD + 3 * WITH_ANONYMOUS + BY_CERTIFICATE + 4
-    + FINISH;
+my $tests = 2 + 2 * BY_PASSWORD + 3 * WITH_ANONYMOUS + BY_CERTIFICATE
+    + 2 * AFTER_CHANGES + 4 + FINISH;
 
 enter_jail($tests, root => 1);
 
@@ -45,6 +45,7 @@ my $client = client();
 by_password($site->door($_), $client) for qw( basic basic-tls );
 by_certificate($site->door('cert'), $client);
 with_anonymous($site->door($_), $client) for @bearer;
+after_changes($site->door($_), $client) for qw( basic-tls bearer );
 by_header($site->door('basic-tls'));
 
 $site->finish;
@@ -57,6 +58,7 @@ sub client {
         blind => 1,
         wrong => qr/401 Unauthorized|authorization failed/,
         nobody => qr/401 Unauthorized|authorization failed/,
+        anew => qr/401 Unauthorized|authorization failed/,
         # the last is what version 1.6 makes of a refusal that comes while it
         # still sends
         denied => qr/403 Forbidden|denied|read\/write on closed pipe/,

@@ -17,8 +17,8 @@ use Test::Clients::Image;
 use Test::Clients::Login;
 use Test::More;
 
-my $tests = 2 + 2 * BY_PASSWORD + BY_CERTIFICATE + 3 * WITH_ANONYMOUS + 1
-    + FINISH;
+my $tests = 2 + 2 * BY_PASSWORD + BY_CERTIFICATE + 3 * WITH_ANONYMOUS
+    + 2 * AFTER_CHANGES + 1 + FINISH;
 
 enter_jail($tests, root => 1);
 
@@ -50,6 +50,7 @@ for my $n (1, 2) {
 my $client = {
     wrong => qr/unauthorized|incorrect username or password/i,
     nobody => qr/no basic auth credentials|unauthorized|denied/,
+    anew => qr/a login is required|log in anew/,
     # and it does not try again for a minute, hoping for another answer
     denied => qr/denied: access is denied/,
 
@@ -83,6 +84,7 @@ certificate($site->door('cert'), 1);
 by_certificate($site->door('cert'), $client);
 
 with_anonymous($site->door($_), $client) for @bearer;
+after_changes($site->door($_), $client) for qw( basic-tls bearer );
 
 # what docker wrote down for users who are logged out again
 unlike(slurp("$dir/config/config.json"), qr/"auth": "[^"]/,

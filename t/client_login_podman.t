@@ -15,7 +15,8 @@ use Test::Clients::Login;
 use Test::More;
 
 my $tests = 3
-    + 2 * (2 * BY_PASSWORD + BY_CERTIFICATE + 3 * WITH_ANONYMOUS) + FINISH;
+    + 2 * (2 * BY_PASSWORD + BY_CERTIFICATE + 3 * WITH_ANONYMOUS)
+    + 2 * AFTER_CHANGES + FINISH;
 
 enter_jail($tests, root => 1);
 
@@ -45,6 +46,10 @@ for my $program ($podman, $buildah) {
     by_password($site->door($_), $client) for qw( basic basic-tls );
     by_certificate($site->door('cert'), $client);
     with_anonymous($site->door($_), $client) for @bearer;
+
+    # the two programs log in by the same code
+    next if $program ne $podman;
+    after_changes($site->door($_), $client) for qw( basic bearer-tls );
 }
 
 is_deeply(json(slurp("$dir/auth.json"))->{auths} // {}, {},
@@ -67,6 +72,7 @@ sub client {
     return {
         wrong => qr/invalid username\/password/,
         nobody => qr/authentication required|unauthorized/,
+        anew => qr/unauthorized|authentication required|log in anew/,
         # its first question is a HEAD, whose answer has no text
         denied => qr/denied|403 \(Forbidden\)/,
 

@@ -8,6 +8,7 @@ package Test::Clients::Login;
 #   by_password($_, \%client) for $site->door('basic'), ...;
 #   by_certificate($site->door('cert'), \%client);
 #   with_anonymous($site->door('bearer'), \%client);
+#   after_changes($site->door('bearer'), \%client);
 #
 # A door is a Test::Clients::Target.
 #
@@ -26,6 +27,7 @@ package Test::Clients::Login;
 #   pull    ($door, $name)         fetch that, from the registry for certain
 #   wrong   what it says of a wrong password, a pattern
 #   nobody  what it says when it should log in first
+#   anew    what it says when its login was good once
 #   denied  what it says when it may not
 #   blind   true: a login is only written down, and felt at the next command
 
@@ -44,11 +46,12 @@ use constant {
     BY_PASSWORD => 17,
     BY_CERTIFICATE => 5,
     WITH_ANONYMOUS => 13,
+    AFTER_CHANGES => 9,
 };
 
 our @EXPORT = qw(
-    by_password by_certificate with_anonymous
-    BY_PASSWORD BY_CERTIFICATE WITH_ANONYMOUS two_images
+    by_password by_certificate with_anonymous after_changes two_images
+    BY_PASSWORD BY_CERTIFICATE WITH_ANONYMOUS AFTER_CHANGES
 );
 
 # with what shells, colons and JSON could trip over
@@ -60,6 +63,7 @@ my %password = (
 my $rules = <<'END';
 registry_allow alice   pull,push,update,list team/** public/**;
 registry_allow reader  pull,list             team/** public/**;
+registry_allow mover   pull                  team/**;
 registry_allow machine pull,push,list        team/** public/**;
 END
 
@@ -284,6 +288,47 @@ sub by_certificate {
         $c->{push}->($door, 'other/app:1', 1));
     run_fails("$l: without the certificate", qr/certificate|400/i,
         $c->{pull}->($door, 'team/cert:1', no_cert => 1));
+
+    return;
+}
+
+
+# A password that changes and a token that is revoked, while a client that has
+# logged in goes on. Both are made for this alone; by_password() goes first,
+# for there has to be something to pull.
+
+sub after_changes {
+    my ($door, $c) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    my $l = $door->label;
+    my $site = $door->site;
+    my ($htpasswd, $tokens) = map { "$site->{dir}/$_" } qw( htpasswd tokens );
+    my @pull = ($door, 'team/app:1');
+
+    my $file = spew($site->password('mover'), "first of $l");
+    _registryctl({ stdin => $file }, 'user', 'add', '--stdin', '--cost', 5,
+        $htpasswd, 'mover');
+    run_ok("$l: login", $c->{login}->($door, 'mover', $file));
+    run_ok("$l: pull", $c->{pull}->(@pull));
+
+    spew($file, "second of $l");
+    _registryctl({ stdin => $file }, 'user', 'passwd', '--stdin', '--cost', 5,
+        $htpasswd, 'mover');
+    run_fails("$l: the password has changed", $c->{anew}, $c->{pull}->(@pull));
+    run_ok("$l: login with the new one", $c->{login}->($door, 'mover', $file));
+    run_ok("$l: pull with it", $c->{pull}->(@pull));
+    _registryctl({}, 'user', 'remove', $htpasswd, 'mover');
+
+    spew($file, _registryctl({}, 'token', 'create', $tokens, 'passing',
+        '--allow', 'pull:team/**') =~ s/\s+\z//r);
+    run_ok("$l: login by access token", $c->{login}->($door, 'passing',
+        $file));
+    run_ok("$l: pull with it", $c->{pull}->(@pull));
+    _registryctl({}, 'token', 'revoke', $tokens, 'passing');
+    run_fails("$l: it is revoked", $c->{anew}, $c->{pull}->(@pull));
+    run_ok("$l: logout", $c->{logout}->($door));
 
     return;
 }

@@ -121,7 +121,7 @@ sub _follow {
         $t->write_file("conf/$name", $lines =~ s/^     //mgr);
     }
 
-    while ($comment =~ /^     ((?:registryctl|htpasswd|chgrp) .*)/mg) {
+    while ($comment =~ /^     ((?:registryctl|echo|chgrp) .*)/mg) {
         my $line = $1;
         next if $line =~ /\Achgrp/ && $> != 0;
 
@@ -152,11 +152,11 @@ sub _run {
     my $ctl = $ENV{TEST_REGISTRYCTL} || "$top/build/registryctl";
     my $in = '';
 
-    if ($line =~ /\A(?:registryctl user add|htpasswd -c) \S+ (\S+)/) {
+    if ($line =~ /\A(?:registryctl user add \S+ |echo ")(\w+)/) {
         my $password = $passwords->{$1} // die "no password for $1\n";
         $in = "$password\n";
         $line =~ s/\A(registryctl user add) /$1 --stdin --cost 5 /;
-        $line =~ s/\Ahtpasswd /htpasswd -i /;
+        $line =~ s/(openssl passwd) /$1 -stdin /;
     }
 
     $line =~ s/\Aregistryctl /$ctl /;
