@@ -671,7 +671,11 @@ ngx_http_registry_issue_refuse(ngx_http_request_t *r, ngx_uint_t status,
 
     reg_buf_printf(&b, "{\"error\":\"%s\",\"error_description\":\"%s\","
                    "\"errors\":[{\"code\":\"%s\",\"message\":\"%s\"}]}",
-                   error, why, reg_error_status_code((int) status), why);
+                   error, why,
+                   reg_error_status_code(ngx_strcmp(error, "invalid_grant") == 0
+                                         ? NGX_HTTP_UNAUTHORIZED
+                                         : (int) status),
+                   why);
 
     if (reg_buf_failed(&b)) {
         reg_buf_free(&b);
