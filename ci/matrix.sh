@@ -24,10 +24,11 @@ prepare=no
 tally=
 
 # what is most likely to differ between versions of nginx
-quick_tests='t/base.t t/blob.t t/config.t t/errors.t t/http2.t t/manifest.t
-             t/names.t t/registryctl_help.t t/registryctl_key.t
-             t/registryctl_token.t t/registryctl_user.t t/upload.t
-             t/upload_body.t t/upload_range.t t/upload_resume.t'
+quick_tests='t/access_basic.t t/access_matrix.t t/access_nginx.t
+             t/access_rules.t t/access_token_server.t t/base.t t/blob.t
+             t/config.t t/errors.t t/http2.t t/manifest.t t/names.t
+             t/registryctl_key.t t/registryctl_server.t t/token_endpoint.t
+             t/upload.t t/upload_body.t t/upload_range.t t/upload_resume.t'
 
 
 # --- inside the mount namespace, as root -------------------------------------
