@@ -268,7 +268,11 @@ test_invalid(void)
         { reg_str("~$user/a\\"),    "no regular expression" },
         { reg_str("~$user/[a"),     "no regular expression" },
         { reg_str("~$user/(?#"),    "no regular expression" },
-        { reg_str("~[$user]/x"),    "no regular expression" },
+        { reg_str("~[$user]/x"),    "within brackets" },
+        { reg_str("~a[^]$user]/x"), "within brackets" },
+        { reg_str("~[]a${user}]"),  "within brackets" },
+        { reg_str("~[[:alpha:]$user]"), "within brackets" },
+        { reg_str("~[\\]$user]x"),  "within brackets" },
         { reg_str("~$user/(?P>a)(?<a>x)"), "cannot stand together" },
         { reg_str("~$user/(?(1)a)"), "cannot stand together" }
     };

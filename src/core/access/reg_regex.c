@@ -38,6 +38,7 @@ struct reg_regex_s {
 static int reg_regex_expand(reg_buf_t *b, reg_str_t text, unsigned *user,
     reg_why_t *why);
 static size_t reg_regex_escape(reg_str_t rest, unsigned *bare);
+static size_t reg_regex_class(reg_str_t rest, unsigned *class);
 static int reg_regex_refers(reg_str_t rest);
 static int reg_regex_compile_text(reg_regex_t *r, reg_str_t source,
     reg_why_t *why);
@@ -107,11 +108,12 @@ reg_regex_expand(reg_buf_t *b, reg_str_t text, unsigned *user, reg_why_t *why)
 {
     int        rc;
     size_t     i, n;
-    unsigned   bare;
+    unsigned   bare, class;
     reg_str_t  rest;
 
     *user = 0;
     bare = 1;
+    class = 0;
 
     reg_buf_str(b, reg_str(REG_REGEX_USER_HEAD));
 
@@ -129,6 +131,14 @@ reg_regex_expand(reg_buf_t *b, reg_str_t text, unsigned *user, reg_why_t *why)
 
         if (rest.data[0] == '\\') {
             n = reg_regex_escape(rest, &bare);
+
+        } else if (class || rest.data[0] == '[') {
+            n = reg_regex_class(rest, &class);
+
+            if (n == 0) {
+                return reg_why_set(why, "$user cannot stand within brackets "
+                                   "in \"%.*s\"", reg_why_str(text));
+            }
 
         } else if (reg_regex_refers(rest)) {
             bare = 0;
@@ -166,6 +176,47 @@ reg_regex_expand(reg_buf_t *b, reg_str_t text, unsigned *user, reg_why_t *why)
     }
 
     return 0;
+}
+
+
+/*
+ * The length of a piece of a class, which begins at the first piece and ends
+ * with the last; 0 for $user in it.  What "\k<...>" means there depends on
+ * the version of the library, and nothing of it is the user.
+ */
+
+static size_t
+reg_regex_class(reg_str_t rest, unsigned *class)
+{
+    size_t  i;
+
+    if (!*class) {
+        *class = 1;
+
+        i = (rest.len > 1 && rest.data[1] == '^') ? 2 : 1;
+
+        /* a bracket that comes first is one of the class */
+
+        return (rest.len > i && rest.data[i] == ']') ? i + 1 : i;
+    }
+
+    if (rest.data[0] == ']') {
+        *class = 0;
+        return 1;
+    }
+
+    if (rest.len > 1 && rest.data[0] == '['
+        && strchr(":.=", rest.data[1]) != NULL)
+    {
+        for (i = 2; i + 1 < rest.len && rest.data[i] != ']'; i++) {
+            if (rest.data[i] == rest.data[1] && rest.data[i + 1] == ']') {
+                return i + 2;
+            }
+        }
+    }
+
+    return (reg_str_starts(rest, reg_str("$user"))
+            || reg_str_starts(rest, reg_str("${user}"))) ? 0 : 1;
 }
 
 
