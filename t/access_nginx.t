@@ -150,7 +150,7 @@ satisfy_any();
 satisfy_all();
 satisfy_any_with_rules();
 satisfy_with_others();
-variable_first();
+login_first();
 limit_by_user();
 pages();
 before_us();
@@ -444,9 +444,10 @@ sub satisfy_with_others {
 }
 
 
-# Who is known by a variable is not asked for a password.
+# Credentials that are the registry's to check come first: a variable made of
+# them is what the client says.
 
-sub variable_first {
+sub login_first {
     my $get = sub {
         my ($repo, @headers) = @_;
         return $t->get("/v2/$repo/app/manifests/v1", at('both'),
@@ -456,10 +457,12 @@ sub variable_first {
 
     is_status($get->('a', ['X-User', 'alice']), 200, 'a variable alone');
     is_status($get->('b', [@bob]), 200, 'a login alone');
-    is_status($get->('a', ['X-User', 'alice'], [@bob]), 200,
-        'the variable comes first');
-    is_error($get->('b', ['X-User', 'alice'], [@bob]), 403, 'DENIED',
-        'and the login does not add to it');
+    is_status($get->('b', ['X-User', 'alice'], [@bob]), 200,
+        'the login comes first');
+    is_error($get->('a', ['X-User', 'alice'], [@bob]), 403, 'DENIED',
+        'and the variable does not add to it');
+    challenged_by($get->('a', ['X-User', 'alice'],
+        ['Authorization', basic('bob', 'x')]), 'Own', 'nor makes up for it');
     challenged_by($get->('a'), 'Own', 'neither');
     challenged_by($get->('a', ['X-User', '']), 'Own', 'an empty variable');
     challenged_by($get->('a', ['Authorization', basic('alice', 'x')]), 'Own',

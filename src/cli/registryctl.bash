@@ -5,6 +5,21 @@
 # t/registryctl_help.t compares both.
 # shellcheck shell=bash
 
+# Offers the lines of the input that begin as the word does.  Names come from a
+# file that others may write: they are never expanded, as compgen -W would.
+_registryctl_words()
+{
+    local line
+
+    while IFS= read -r line; do
+        if [[ -n $line && $line == "$cur"* ]]; then
+            printf -v line '%q' "$line"
+            COMPREPLY+=("$line")
+        fi
+    done
+}
+
+
 _registryctl()
 {
     local cur prev group command words values names file operands i
@@ -36,9 +51,7 @@ _registryctl()
         esac
 
         # the patterns are words here, not names of files
-        set -o noglob
-        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
-        set +o noglob
+        _registryctl_words <<<"${words// /$'\n'}"
         return
 
     else
@@ -81,9 +94,8 @@ _registryctl()
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 
     elif [ "$operands" -eq 1 ] && [ -n "$names" ]; then
-        words=$("${COMP_WORDS[0]}" "$group" list "$file" 2>/dev/null |
-                awk 'NR > 1 { print $1 }')
-        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+        _registryctl_words < <("${COMP_WORDS[0]}" "$group" list "$file" \
+                                   2>/dev/null | awk 'NR > 1 { print $1 }')
     fi
 }
 

@@ -18,6 +18,7 @@ ngx_int_t
 ngx_http_registry_access_handler(ngx_http_request_t *r)
 {
     ngx_int_t                         rc;
+    ngx_http_core_loc_conf_t         *clcf;
     ngx_http_registry_ctx_t          *ctx;
     ngx_http_registry_loc_conf_t     *rlcf;
     ngx_http_registry_identity_t     *identity;
@@ -78,7 +79,16 @@ ngx_http_registry_access_handler(ngx_http_request_t *r)
     }
 
     if (rc != NGX_OK) {
-        return rc;
+        clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+        if (clcf->satisfy == NGX_HTTP_SATISFY_ALL) {
+            return rc;
+        }
+
+        /* there may be others to let him in: to them it is a mere no */
+
+        identity->done = 1;
+        identity->wrong = 1;
     }
 
     if (identity->wrong) {
@@ -121,6 +131,7 @@ ngx_http_registry_access_content(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, ngx_http_registry_step_pt again)
 {
     ngx_int_t                         rc;
+    ngx_http_core_loc_conf_t         *clcf;
     ngx_http_registry_identity_t     *identity;
     ngx_http_registry_access_conf_t  *alcf;
 
@@ -143,9 +154,16 @@ ngx_http_registry_access_content(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    /* by "satisfy any" somebody else has let him in, and no rule is against */
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    if (alcf->own && alcf->rules == NULL) {
+    /*
+     * By "satisfy any" somebody else has let him in, and no rule is against.
+     * Subrequests know no access phase: nobody has let them in.
+     */
+
+    if (alcf->own && alcf->rules == NULL && r == r->main
+        && clcf->satisfy == NGX_HTTP_SATISFY_ANY)
+    {
         identity->who.open = 1;
         identity->granted = 1;
         return NGX_OK;

@@ -149,6 +149,14 @@ reg_access_e ngx_http_registry_may(const ngx_http_registry_who_t *who,
     unsigned may, reg_str_t name);
 
 /*
+ * Which of the wanted bits somebody has who logged in by password or access
+ * token: 0, or -1 when it cannot be said.  As ngx_http_registry_may(), but for
+ * a bearer token, of which one is just being made.
+ */
+int ngx_http_registry_grant(const ngx_http_registry_who_t *who,
+    unsigned wanted, reg_str_t name, unsigned *granted);
+
+/*
  * The refusal for lack of these rights, found out while the content was made:
  * sets the challenge where one is due and returns the status to finalize with.
  */

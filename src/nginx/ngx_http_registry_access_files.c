@@ -24,18 +24,18 @@ static void ngx_http_registry_free_tokens(void *table);
 
 static const ngx_http_registry_file_kind_t  ngx_http_registry_htpasswd_kind = {
     "password file", REG_LINES_FILE_MAX, ngx_http_registry_parse_htpasswd,
-    ngx_http_registry_open_htpasswd, ngx_http_registry_free_htpasswd, "line"
+    ngx_http_registry_open_htpasswd, ngx_http_registry_free_htpasswd, "line", 0
 };
 
 static const ngx_http_registry_file_kind_t  ngx_http_registry_groups_kind = {
     "group file", REG_LINES_FILE_MAX, ngx_http_registry_parse_groups,
-    ngx_http_registry_open_groups, ngx_http_registry_free_groups, "line"
+    ngx_http_registry_open_groups, ngx_http_registry_free_groups, "line", 0
 };
 
 static const ngx_http_registry_file_kind_t  ngx_http_registry_tokens_kind = {
     "file of access tokens", REG_LINES_FILE_MAX,
     ngx_http_registry_parse_tokens, ngx_http_registry_open_tokens,
-    ngx_http_registry_free_tokens, "line"
+    ngx_http_registry_free_tokens, "line", 0
 };
 
 

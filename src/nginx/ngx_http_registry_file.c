@@ -431,6 +431,13 @@ ngx_http_registry_file_adopt(ngx_http_registry_file_t *file, ngx_log_t *log)
 
     ngx_http_registry_file_log_skips(file, log);
 
+    if (file->kind->secret && (reading->mode & 077)) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "the %s \"%V\" is open to others, who could be anybody "
+                      "with it; \"chmod 600\" it, and give it to the worker "
+                      "user", file->kind->what, &file->path);
+    }
+
     return NGX_OK;
 }
 

@@ -47,6 +47,8 @@ typedef struct {
 
     const char  *part;                /* what is counted when some of it is
                                          passed over: "line" */
+
+    unsigned     secret:1;            /* nobody else should read it */
 } ngx_http_registry_file_kind_t;
 
 

@@ -38,6 +38,7 @@ typedef struct {
     ngx_err_t                   err;
     reg_why_t                   why;
     ngx_msec_t                  age;        /* of the file, when read */
+    ngx_uint_t                  mode;       /* who may read and write it */
     ngx_uint_t                  nskips;
     struct {
         size_t                  line;

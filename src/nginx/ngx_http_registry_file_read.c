@@ -40,6 +40,7 @@ ngx_http_registry_file_read(ngx_http_registry_file_t *file)
     }
 
     ngx_http_registry_file_proof(&reading->proof, &fi);
+    reading->mode = fi.st_mode;
 
     (void) clock_gettime(CLOCK_REALTIME, &now);
     reading->age = ngx_http_registry_file_age(&reading->proof, &now);

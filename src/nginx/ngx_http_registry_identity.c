@@ -103,27 +103,32 @@ ngx_http_registry_identify(ngx_http_request_t *r,
         identity->who.groups = table;
     }
 
-    /* "registry_user" is not to make another user of one who has logged in */
+    header = reg_null_str;
+    rc = alcf->own ? ngx_http_registry_authorization(r, &header) : NGX_OK;
 
-    identity->asking = 1;
-    rc = ngx_http_registry_identify_variable(r, alcf, &identity->who);
-    identity->asking = 0;
+    /*
+     * Credentials that are ours to check come first: a value made of them,
+     * $remote_user in whatever disguise, says nothing before they are.
+     */
 
-    if (rc == NGX_OK) {
-        identity->done = 1;
-        return NGX_OK;
-    }
+    if (rc == NGX_OK && header.len == 0) {
 
-    if (rc != NGX_DECLINED) {
+        /* nor is the user to be named after what he is here */
+
+        identity->asking = 1;
+        rc = ngx_http_registry_identify_variable(r, alcf, &identity->who);
+        identity->asking = 0;
+
+        if (rc == NGX_DECLINED) {
+            rc = NGX_OK;
+        }
+
+        if (rc == NGX_OK) {
+            identity->done = 1;
+        }
+
         return rc;
     }
-
-    if (!alcf->own) {
-        identity->done = 1;
-        return NGX_OK;
-    }
-
-    rc = ngx_http_registry_authorization(r, &header);
 
     if (rc == NGX_OK) {
         rc = ngx_http_registry_identify_credentials(r, ctx, header, wake);
@@ -350,13 +355,16 @@ ngx_http_registry_who(ngx_http_request_t *r)
     saved = *identity;
     identity->asking = 1;
 
-    rc = ngx_http_registry_identify_variable(r, alcf, &identity->who);
+    header = reg_null_str;
+    rc = alcf->own ? ngx_http_registry_authorization(r, &header) : NGX_OK;
 
-    if (rc == NGX_DECLINED && alcf->own && !identity->waiting) {
+    if (rc == NGX_OK && header.len == 0) {
+        rc = ngx_http_registry_identify_variable(r, alcf, &identity->who);
 
-        rc = ngx_http_registry_authorization(r, &header);
+    } else if (rc == NGX_OK) {
+        rc = NGX_DECLINED;
 
-        if (rc == NGX_OK && header.len) {
+        if (!identity->waiting) {
             rc = ngx_http_registry_identify_credentials(r, ctx, header, NULL);
         }
     }

@@ -22,22 +22,12 @@
 #define NGX_HTTP_REGISTRY_LOGIN_USERS   10
 
 
-/* Both tables, held. */
-typedef struct {
-    const reg_htpasswd_t            *htpasswd;
-    const reg_tokens_t              *tokens;
-} ngx_http_registry_login_tables_t;
-
-
 static ngx_int_t ngx_http_registry_login_result(ngx_http_request_t *r,
     ngx_http_registry_login_t *login, reg_str_t user,
     ngx_http_registry_who_t *who, time_t *retry);
-static ngx_int_t ngx_http_registry_login_tables(ngx_http_request_t *r,
-    void (*wake)(ngx_http_request_t *r),
-    ngx_http_registry_login_tables_t *tables);
 static ngx_int_t ngx_http_registry_login_token(ngx_http_request_t *r,
-    const ngx_http_registry_login_tables_t *tables, reg_str_t user,
-    reg_str_t password, ngx_http_registry_who_t *who);
+    reg_str_t user, reg_str_t password, void (*wake)(ngx_http_request_t *r),
+    ngx_http_registry_who_t *who);
 static ngx_int_t ngx_http_registry_login_is(ngx_http_request_t *r,
     reg_str_t user, ngx_http_registry_who_t *who);
 static ngx_http_registry_login_t *ngx_http_registry_login_state(
@@ -56,13 +46,14 @@ ngx_http_registry_login(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
     reg_str_t user, reg_str_t password, void (*wake)(ngx_http_request_t *r),
     ngx_http_registry_who_t *who, time_t *retry)
 {
-    u_char                             id[REG_CREDENTIALS_KEY];
-    ngx_int_t                          rc;
-    reg_htpasswd_check_t               check;
-    ngx_http_registry_login_t         *login;
-    ngx_http_registry_login_e          known;
-    ngx_http_registry_main_conf_t     *rmcf;
-    ngx_http_registry_login_tables_t   tables;
+    void                             *table;
+    u_char                            id[REG_CREDENTIALS_KEY];
+    ngx_int_t                         rc;
+    reg_htpasswd_check_t              check;
+    ngx_http_registry_login_t        *login;
+    ngx_http_registry_login_e         known;
+    ngx_http_registry_main_conf_t    *rmcf;
+    ngx_http_registry_access_conf_t  *alcf;
 
     login = ctx->login;
 
@@ -70,19 +61,14 @@ ngx_http_registry_login(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
         return ngx_http_registry_login_result(r, login, user, who, retry);
     }
 
-    rc = ngx_http_registry_login_tables(r, wake, &tables);
-    if (rc != NGX_OK) {
+    rc = ngx_http_registry_login_token(r, user, password, wake, who);
+    if (rc != NGX_DECLINED) {
         return rc;
     }
 
-    if (tables.tokens) {
-        rc = ngx_http_registry_login_token(r, &tables, user, password, who);
-        if (rc != NGX_DECLINED) {
-            return rc;
-        }
-    }
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
 
-    if (tables.htpasswd == NULL) {
+    if (alcf->htpasswd == NULL) {
 
         login = ngx_http_registry_login_state(r, ctx, user);
         if (login == NULL) {
@@ -98,9 +84,14 @@ ngx_http_registry_login(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
         return ngx_http_registry_login_wrong(r, login, wake);
     }
 
+    rc = ngx_http_registry_file_get(r, alcf->htpasswd, wake, &table);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_registry_module);
 
-    reg_htpasswd_find(tables.htpasswd, user, &check);
+    reg_htpasswd_find(table, user, &check);
 
     if (reg_credentials_key(ngx_http_registry_logins_key(rmcf), user, password,
                             check.mark, id)
@@ -109,7 +100,7 @@ ngx_http_registry_login(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    known = ngx_http_registry_logins_find(rmcf, id);
+    known = ngx_http_registry_logins_find(rmcf, id, alcf->cache);
 
     /* where from is remembered once for a connection, which is enough */
 
@@ -191,35 +182,34 @@ ngx_int_t
 ngx_http_registry_login_known(ngx_http_request_t *r, reg_str_t user,
     reg_str_t password, ngx_http_registry_who_t *who)
 {
-    u_char                             id[REG_CREDENTIALS_KEY];
-    ngx_int_t                          rc;
-    reg_htpasswd_check_t               check;
-    ngx_http_registry_main_conf_t     *rmcf;
-    ngx_http_registry_login_tables_t   tables;
+    void                             *table;
+    u_char                            id[REG_CREDENTIALS_KEY];
+    ngx_int_t                         rc;
+    reg_htpasswd_check_t              check;
+    ngx_http_registry_main_conf_t    *rmcf;
+    ngx_http_registry_access_conf_t  *alcf;
 
-    if (ngx_http_registry_login_tables(r, NULL, &tables) != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
-    if (tables.tokens) {
-        rc = ngx_http_registry_login_token(r, &tables, user, password, who);
-        if (rc != NGX_DECLINED) {
-            return (rc == NGX_OK) ? NGX_OK : NGX_DECLINED;
-        }
+    rc = ngx_http_registry_login_token(r, user, password, NULL, who);
+    if (rc != NGX_DECLINED) {
+        return (rc == NGX_OK) ? NGX_OK : NGX_DECLINED;
     }
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_registry_module);
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
 
-    if (tables.htpasswd == NULL) {
+    if (alcf->htpasswd == NULL
+        || ngx_http_registry_file_get(r, alcf->htpasswd, NULL, &table)
+           != NGX_OK)
+    {
         return NGX_DECLINED;
     }
 
-    reg_htpasswd_find(tables.htpasswd, user, &check);
+    reg_htpasswd_find(table, user, &check);
 
-    if (reg_credentials_key(ngx_http_registry_logins_key(rmcf), user,
-                               password, check.mark, id)
-           != 0
-        || ngx_http_registry_logins_find(rmcf, id)
+    if (reg_credentials_key(ngx_http_registry_logins_key(rmcf), user, password,
+                            check.mark, id)
+        != 0
+        || ngx_http_registry_logins_find(rmcf, id, alcf->cache)
            != NGX_HTTP_REGISTRY_LOGIN_FRESH)
     {
         return NGX_DECLINED;
@@ -229,52 +219,35 @@ ngx_http_registry_login_known(ngx_http_request_t *r, reg_str_t user,
 }
 
 
+/*
+ * By an access token, which takes no hash, nor the password file unless it has
+ * an owner.  NGX_DECLINED when it is none.
+ */
+
 static ngx_int_t
-ngx_http_registry_login_tables(ngx_http_request_t *r,
-    void (*wake)(ngx_http_request_t *r),
-    ngx_http_registry_login_tables_t *tables)
+ngx_http_registry_login_token(ngx_http_request_t *r, reg_str_t user,
+    reg_str_t password, void (*wake)(ngx_http_request_t *r),
+    ngx_http_registry_who_t *who)
 {
+    char                             *p;
     void                             *table;
     ngx_int_t                         rc;
+    reg_tokens_check_t                check;
+    reg_htpasswd_check_t              owner;
     ngx_http_registry_access_conf_t  *alcf;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
 
-    tables->htpasswd = NULL;
-    tables->tokens = NULL;
-
-    if (alcf->tokens) {
-        rc = ngx_http_registry_file_get(r, alcf->tokens, wake, &table);
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
-        tables->tokens = table;
+    if (alcf->tokens == NULL) {
+        return NGX_DECLINED;
     }
 
-    if (alcf->htpasswd) {
-        rc = ngx_http_registry_file_get(r, alcf->htpasswd, wake, &table);
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
-        tables->htpasswd = table;
+    rc = ngx_http_registry_file_get(r, alcf->tokens, wake, &table);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_registry_login_token(ngx_http_request_t *r,
-    const ngx_http_registry_login_tables_t *tables, reg_str_t user,
-    reg_str_t password, ngx_http_registry_who_t *who)
-{
-    char                  *p;
-    reg_tokens_check_t     check;
-    reg_htpasswd_check_t   owner;
-
-    reg_tokens_find(tables->tokens, user, &check);
+    reg_tokens_find(table, user, &check);
 
     switch (reg_tokens_verify(&check, password, ngx_time())) {
 
@@ -294,9 +267,14 @@ ngx_http_registry_login_token(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    if (check.owner[0] != '\0' && tables->htpasswd) {
+    if (check.owner[0] != '\0' && alcf->htpasswd) {
 
-        reg_htpasswd_find(tables->htpasswd, reg_str_of(check.owner), &owner);
+        rc = ngx_http_registry_file_get(r, alcf->htpasswd, wake, &table);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        reg_htpasswd_find(table, reg_str_of(check.owner), &owner);
 
         if (!owner.known) {
             ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
@@ -449,15 +427,9 @@ ngx_http_registry_login_limited(ngx_http_request_t *r,
         return NGX_BUSY;
     }
 
-    switch (ngx_http_registry_logins_find(rmcf, login->trust)) {
-
-    case NGX_HTTP_REGISTRY_LOGIN_FRESH:
-    case NGX_HTTP_REGISTRY_LOGIN_STALE:
-        return NGX_DECLINED;
-
-    default:
-        return NGX_BUSY;
-    }
+    return (ngx_http_registry_logins_find(rmcf, login->trust, 0)
+            == NGX_HTTP_REGISTRY_LOGIN_STALE)
+           ? NGX_DECLINED : NGX_BUSY;
 }
 
 
@@ -467,7 +439,7 @@ ngx_http_registry_login_trust(ngx_http_request_t *r,
 {
     ngx_http_registry_logins_settle(
         ngx_http_get_module_main_conf(r, ngx_http_registry_module),
-        login->trust, 1, 0);
+        login->trust, 1);
 }
 
 

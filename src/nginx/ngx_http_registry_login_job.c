@@ -382,7 +382,7 @@ ngx_http_registry_job_done(ngx_event_t *ev)
 static void
 ngx_http_registry_job_settle(ngx_http_registry_job_t *job, ngx_uint_t right)
 {
-    ngx_http_registry_logins_settle(job->rmcf, job->id, right, job->cache);
+    ngx_http_registry_logins_settle(job->rmcf, job->id, right);
 }
 
 
@@ -481,7 +481,7 @@ ngx_http_registry_job_poll(ngx_event_t *ev)
         return;
     }
 
-    switch (ngx_http_registry_logins_find(job->rmcf, job->id)) {
+    switch (ngx_http_registry_logins_find(job->rmcf, job->id, job->cache)) {
 
     case NGX_HTTP_REGISTRY_LOGIN_PENDING:
         ngx_add_timer(ev, NGX_HTTP_REGISTRY_LOGIN_POLL);

@@ -21,7 +21,7 @@ typedef struct {
     ngx_rbtree_node_t        node;        /* key: first bytes of the id */
     ngx_queue_t              queue;
     u_char                   id[REG_CREDENTIALS_KEY];
-    time_t                   time;        /* verified: good until;
+    time_t                   time;        /* verified: when;
                                              failures: of the first */
     time_t                   claimed;     /* 0: nobody is at it */
     ngx_uint_t               count;       /* of failures */
@@ -123,7 +123,7 @@ ngx_http_registry_logins_who(ngx_http_request_t *r, reg_str_t what,
 
 ngx_http_registry_login_e
 ngx_http_registry_logins_find(ngx_http_registry_main_conf_t *rmcf,
-    const u_char *id)
+    const u_char *id, time_t seconds)
 {
     time_t                            now;
     ngx_slab_pool_t                  *pool;
@@ -145,7 +145,7 @@ ngx_http_registry_logins_find(ngx_http_registry_main_conf_t *rmcf,
         ngx_queue_remove(&node->queue);
         ngx_queue_insert_head(&logins->verified, &node->queue);
 
-        if (node->verified && now < node->time) {
+        if (node->verified && now < node->time + seconds) {
             state = NGX_HTTP_REGISTRY_LOGIN_FRESH;
 
         } else if (node->claimed
@@ -195,7 +195,7 @@ ngx_http_registry_logins_claim(ngx_http_registry_main_conf_t *rmcf,
 
 void
 ngx_http_registry_logins_settle(ngx_http_registry_main_conf_t *rmcf,
-    const u_char *id, ngx_uint_t right, time_t seconds)
+    const u_char *id, ngx_uint_t right)
 {
     ngx_slab_pool_t                  *pool;
     ngx_http_registry_logins_t       *logins;
@@ -217,7 +217,7 @@ ngx_http_registry_logins_settle(ngx_http_registry_main_conf_t *rmcf,
 
         if (right) {
             node->verified = 1;
-            node->time = ngx_http_registry_logins_now() + seconds;
+            node->time = ngx_http_registry_logins_now();
 
         } else if (!node->verified) {
             ngx_http_registry_logins_remove(rmcf, logins, node);
@@ -479,5 +479,9 @@ ngx_http_registry_logins_insert(ngx_rbtree_node_t *temp,
 static time_t
 ngx_http_registry_logins_now(void)
 {
-    return (time_t) (ngx_current_msec / 1000);
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return ts.tv_sec;
 }

@@ -55,17 +55,17 @@ const u_char *ngx_http_registry_logins_key(
 void ngx_http_registry_logins_who(ngx_http_request_t *r, reg_str_t what,
     reg_str_t scope, reg_str_t user, u_char *id);
 
-/* What is known of these credentials. */
+/* What is known of these credentials; FRESH for so many seconds. */
 ngx_http_registry_login_e ngx_http_registry_logins_find(
-    ngx_http_registry_main_conf_t *rmcf, const u_char *id);
+    ngx_http_registry_main_conf_t *rmcf, const u_char *id, time_t seconds);
 
 /* Tells other workers that this one begins to verify them. */
 void ngx_http_registry_logins_claim(ngx_http_registry_main_conf_t *rmcf,
     const u_char *id);
 
-/* The verdict: right for that many seconds, or (0) not right, not known. */
+/* The verdict: right as of now; or not right, or not known. */
 void ngx_http_registry_logins_settle(ngx_http_registry_main_conf_t *rmcf,
-    const u_char *id, ngx_uint_t right, time_t seconds);
+    const u_char *id, ngx_uint_t right);
 
 /* Whether there is anything to be found by logins_failures(). */
 ngx_uint_t ngx_http_registry_logins_failing(

@@ -64,6 +64,54 @@ ngx_http_registry_may(const ngx_http_registry_who_t *who, unsigned may,
 }
 
 
+int
+ngx_http_registry_grant(const ngx_http_registry_who_t *who, unsigned wanted,
+    reg_str_t name, unsigned *granted)
+{
+    reg_subject_t  subject;
+
+    *granted = 0;
+
+    if (name.len == 0) {
+
+        switch (ngx_http_registry_may(who, wanted & REG_MAY_LIST, name)) {
+
+        case REG_ACCESS_ALLOW:
+            *granted = wanted & REG_MAY_LIST;
+            return 0;
+
+        case REG_ACCESS_DENY:
+            return 0;
+
+        default:
+            return -1;
+        }
+    }
+
+    if (who->scopes
+        && reg_tokens_may(who->scopes, wanted, name, &wanted) != 0)
+    {
+        return -1;
+    }
+
+    if (who->open || (who->scopes && who->owner.len == 0)
+        || (who->rules == NULL && (who->user.len || !who->own)))
+    {
+        *granted = wanted;
+        return 0;
+    }
+
+    if (who->rules == NULL) {
+        return 0;
+    }
+
+    subject.user = who->owner.len ? who->owner : who->user;
+    subject.groups = who->groups;
+
+    return reg_access_grant(who->rules, &subject, wanted, name, granted);
+}
+
+
 static reg_access_e
 ngx_http_registry_may_by_token(const ngx_http_registry_who_t *who,
     unsigned may, reg_str_t name)

@@ -43,17 +43,17 @@ static int ngx_http_registry_make_ring(const char *path, const void *param,
 
 static const ngx_http_registry_file_kind_t  ngx_http_registry_bundle_kind = {
     "bundle of certificates", REG_KEYS_FILE_MAX,
-    ngx_http_registry_parse_bundle, NULL, ngx_http_registry_free_keys, "block"
+    ngx_http_registry_parse_bundle, NULL, ngx_http_registry_free_keys, "block", 0
 };
 
 static const ngx_http_registry_file_kind_t  ngx_http_registry_jwks_kind = {
     "key set", REG_KEYS_FILE_MAX,
-    ngx_http_registry_parse_jwks, NULL, ngx_http_registry_free_keys, "key"
+    ngx_http_registry_parse_jwks, NULL, ngx_http_registry_free_keys, "key", 0
 };
 
 static const ngx_http_registry_file_kind_t  ngx_http_registry_ring_kind = {
     "file of signing keys", REG_KEYRING_FILE_MAX,
-    ngx_http_registry_parse_ring, NULL, ngx_http_registry_free_keys, "key"
+    ngx_http_registry_parse_ring, NULL, ngx_http_registry_free_keys, "key", 1
 };
 
 

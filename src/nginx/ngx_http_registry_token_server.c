@@ -85,6 +85,10 @@ static ngx_int_t ngx_http_registry_issue_json(ngx_http_request_t *r,
     ngx_uint_t status, reg_buf_t *b);
 static ngx_int_t ngx_http_registry_issue_park(ngx_http_registry_ctx_t *ctx,
     ngx_http_registry_step_pt next);
+/* repositories that a token for nobody in particular may name */
+#define NGX_HTTP_REGISTRY_ISSUE_ANONYMOUS  8
+
+
 static void ngx_http_registry_issue_wake(ngx_http_request_t *r);
 static void ngx_http_registry_issue_wipe(void *data);
 
@@ -386,6 +390,8 @@ ngx_http_registry_issue_refresh(ngx_http_request_t *r,
     job = ctx->job;
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
 
+    why = "there are no keys";
+
     rc = ngx_http_registry_file_get(r, alcf->bearer->key,
                                     ngx_http_registry_issue_wake, &table);
 
@@ -398,7 +404,13 @@ ngx_http_registry_issue_refresh(ngx_http_request_t *r,
         verdict = reg_refresh_verify(&refresh, &policy, job->request.refresh,
                                      ngx_time(), &why);
 
-        if (verdict == REG_TOKEN_OK) {
+        if (verdict == REG_TOKEN_OK && ngx_time() - refresh.issued
+                                       > alcf->bearer->refresh)
+        {
+            rc = NGX_DECLINED;
+            why = "it is older than \"refresh=\" allows";
+
+        } else if (verdict == REG_TOKEN_OK) {
             rc = ngx_http_registry_issue_refreshed(r, job, &refresh);
             why = "whom it was given to has another entry now, or none";
 
@@ -528,7 +540,7 @@ ngx_http_registry_issue_grant(ngx_http_request_t *r,
 
 
 /*
- * Each right is asked for as a request would ask: what limits a request limits
+ * Rights are asked for as a request would ask: what limits a request limits
  * the token.  Who asks for push asks for update, too, for which clients have no
  * word.
  */
@@ -537,13 +549,20 @@ static ngx_int_t
 ngx_http_registry_issue_scopes(ngx_http_request_t *r,
     ngx_http_registry_issue_t *job, reg_scopes_t *granted)
 {
-    size_t              i;
-    unsigned            bit, may, got;
+    size_t              i, n;
+    unsigned            may, got;
     const reg_scope_t  *scope;
 
     granted->n = 0;
+    n = job->request.scopes.n;
 
-    for (i = 0; i < job->request.scopes.n; i++) {
+    /* whoever it is may ask, and rules may be many */
+
+    if (job->who.user.len == 0) {
+        n = ngx_min(n, NGX_HTTP_REGISTRY_ISSUE_ANONYMOUS);
+    }
+
+    for (i = 0; i < n; i++) {
         scope = &job->request.scopes.items[i];
         may = scope->may;
 
@@ -551,30 +570,11 @@ ngx_http_registry_issue_scopes(ngx_http_request_t *r,
             may |= REG_MAY_UPDATE;
         }
 
-        got = 0;
-
-        for (bit = 1; bit <= REG_MAY_ALL; bit <<= 1) {
-
-            if (!(may & bit)) {
-                continue;
-            }
-
-            switch (ngx_http_registry_may(&job->who, bit, scope->name)) {
-
-            case REG_ACCESS_ALLOW:
-                got |= bit;
-                break;
-
-            case REG_ACCESS_DENY:
-                break;
-
-            default:
-                ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                              "the rules gave no answer, a regular "
-                              "expression of theirs takes too long; no token "
-                              "was given out");
-                return NGX_ERROR;
-            }
+        if (ngx_http_registry_grant(&job->who, may, scope->name, &got) != 0) {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "the rules gave no answer, a regular expression of "
+                          "theirs takes too long; no token was given out");
+            return NGX_ERROR;
         }
 
         if (got) {

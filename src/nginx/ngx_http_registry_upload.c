@@ -173,20 +173,20 @@ ngx_http_registry_upload_start_work(ngx_http_registry_ctx_t *ctx)
 static reg_rc_t
 ngx_http_registry_upload_mount(ngx_http_registry_ctx_t *ctx)
 {
-    void  *who;
+    const ngx_http_registry_who_t  *who;
 
-    who = (void *) ngx_http_registry_identity(ctx);
+    who = ngx_http_registry_identity(ctx);
 
     if (ctx->op.from.len
-        && !ngx_http_registry_upload_may_pull(who, ctx->op.from))
+        && !ngx_http_registry_upload_may_pull((void *) who, ctx->op.from))
     {
         return REG_BLOB_UNKNOWN;
     }
 
     return reg_blob_mount(ctx->store, ctx->op.name, ctx->op.from,
                           &ctx->op.mount_digest,
-                          ngx_http_registry_upload_may_pull, who,
-                          &ctx->error);
+                          who->open ? NULL : ngx_http_registry_upload_may_pull,
+                          (void *) who, &ctx->error);
 }
 
 
@@ -601,7 +601,7 @@ ngx_http_registry_upload_status_known(ngx_http_request_t *r,
     }
 
     if (ctx->rc != REG_OK) {
-        return ngx_http_registry_send_error(r, ctx);
+        return ngx_http_registry_upload_error(r, ctx);
     }
 
     if (ngx_http_registry_upload_headers(r, ctx) != NGX_OK) {
@@ -655,7 +655,7 @@ ngx_http_registry_upload_cancelled(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
     if (ctx->rc != REG_OK) {
-        return ngx_http_registry_send_error(r, ctx);
+        return ngx_http_registry_upload_error(r, ctx);
     }
 
     return ngx_http_registry_send_empty(r, NGX_HTTP_NO_CONTENT);

@@ -98,6 +98,14 @@ reg_credentials_control(reg_str_t s)
         if (c < 0x20 || c == 0x7f) {
             return 1;
         }
+
+        /* U+0080 to U+009F, which terminals obey as well */
+
+        if (c == 0xc2 && i + 1 < s.len
+            && (unsigned char) s.data[i + 1] < 0xa0)
+        {
+            return 1;
+        }
     }
 
     return 0;

@@ -217,6 +217,12 @@ reg_refresh_claims(reg_refresh_t *t, const reg_token_policy_t *policy,
         return REG_TOKEN_INVALID;
     }
 
+    if (reg_jwt_time(t->jwt.claims, "iat", &t->issued) != 0) {
+        t->user = reg_null_str;
+        *why = "the refresh token does not say when it was issued";
+        return REG_TOKEN_INVALID;
+    }
+
     return REG_TOKEN_OK;
 }
 

@@ -56,6 +56,7 @@ int reg_issue_refresh(reg_buf_t *b, const reg_signer_t *s,
 typedef struct {
     reg_jwt_t      jwt;
     reg_str_t      user;
+    int64_t        issued;                /* "iat", seconds since 1970 */
     unsigned char  mark[REG_CREDENTIALS_KEY];
 } reg_refresh_t;
 
