@@ -405,7 +405,7 @@ ngx_http_registry_issue_refresh(ngx_http_request_t *r,
                                      ngx_time(), &why);
 
         if (verdict == REG_TOKEN_OK && ngx_time() - refresh.issued
-                                       > alcf->bearer->refresh)
+                                       >= alcf->bearer->refresh)
         {
             rc = NGX_DECLINED;
             why = "it is older than \"refresh=\" allows";
