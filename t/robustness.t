@@ -23,6 +23,7 @@ slow_downloads();
 idle_connections();
 many_sessions();
 queue_overflow();
+no_second_thread();
 slow_disk();
 
 done_testing();
@@ -361,6 +362,33 @@ sub queue_overflow {
         is($bad, 0, 'F25 and a second try works');
         is_whole($t->get('/v2/app/manifests/v1'), $image->{bytes},
             'F25 everything else too');
+        $t->finish;
+    }
+}
+
+
+# Long pieces are written and hashed by two threads, where there are two.
+
+sub no_second_thread {
+    for my $pool ('threads=1', 'threads=1 max_queue=1', 'threads=2') {
+        my $t = Test::Registry->new(
+            main => "thread_pool tiny $pool;",
+            location => 'registry_thread_pool tiny;')->run;
+        my $bytes = join '', map { pack('N', $_) x 4096 } 1 .. 1000;
+
+        $t->allow_log(qr/thread pool "tiny" queue overflow/)
+            if $pool =~ /max_queue/;
+
+        my $l = $t->open_upload('app');
+        is_status($t->patch($l, body => $bytes), 202, "$pool: PATCH");
+        is_status($t->patch($l, chunks => [$bytes =~ /.{1,32768}/sg]), 202,
+            "$pool: PATCH in chunks");
+        is_status($t->put("$l?digest=" . sha256("$bytes$bytes"), body => ''),
+            201, "$pool: the digest of both");
+        is_status($t->put($t->open_upload('app') . '?digest='
+                . sha256($bytes), body => $bytes), 201, "$pool: PUT");
+        is_whole($t->get('/v2/app/blobs/' . sha256("$bytes$bytes")),
+            "$bytes$bytes", "$pool: the bytes come back");
         $t->finish;
     }
 }

@@ -145,6 +145,15 @@ work_push_done(load_worker_t *w, uint64_t i)
         if (registry_has_blob(&w->registry, opt->repo, c) != 1) {
             die("%s is not there after its upload", c->digest);
         }
+
+        /*
+         * A server that still has the file open would free it in the stead of
+         * unlink(), as part of what is metered next.
+         */
+
+        if (registry_ping(&w->registry) == -1) {
+            die("GET /v2/ after an upload: %s", w->registry.conn.error);
+        }
     }
 
     rc = unlink(path);

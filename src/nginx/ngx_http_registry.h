@@ -90,6 +90,9 @@ struct ngx_http_registry_ctx_s {
     reg_rc_t                 (*work)(ngx_http_registry_ctx_t *ctx);
     reg_rc_t                   rc;        /* what the work returned */
 
+    ngx_thread_task_t         *second;    /* beside the first */
+    void                     (*second_work)(ngx_http_registry_ctx_t *ctx);
+
     ngx_event_t               *sleep;
     ngx_http_registry_body_t  *body;
 
@@ -101,6 +104,7 @@ struct ngx_http_registry_ctx_s {
     time_t                     retry_after;   /* of a 429 or 503; 0: soon */
 
     unsigned                   busy:1;        /* a thread works, or a timer */
+    unsigned                   two:1;         /* threads, not one */
     unsigned                   beside:1;      /* next may run meanwhile */
     unsigned                   replaced:1;    /* replacement was sent */
     unsigned                   headers:1;     /* every reply's are there */

@@ -11,6 +11,9 @@
 #define NGX_HTTP_REGISTRY_BODY_PIECE   (4 * 1024 * 1024)
 #define NGX_HTTP_REGISTRY_BODY_READ    (256 * 1024)
 
+/* so much is worth waking a second thread for */
+#define NGX_HTTP_REGISTRY_BODY_SPLIT   (256 * 1024)
+
 
 typedef struct ngx_http_registry_entry_s  ngx_http_registry_entry_t;
 
@@ -20,6 +23,7 @@ struct ngx_http_registry_entry_s {
     ngx_fd_t                    fd;         /* or the file it stands in */
     off_t                       file_pos;
     off_t                       file_last;
+    size_t                      size;       /* of the pieces in memory */
     int                         n;
     struct iovec                iov[NGX_HTTP_REGISTRY_BODY_IOVS];
 };
@@ -55,6 +59,7 @@ struct ngx_http_registry_body_s {
     unsigned                       refused:1;  /* ctx->error says why */
     unsigned                       last:1;     /* running is the last entry */
     unsigned                       finished:1;
+    unsigned                       unhashed:1; /* running, written alone */
 };
 
 
@@ -88,7 +93,13 @@ static reg_rc_t ngx_http_registry_body_too_large(
     const ngx_http_registry_ctx_t *ctx);
 static ngx_http_registry_entry_t *ngx_http_registry_body_entry(
     ngx_http_request_t *r, ngx_http_registry_body_t *body);
+static ngx_uint_t ngx_http_registry_body_splits(
+    ngx_http_registry_body_t *body);
 static reg_rc_t ngx_http_registry_body_work(ngx_http_registry_ctx_t *ctx);
+static reg_rc_t ngx_http_registry_body_write(ngx_http_registry_ctx_t *ctx);
+static void ngx_http_registry_body_hash(ngx_http_registry_ctx_t *ctx);
+static reg_rc_t ngx_http_registry_body_hash_work(
+    ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_body_file(ngx_http_registry_ctx_t *ctx,
     ngx_http_registry_entry_t *entry);
 static void ngx_http_registry_body_cleanup(void *data);
@@ -258,8 +269,9 @@ ngx_http_registry_body_step(ngx_http_request_t *r,
             return ngx_http_registry_body_done(r, ctx);
         }
 
-        if (body->running->fd == NGX_INVALID_FILE
-            || body->running->file_pos == body->running->file_last)
+        if (!body->unhashed
+            && (body->running->fd == NGX_INVALID_FILE
+                || body->running->file_pos == body->running->file_last))
         {
             body->in_use[body->running->slot]--;
             body->running->next = body->free;
@@ -318,22 +330,58 @@ ngx_http_registry_body_step(ngx_http_request_t *r,
 }
 
 
-/* Lets a thread work on the oldest entry, and reads on beside it. */
+/*
+ * Lets a thread work on the oldest entry, or one write and another hash it,
+ * and reads on beside them.
+ */
 
 static ngx_int_t
 ngx_http_registry_body_post_work(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
-    ngx_int_t  rc;
+    reg_rc_t                 (*work)(ngx_http_registry_ctx_t *ctx);
+    ngx_int_t                  rc;
+    ngx_uint_t                 splits;
+    ngx_http_registry_body_t  *body;
 
-    rc = ngx_http_registry_task(r, ctx, ngx_http_registry_body_work,
-                                ngx_http_registry_body_step);
+    body = ctx->body;
+    splits = ngx_http_registry_body_splits(body);
 
-    if (rc == NGX_AGAIN) {
-        ctx->beside = 1;
+    work = body->unhashed ? ngx_http_registry_body_hash_work
+           : splits ? ngx_http_registry_body_write
+           : ngx_http_registry_body_work;
+
+    body->unhashed = 0;
+
+    rc = ngx_http_registry_task(r, ctx, work, ngx_http_registry_body_step);
+
+    if (rc != NGX_AGAIN) {
+        return rc;
     }
 
-    return rc;
+    ctx->beside = 1;
+
+    if (splits
+        && ngx_http_registry_task_beside(r, ctx, ngx_http_registry_body_hash)
+           != NGX_OK)
+    {
+        body->unhashed = 1;
+    }
+
+    return NGX_AGAIN;
+}
+
+
+/* Two threads for what is long, and behind which nothing is to be done. */
+
+static ngx_uint_t
+ngx_http_registry_body_splits(ngx_http_registry_body_t *body)
+{
+    return ngx_ncpu > 1
+           && !body->last
+           && !body->unhashed
+           && body->running->size >= NGX_HTTP_REGISTRY_BODY_SPLIT
+           && reg_upload_splits(body->upload);
 }
 
 
@@ -548,6 +596,7 @@ ngx_http_registry_body_take(ngx_http_request_t *r,
             } else {
                 entry->iov[entry->n].iov_base = b->pos;
                 entry->iov[entry->n].iov_len = b->last - b->pos;
+                entry->size += b->last - b->pos;
                 entry->n++;
             }
         }
@@ -588,6 +637,7 @@ ngx_http_registry_body_entry(ngx_http_request_t *r,
     entry->fd = NGX_INVALID_FILE;
     entry->file_pos = 0;
     entry->file_last = 0;
+    entry->size = 0;
     entry->n = 0;
 
     body->in_use[entry->slot]++;
@@ -735,6 +785,44 @@ ngx_http_registry_body_work(ngx_http_registry_ctx_t *ctx)
     }
 
     return rc;
+}
+
+
+/* In a thread. */
+
+static reg_rc_t
+ngx_http_registry_body_write(ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_entry_t  *entry;
+
+    entry = ctx->body->running;
+
+    return reg_upload_write(ctx->body->upload, entry->iov, entry->n,
+                            &ctx->error);
+}
+
+
+/* In another thread, at the same time. */
+
+static void
+ngx_http_registry_body_hash(ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_entry_t  *entry;
+
+    entry = ctx->body->running;
+
+    reg_upload_hash(ctx->body->upload, entry->iov, entry->n);
+}
+
+
+/* The same where no other thread was to be had. */
+
+static reg_rc_t
+ngx_http_registry_body_hash_work(ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_body_hash(ctx);
+
+    return REG_OK;
 }
 
 

@@ -11,8 +11,9 @@
  *   1 and 2    of registry_upload_buffer_size, made when buffer 0 was full,
  *              then used in turns
  *
- * What is taken from the buffers queues as entries; one thread task at a time
- * works on the oldest, since a hash has one order.
+ * What is taken from the buffers queues as entries.  One at a time, the oldest,
+ * is worked on, since a hash has one order; where it is long and there is more
+ * than one processor, one thread writes it and another hashes it.
  */
 
 

@@ -159,11 +159,14 @@ ngx_http_registry_get_ctx(ngx_http_request_t *r)
     ctx->task = NULL;
     ctx->work = NULL;
     ctx->rc = REG_OK;
+    ctx->second = NULL;
+    ctx->second_work = NULL;
     ctx->sleep = NULL;
     ctx->body = NULL;
     ctx->identity = NULL;
     ctx->login = NULL;
     ctx->busy = 0;
+    ctx->two = 0;
     ctx->beside = 0;
     ctx->replacement = NULL;
     ctx->retry_after = 0;

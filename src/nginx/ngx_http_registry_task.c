@@ -1,9 +1,9 @@
 
 /*
- * start: ngx_http_registry_task().  wake: ngx_http_registry_task_done().
- * There is no cancel: a request that dies meanwhile is kept by its blocked
- * count until the thread is done, and what the thread uses goes with the pool
- * cleanups, which run after that.
+ * start: ngx_http_registry_task(), ngx_http_registry_task_beside().
+ * wake: ngx_http_registry_task_done().  There is no cancel: a request that
+ * dies meanwhile is kept by its blocked count until its threads are done, and
+ * what they use goes with the pool cleanups, which run after that.
  *
  * start: ngx_http_registry_sleep().  wake: ngx_http_registry_sleep_done().
  * cancel: ngx_http_registry_sleep_cancel(), a pool cleanup.
@@ -21,7 +21,12 @@
 #define NGX_HTTP_REGISTRY_TASK_TIMEOUT  60000
 
 
+static ngx_thread_task_t *ngx_http_registry_task_create(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, void (*handler)(void *data, ngx_log_t *log));
+static ngx_int_t ngx_http_registry_task_start(ngx_http_request_t *r,
+    ngx_thread_task_t *task);
 static void ngx_http_registry_task_run(void *data, ngx_log_t *log);
+static void ngx_http_registry_task_run_beside(void *data, ngx_log_t *log);
 static void ngx_http_registry_task_done(ngx_event_t *ev);
 static void ngx_http_registry_task_wait(ngx_http_request_t *r);
 static void ngx_http_registry_sleep_done(ngx_event_t *ev);
@@ -33,48 +38,94 @@ ngx_http_registry_task(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
     reg_rc_t (*work)(ngx_http_registry_ctx_t *ctx),
     ngx_http_registry_step_pt next)
 {
-    ngx_thread_task_t             *task;
-    ngx_http_registry_loc_conf_t  *rlcf;
-
-    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
-
-    task = ctx->task;
-
-    if (task == NULL) {
-        task = ngx_thread_task_alloc(r->pool,
-                                     sizeof(ngx_http_registry_ctx_t *));
-        if (task == NULL) {
+    if (ctx->task == NULL) {
+        ctx->task = ngx_http_registry_task_create(r, ctx,
+                                                  ngx_http_registry_task_run);
+        if (ctx->task == NULL) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
-
-        *(ngx_http_registry_ctx_t **) task->ctx = ctx;
-
-        task->handler = ngx_http_registry_task_run;
-        task->event.handler = ngx_http_registry_task_done;
-        task->event.data = ctx;
-        task->event.log = r->connection->log;
-
-        ctx->task = task;
     }
 
     ctx->work = work;
 
-    if (ngx_thread_task_post(rlcf->pool, task) != NGX_OK) {
+    if (ngx_http_registry_task_start(r, ctx->task) != NGX_OK) {
         ctx->next = NULL;
         (void) reg_error_set(&ctx->error, REG_BUSY, NULL);
         return ngx_http_registry_send_error(r, ctx);
     }
 
-    ngx_add_timer(&task->event, NGX_HTTP_REGISTRY_TASK_TIMEOUT);
-
     ctx->next = next;
     ctx->busy = 1;
     ctx->beside = 0;
-    r->main->blocked++;
     r->aio = 1;
     r->write_event_handler = ngx_http_registry_task_wait;
 
     return NGX_AGAIN;
+}
+
+
+ngx_int_t
+ngx_http_registry_task_beside(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, void (*work)(ngx_http_registry_ctx_t *ctx))
+{
+    if (ctx->second == NULL) {
+        ctx->second = ngx_http_registry_task_create(r, ctx,
+                                           ngx_http_registry_task_run_beside);
+        if (ctx->second == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    ctx->second_work = work;
+
+    if (ngx_http_registry_task_start(r, ctx->second) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ctx->two = 1;
+
+    return NGX_OK;
+}
+
+
+static ngx_thread_task_t *
+ngx_http_registry_task_create(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, void (*handler)(void *data, ngx_log_t *log))
+{
+    ngx_thread_task_t  *task;
+
+    task = ngx_thread_task_alloc(r->pool, sizeof(ngx_http_registry_ctx_t *));
+    if (task == NULL) {
+        return NULL;
+    }
+
+    *(ngx_http_registry_ctx_t **) task->ctx = ctx;
+
+    task->handler = handler;
+    task->event.handler = ngx_http_registry_task_done;
+    task->event.data = ctx;
+    task->event.log = r->connection->log;
+
+    return task;
+}
+
+
+static ngx_int_t
+ngx_http_registry_task_start(ngx_http_request_t *r, ngx_thread_task_t *task)
+{
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    if (ngx_thread_task_post(rlcf->pool, task) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_add_timer(&task->event, NGX_HTTP_REGISTRY_TASK_TIMEOUT);
+
+    r->main->blocked++;
+
+    return NGX_OK;
 }
 
 
@@ -86,6 +137,17 @@ ngx_http_registry_task_run(void *data, ngx_log_t *log)
     ctx = *(ngx_http_registry_ctx_t **) data;
 
     ctx->rc = ctx->work(ctx);
+}
+
+
+static void
+ngx_http_registry_task_run_beside(void *data, ngx_log_t *log)
+{
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = *(ngx_http_registry_ctx_t **) data;
+
+    ctx->second_work(ctx);
 }
 
 
@@ -118,9 +180,17 @@ ngx_http_registry_task_done(ngx_event_t *ev)
 
     ev->complete = 0;
 
-    ctx->busy = 0;
-
     r->main->blocked--;
+
+    if (ctx->two) {
+
+        /* the other one is at work still */
+
+        ctx->two = 0;
+        return;
+    }
+
+    ctx->busy = 0;
     r->aio = 0;
 
 #if (nginx_version >= 1025004)

@@ -21,6 +21,16 @@ ngx_int_t ngx_http_registry_task(ngx_http_request_t *r,
     ngx_http_registry_step_pt next);
 
 /*
+ * Lets a second thread call work(ctx) beside the one that was just started;
+ * next runs when both have ended, with what the first returned.  The second
+ * must not touch what the first does.  NGX_OK, or NGX_ERROR: there is no room,
+ * and work will not be called.
+ */
+ngx_int_t ngx_http_registry_task_beside(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx,
+    void (*work)(ngx_http_registry_ctx_t *ctx));
+
+/*
  * Parks the request for that many milliseconds; then next runs.  NGX_AGAIN,
  * or NGX_HTTP_INTERNAL_SERVER_ERROR.
  */

@@ -1,10 +1,20 @@
 
 #include "reg_test_upload.h"
 
+#include <pthread.h>
+
+
+typedef struct {
+    reg_upload_t  *u;
+    struct iovec   iov[2];
+} test_split_t;
+
 
 static void test_create(void);
 static void test_spare(void);
 static void test_sizes(void);
+static void test_split(void);
+static void *test_split_hash(void *data);
 static void test_resume(void);
 static void test_unsaved(void);
 static void test_algorithms(void);
@@ -29,6 +39,7 @@ main(void)
     test_create();
     test_spare();
     test_sizes();
+    test_split();
     test_resume();
     test_unsaved();
     test_algorithms();
@@ -214,6 +225,77 @@ test_sizes(void)
     ok(is_there(at(REPOS NAME "/_layers"))
        && is_there(at(REPOS NAME "/_manifests")),
        "the repository is one to both kinds of distribution");
+}
+
+
+/* Long pieces, written by one thread and hashed by another. */
+
+static void
+test_split(void)
+{
+    char          *data;
+    size_t         n;
+    reg_rc_t       rc;
+    pthread_t      other;
+    reg_digest_t   d;
+    test_split_t   t;
+
+    data = noise(900000, 9);
+    d = digest_of(REG_SHA256, part(data, 0, 900000));
+
+    begin(REG_SHA256);
+    t.u = resume();
+
+    ok(!reg_upload_splits(t.u), "an upload without bytes is not split");
+    (void) upload_add(t.u, part(data, 0, REG_UPLOAD_SMALL));
+    ok(!reg_upload_splits(t.u), "nor one that is small");
+    (void) upload_add(t.u, part(data, REG_UPLOAD_SMALL, 90000));
+    ok(reg_upload_splits(t.u), "one that is large is");
+
+    for (n = 90000; n < 900000; n += 90000) {
+        t.iov[0].iov_base = data + n;
+        t.iov[0].iov_len = 1001;
+        t.iov[1].iov_base = data + n + 1001;
+        t.iov[1].iov_len = 90000 - 1001;
+
+        if (pthread_create(&other, NULL, test_split_hash, &t) != 0) {
+            bail("pthread_create");
+        }
+
+        rc = reg_upload_write(t.u, t.iov, 2, NULL);
+        (void) pthread_join(other, NULL);
+
+        ok(rc == REG_OK && reg_upload_offset(t.u) == n + 90000,
+           "part at %zu: written", n);
+
+        /* what was saved of it must do for another request */
+
+        if (n == 450000) {
+            ok(reg_upload_save(t.u, NULL) == REG_OK, "and saved");
+            ok(is_there(at(STATE, id, "sha256", n + 90000)),
+               "with its state");
+            reg_upload_close(t.u);
+            t.u = resume();
+            ok(reg_upload_splits(t.u), "it can be split at once again");
+        }
+    }
+
+    ok(reg_upload_commit(t.u, &d, NULL) == REG_OK, "both agree on the digest");
+    reg_upload_close(t.u);
+    ok(blob_is(&d, part(data, 0, 900000)), "the bytes are in order");
+
+    free(data);
+}
+
+
+static void *
+test_split_hash(void *data)
+{
+    test_split_t  *t = data;
+
+    reg_upload_hash(t->u, t->iov, 2);
+
+    return NULL;
 }
 
 

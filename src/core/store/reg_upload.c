@@ -32,8 +32,8 @@ static reg_rc_t reg_upload_verify(reg_upload_t *u, uint64_t size,
 static reg_rc_t reg_upload_keep(reg_upload_t *u, const char *data,
     size_t len, reg_error_t *e);
 static reg_rc_t reg_upload_spill(reg_upload_t *u, reg_error_t *e);
-static reg_rc_t reg_upload_write(reg_upload_t *u, const struct iovec *iov,
-    int n, reg_error_t *e);
+static reg_rc_t reg_upload_put(reg_upload_t *u, const struct iovec *iov,
+    int n, int hash, reg_error_t *e);
 
 
 reg_rc_t
@@ -368,7 +368,7 @@ reg_upload_append(reg_upload_t *u, const struct iovec *iov, int n,
     }
 
     if (rc == REG_OK) {
-        rc = reg_upload_write(u, iov + i, n - i, e);
+        rc = reg_upload_put(u, iov + i, n - i, 1, e);
     }
 
     return (rc == REG_OK) ? REG_OK : reg_upload_fail(u, rc);
@@ -449,17 +449,49 @@ reg_upload_spill(reg_upload_t *u, reg_error_t *e)
 }
 
 
-/*
- * Writes and hashes piece by piece, so that what is hashed is in the cache
- * still, and small pieces together.
- */
+int
+reg_upload_splits(const reg_upload_t *u)
+{
+    return u->large && !u->failed;
+}
 
-static reg_rc_t
+
+reg_rc_t
 reg_upload_write(reg_upload_t *u, const struct iovec *iov, int n,
     reg_error_t *e)
 {
-    int           i, k, m;
-    size_t        size, used;
+    reg_rc_t  rc;
+
+    rc = reg_upload_put(u, iov, n, 0, e);
+
+    return (rc == REG_OK) ? REG_OK : reg_upload_fail(u, rc);
+}
+
+
+void
+reg_upload_hash(reg_upload_t *u, const struct iovec *iov, int n)
+{
+    int  i;
+
+    for (i = 0; i < n; i++) {
+        reg_hash_update(&u->hash, iov[i].iov_base, iov[i].iov_len);
+    }
+}
+
+
+/*
+ * Writes piece by piece, and small pieces together.  They end where their size
+ * divides the file, for the sake of the pages they come to stand in.  With
+ * hash set each is hashed while it is in the cache still.
+ */
+
+static reg_rc_t
+reg_upload_put(reg_upload_t *u, const struct iovec *iov, int n, int hash,
+    reg_error_t *e)
+{
+    int           i, k;
+    size_t        size, room, used;
+    uint64_t      end;
     struct iovec  piece[REG_UPLOAD_PIECES], left[REG_UPLOAD_PIECES];
 
     i = 0;
@@ -467,22 +499,22 @@ reg_upload_write(reg_upload_t *u, const struct iovec *iov, int n,
 
     while (i < n) {
         size = 0;
+        room = REG_UPLOAD_PIECE - (size_t) (u->offset % REG_UPLOAD_PIECE);
 
-        for (k = 0; i < n && k < REG_UPLOAD_PIECES; k++) {
+        for (k = 0; i < n && k < REG_UPLOAD_PIECES && size < room; k++) {
             piece[k].iov_base = (char *) iov[i].iov_base + used;
             piece[k].iov_len = iov[i].iov_len - used;
 
-            if (piece[k].iov_len > REG_UPLOAD_PIECE - size) {
-                piece[k].iov_len = REG_UPLOAD_PIECE - size;
+            if (piece[k].iov_len > room - size) {
+                piece[k].iov_len = room - size;
                 used += piece[k].iov_len;
-                size = REG_UPLOAD_PIECE;
-                k++;
-                break;
+
+            } else {
+                used = 0;
+                i++;
             }
 
             size += piece[k].iov_len;
-            used = 0;
-            i++;
         }
 
         memcpy(left, piece, k * sizeof(struct iovec));
@@ -491,8 +523,8 @@ reg_upload_write(reg_upload_t *u, const struct iovec *iov, int n,
             return reg_error_sys(e, errno, "pwritev", u->path.s);
         }
 
-        for (m = 0; m < k; m++) {
-            reg_hash_update(&u->hash, piece[m].iov_base, piece[m].iov_len);
+        if (hash) {
+            reg_upload_hash(u, piece, k);
         }
 
         u->offset += size;
@@ -502,14 +534,16 @@ reg_upload_write(reg_upload_t *u, const struct iovec *iov, int n,
     /*
      * The closing sync would else find all of a large blob still in memory.
      * This neither waits nor takes the place of the sync, which will tell if
-     * something went wrong.
+     * something went wrong.  What will be written to again is left out.
      */
 
     if (u->written - u->begun >= REG_UPLOAD_WRITEBACK) {
+        end = u->written - u->written % REG_UPLOAD_PIECE;
+
         (void) sync_file_range(u->fd, (off64_t) u->begun,
-                               (off64_t) (u->written - u->begun),
+                               (off64_t) (end - u->begun),
                                SYNC_FILE_RANGE_WRITE);
-        u->begun = u->written;
+        u->begun = end;
     }
 
     return REG_OK;

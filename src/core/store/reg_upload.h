@@ -70,6 +70,16 @@ void reg_upload_expect(reg_upload_t *u, reg_alg_e alg);
 reg_rc_t reg_upload_append(reg_upload_t *u, const struct iovec *iov, int n,
     reg_error_t *e);
 
+/*
+ * append() of a long upload by two threads at once: of the same bytes one
+ * calls write(), the other hash().  Both have returned before anything else is
+ * called.  1 when that can be done: there are REG_UPLOAD_SMALL bytes already.
+ */
+int reg_upload_splits(const reg_upload_t *u);
+reg_rc_t reg_upload_write(reg_upload_t *u, const struct iovec *iov, int n,
+    reg_error_t *e);
+void reg_upload_hash(reg_upload_t *u, const struct iovec *iov, int n);
+
 /* Makes the offset a promise; what the 202 of a PATCH needs. */
 reg_rc_t reg_upload_save(reg_upload_t *u, reg_error_t *e);
 
