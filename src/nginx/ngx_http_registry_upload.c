@@ -1,42 +1,17 @@
 
-/* Upload sessions: started, appended to, finished, asked for, cancelled. */
+/* Upload sessions: started, appended to, finished. */
 
 
-#include "ngx_http_registry_access.h"
 #include "ngx_http_registry_body.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_send.h"
 #include "ngx_http_registry_task.h"
+#include "ngx_http_registry_upload_private.h"
 
 #include "reg_blob.h"
 #include "reg_upload_owner.h"
 
 
-/*
- * A client whose connection broke may be back before the request that it had
- * there is wound up.  It is let wait for that, not told of the past.
- */
-#define NGX_HTTP_REGISTRY_BUSY_TRIES   50
-#define NGX_HTTP_REGISTRY_BUSY_DELAY   20
-
-
-typedef struct {
-    reg_upload_t  *upload;
-    time_t         now;
-    reg_range_t    range;
-    uint64_t       offset;              /* as the reply tells it */
-    uint64_t       start;               /* where this request began */
-    char           id[REG_UUID_LEN + 1];
-    ngx_uint_t     tries;               /* to open a session that is busy */
-    unsigned       has_range:1;
-    unsigned       single:1;            /* the session is this request's own */
-    unsigned       mounted:1;
-    unsigned       empty:1;             /* a body of no bytes is announced */
-} ngx_http_registry_upload_job_t;
-
-
-static ngx_http_registry_upload_job_t *ngx_http_registry_upload_job(
-    ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_upload_cleanup(void *data);
 static reg_rc_t ngx_http_registry_upload_range(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, ngx_http_registry_upload_job_t *job);
@@ -45,7 +20,6 @@ static reg_rc_t ngx_http_registry_upload_start_work(
     ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_upload_mount(ngx_http_registry_ctx_t *ctx);
 static int ngx_http_registry_upload_may_pull(void *who, reg_str_t name);
-static reg_rc_t ngx_http_registry_upload_mine(ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_upload_started(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_upload_open(ngx_http_request_t *r,
@@ -65,23 +39,7 @@ static ngx_int_t ngx_http_registry_upload_committed(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_upload_cut_work(
     ngx_http_registry_ctx_t *ctx);
-static ngx_int_t ngx_http_registry_upload_ask(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx);
-static reg_rc_t ngx_http_registry_upload_status_work(
-    ngx_http_registry_ctx_t *ctx);
-static ngx_int_t ngx_http_registry_upload_status_known(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx);
-static reg_rc_t ngx_http_registry_upload_cancel_work(
-    ngx_http_registry_ctx_t *ctx);
-static ngx_int_t ngx_http_registry_upload_cancelled(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx);
 
-static ngx_int_t ngx_http_registry_upload_busy(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx, ngx_http_registry_step_pt again);
-static ngx_int_t ngx_http_registry_upload_error(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx);
-static ngx_int_t ngx_http_registry_upload_headers(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_upload_created(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, const reg_digest_t *d);
 
@@ -194,42 +152,6 @@ static int
 ngx_http_registry_upload_may_pull(void *who, reg_str_t name)
 {
     return ngx_http_registry_may(who, REG_MAY_PULL, name) == REG_ACCESS_ALLOW;
-}
-
-
-/*
- * A session is its owner's.  With a token that has expired since he may go on
- * with what he began while it was good.
- */
-
-static reg_rc_t
-ngx_http_registry_upload_mine(ngx_http_registry_ctx_t *ctx)
-{
-    int64_t                         time;
-    reg_rc_t                        rc;
-    const ngx_http_registry_who_t  *who;
-
-    who = ngx_http_registry_identity(ctx);
-
-    if (who->open) {
-        return REG_OK;
-    }
-
-    rc = reg_upload_owned(ctx->store, ctx->op.name, ctx->op.upload, who->user,
-                          &ctx->error);
-
-    if (rc != REG_OK || !who->late) {
-        return rc;
-    }
-
-    rc = reg_upload_started(ctx->store, ctx->op.name, ctx->op.upload, &time,
-                            &ctx->error);
-
-    if (rc == REG_OK && time > who->token->expires + REG_JWT_LEEWAY) {
-        return reg_error_set(&ctx->error, REG_UNAUTHORIZED, NULL);
-    }
-
-    return rc;
 }
 
 
@@ -527,142 +449,7 @@ ngx_http_registry_upload_cut_work(ngx_http_registry_ctx_t *ctx)
 }
 
 
-/* GET (end-13). */
-
-ngx_int_t
-ngx_http_registry_upload_status(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx)
-{
-    if (ngx_http_registry_upload_job(r, ctx) == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_registry_upload_ask(r, ctx);
-}
-
-
-static ngx_int_t
-ngx_http_registry_upload_ask(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx)
-{
-    return ngx_http_registry_task(r, ctx,
-                                  ngx_http_registry_upload_status_work,
-                                  ngx_http_registry_upload_status_known);
-}
-
-
-/* In a thread; a long upload in progress is asked for its last save. */
-
-static reg_rc_t
-ngx_http_registry_upload_status_work(ngx_http_registry_ctx_t *ctx)
-{
-    reg_rc_t                         rc;
-    ngx_http_registry_upload_job_t  *job;
-
-    job = ctx->job;
-
-    rc = ngx_http_registry_upload_mine(ctx);
-    if (rc != REG_OK) {
-        return rc;
-    }
-
-    if (job->tries == NGX_HTTP_REGISTRY_BUSY_TRIES) {
-        return reg_upload_status(ctx->store, ctx->op.name, ctx->op.upload,
-                                 &job->offset, &ctx->error);
-    }
-
-    rc = reg_upload_open(&job->upload, ctx->store, ctx->op.name,
-                         ctx->op.upload, &ctx->error);
-
-    if (rc == REG_OK) {
-        job->offset = reg_upload_offset(job->upload);
-
-        reg_upload_close(job->upload);
-        job->upload = NULL;
-    }
-
-    return rc;
-}
-
-
-static ngx_int_t
-ngx_http_registry_upload_status_known(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx)
-{
-    ngx_http_registry_upload_job_t  *job;
-
-    job = ctx->job;
-
-    if (ctx->rc == REG_UPLOAD_BUSY) {
-        job->tries++;
-
-        return ngx_http_registry_upload_busy(r, ctx,
-                                             ngx_http_registry_upload_ask);
-    }
-
-    if (ctx->rc != REG_OK) {
-        return ngx_http_registry_upload_error(r, ctx);
-    }
-
-    if (ngx_http_registry_upload_headers(r, ctx) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_registry_send_empty(r, NGX_HTTP_NO_CONTENT);
-}
-
-
-static ngx_int_t
-ngx_http_registry_upload_busy(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx, ngx_http_registry_step_pt again)
-{
-    reg_error_clear(&ctx->error);
-
-    return ngx_http_registry_sleep(r, ctx, NGX_HTTP_REGISTRY_BUSY_DELAY,
-                                   again);
-}
-
-
-/* DELETE (end-14). */
-
-ngx_int_t
-ngx_http_registry_upload_cancel(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx)
-{
-    return ngx_http_registry_task(r, ctx,
-                                  ngx_http_registry_upload_cancel_work,
-                                  ngx_http_registry_upload_cancelled);
-}
-
-
-static reg_rc_t
-ngx_http_registry_upload_cancel_work(ngx_http_registry_ctx_t *ctx)
-{
-    reg_rc_t  rc;
-
-    rc = ngx_http_registry_upload_mine(ctx);
-    if (rc != REG_OK) {
-        return rc;
-    }
-
-    return reg_upload_cancel(ctx->store, ctx->op.name, ctx->op.upload,
-                             &ctx->error);
-}
-
-
-static ngx_int_t
-ngx_http_registry_upload_cancelled(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx)
-{
-    if (ctx->rc != REG_OK) {
-        return ngx_http_registry_upload_error(r, ctx);
-    }
-
-    return ngx_http_registry_send_empty(r, NGX_HTTP_NO_CONTENT);
-}
-
-
-static ngx_http_registry_upload_job_t *
+ngx_http_registry_upload_job_t *
 ngx_http_registry_upload_job(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
@@ -739,7 +526,7 @@ ngx_http_registry_upload_range(ngx_http_request_t *r,
 
 /* A refused range tells where the upload stands. */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_registry_upload_error(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
@@ -762,7 +549,7 @@ ngx_http_registry_upload_error(ngx_http_request_t *r,
  * form; 0-0 is what distribution answers and clients know.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_registry_upload_headers(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {

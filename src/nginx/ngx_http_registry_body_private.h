@@ -1,0 +1,80 @@
+
+/*
+ * The inside of a body, for ngx_http_registry_body.c, which receives it on the
+ * event loop, and ngx_http_registry_body_work.c, what threads do with it.
+ */
+
+
+#ifndef NGX_HTTP_REGISTRY_BODY_PRIVATE_H_INCLUDED
+#define NGX_HTTP_REGISTRY_BODY_PRIVATE_H_INCLUDED
+
+
+#include "ngx_http_registry_body.h"
+
+#include <sys/uio.h>
+
+
+#define NGX_HTTP_REGISTRY_BODY_BUFS    3
+#define NGX_HTTP_REGISTRY_BODY_IOVS    128
+
+
+typedef struct ngx_http_registry_entry_s  ngx_http_registry_entry_t;
+
+struct ngx_http_registry_entry_s {
+    ngx_http_registry_entry_t  *next;
+    ngx_uint_t                  slot;       /* the buffer it borrows from */
+    ngx_fd_t                    fd;         /* or the file it stands in */
+    off_t                       file_pos;
+    off_t                       file_last;
+    size_t                      size;       /* of the pieces in memory */
+    int                         n;
+    struct iovec                iov[NGX_HTTP_REGISTRY_BODY_IOVS];
+};
+
+
+struct ngx_http_registry_body_s {
+    reg_upload_t                  *upload;     /* NULL: gathered in memory */
+    reg_buf_t                      memory;
+    ngx_fd_t                       file;       /* gathered by nginx, in file */
+    off_t                          received;
+    size_t                         max;
+
+    ngx_buf_t                     *bufs[NGX_HTTP_REGISTRY_BODY_BUFS];
+    ngx_uint_t                     in_use[NGX_HTTP_REGISTRY_BODY_BUFS];
+    ngx_uint_t                     slot;
+
+    ngx_http_registry_entry_t     *head;
+    ngx_http_registry_entry_t    **tail;
+    ngx_http_registry_entry_t     *free;
+    ngx_http_registry_entry_t     *running;
+
+    reg_rc_t                     (*finish)(ngx_http_registry_ctx_t *ctx);
+    reg_rc_t                     (*cut)(ngx_http_registry_ctx_t *ctx);
+    ngx_http_registry_step_pt      done;
+
+    ngx_http_registry_body_end_e   end;
+    ngx_int_t                      status;     /* of an end before its time */
+
+    unsigned                       started:1;  /* post handler was called */
+    unsigned                       starting:1;
+    unsigned                       fast:1;     /* buffer 0 was full once */
+    unsigned                       eof:1;
+    unsigned                       refused:1;  /* ctx->error says why */
+    unsigned                       last:1;     /* running is the last entry */
+    unsigned                       finished:1;
+    unsigned                       unhashed:1; /* running, written alone */
+};
+
+
+/*
+ * In threads: writes and hashes the running entry, and ends the upload behind
+ * the last one; or the same without the hash, which is the other thread's, or
+ * is caught up with by body_hash() before the next entry.
+ */
+reg_rc_t ngx_http_registry_body_work(ngx_http_registry_ctx_t *ctx);
+reg_rc_t ngx_http_registry_body_write(ngx_http_registry_ctx_t *ctx);
+reg_rc_t ngx_http_registry_body_hash_work(ngx_http_registry_ctx_t *ctx);
+void ngx_http_registry_body_hash(ngx_http_registry_ctx_t *ctx);
+
+
+#endif /* NGX_HTTP_REGISTRY_BODY_PRIVATE_H_INCLUDED */
