@@ -344,6 +344,18 @@ sub satisfy_any {
     is_status(user('alice', 'one', 'any_open')->get('/v2/'), 200,
         'any_open: with a login, too');
 
+    # who is let in by address is nobody, and owns nothing of anybody's
+
+    my $l = user('alice', 'one', 'any_first')->open_upload('any/app');
+    for my $v (nobody('any_first', @second),
+        user('bob', 'two', 'any_first'))
+    {
+        is_error($v->patch($l, body => 'x'), 404, 'BLOB_UPLOAD_UNKNOWN',
+            'A25 any_first: an upload of alice');
+    }
+    is_status(user('alice', 'one', 'any_first')->delete($l), 204,
+        'A25 any_first: which she ends');
+
     # a body is read once, whoever lets it in
 
     my $i = eval { user('alice', 'one', 'any_first')

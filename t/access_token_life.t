@@ -410,6 +410,11 @@ sub who_is_gone {
     is_alive($t, token_in($r), 'A41 and allowed again');
     my $l = with_token_of($t, $r)->open_upload('team/app');
 
+    $t->write_file('users', htpasswd(alice => 'new', bob => 'two'));
+    is_dead($t, token_in($r), 'A41 her password is another: at once');
+    $t->write_file('users', $users);
+    is_alive($t, token_in($r), 'A41 and the old line again');
+
     $t->write_file('users', htpasswd(bob => 'two'));
     for my $q (['GET', '/v2/team/app/tags/list'], ['PATCH', $l],
         ['POST', '/v2/team/app/blobs/uploads/'], ['GET', '/v2/'])
@@ -523,6 +528,8 @@ sub forged_grace {
         body => 'x'), 'A41 like none at all');
     is_status($old->(120, sub => 'bob')->patch($l, body => 'x'), [401, 404],
         'A41 by somebody else');
+    is_challenged($old->(120)->patch($l, body => 'x'),
+        { error => 'invalid_token' }, 'A41 an upload begun after its end');
     is_challenged($old->(7200)->patch($l, body => 'x'),
         { error => 'invalid_token' }, 'A41 beyond the grace');
     is_challenged($old->(120, access => [access('team/app', 'pull')])

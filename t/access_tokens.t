@@ -374,6 +374,17 @@ sub traded {
     is_status($v->get('/v2/team/app/manifests/v1'), 200, 'a pull');
     is_status($v->get('/v2/other/app/manifests/v1'), 401, 'no more');
 
+    # made anew under the same name it is another one
+
+    create('traded', '--allow', 'pull:**');
+    $r = ask_token(user('traded', at(4)), scope => 'repository:team/app:pull');
+    my $old = $t->with(Authorization => 'Bearer ' . token_in($r), at(4));
+    is_status($old->get('/v2/team/app/manifests/v1'), 200, 'a pull');
+    ctl('token', 'revoke', $file, 'traded');
+    create('traded', '--allow', 'pull:**');
+    is_status($old->get('/v2/team/app/manifests/v1'), 401,
+        'A77 its bearer tokens are not those of the next of its name');
+
     my $refresh = (ask_token(user('ci', at(4)), offline_token => 'true')
         ->json || {})->{refresh_token};
     is_exit(ctl('token', 'revoke', $file, 'ci'), 0, 'revoked');

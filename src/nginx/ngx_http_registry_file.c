@@ -19,6 +19,8 @@
 #include "ngx_http_registry_access.h"
 #include "ngx_http_registry_file_private.h"
 
+#include <openssl/crypto.h>
+
 
 /* file systems' clocks tick every 4 to 10 ms */
 #define NGX_HTTP_REGISTRY_FILE_FRESH    100
@@ -512,6 +514,10 @@ ngx_http_registry_file_work(void *data, ngx_log_t *log)
     {
         ngx_http_registry_file_read(file);
     }
+
+    /* keys leave state of the library behind in each thread, for seldom use */
+
+    OPENSSL_thread_stop();
 }
 
 

@@ -36,7 +36,9 @@ ngx_http_registry_upload_mine(ngx_http_registry_ctx_t *ctx)
 
     who = ngx_http_registry_identity(ctx);
 
-    if (who->open) {
+    /* where nobody can log in nobody owns anything */
+
+    if (who->open && !who->own) {
         return REG_OK;
     }
 
