@@ -372,7 +372,7 @@ EOF
 
 sub groups_change {
     my $t = server('registry_groups %%DIR%%/groups;'
-        . 'registry_allow @dev pull **;', workers => 2,
+        . 'registry_allow @dev pull **;',
         write => { groups => "dev: alice\n" })->run;
 
     is_may($t, 'yes', 'alice', 'pull', 'a', 'before');

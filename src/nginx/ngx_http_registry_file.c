@@ -28,6 +28,7 @@
 /* how long a writer who does not rename is trusted to be still at it */
 #define NGX_HTTP_REGISTRY_FILE_HOLD     1000
 
+#define NGX_HTTP_REGISTRY_FILE_PAUSE    50
 #define NGX_HTTP_REGISTRY_FILE_TIMEOUT  60000
 
 
@@ -49,6 +50,8 @@ typedef struct {
 static ngx_int_t ngx_http_registry_file_same(ngx_http_registry_file_t *file);
 static ngx_int_t ngx_http_registry_file_adopt(ngx_http_registry_file_t *file,
     ngx_log_t *log);
+static ngx_int_t ngx_http_registry_file_half(ngx_http_registry_file_t *file);
+static void ngx_http_registry_file_drop(ngx_http_registry_file_t *file);
 static void ngx_http_registry_file_log_skips(ngx_http_registry_file_t *file,
     ngx_log_t *log);
 static void ngx_http_registry_file_release(void *data);
@@ -136,6 +139,14 @@ ngx_http_registry_file_add_made(ngx_conf_t *cf, ngx_str_t *path,
     ngx_queue_init(&file->waiters);
 
     ngx_http_registry_file_read(file);
+
+    /* there is no table to go on with, and time to wait for the writer */
+
+    while (ngx_http_registry_file_half(file)) {
+        ngx_http_registry_file_drop(file);
+        ngx_msleep(NGX_HTTP_REGISTRY_FILE_PAUSE);
+        ngx_http_registry_file_read(file);
+    }
 
     if (!ngx_http_registry_file_to_make(file)
         && (ngx_http_registry_file_adopt(file, cf->log) != NGX_OK
@@ -387,10 +398,8 @@ ngx_http_registry_file_adopt(ngx_http_registry_file_t *file, ngx_log_t *log)
     file->proof = reading->proof;
     file->settled = (reading->age >= NGX_HTTP_REGISTRY_FILE_FRESH);
 
-    if (file->table && reading->age < NGX_HTTP_REGISTRY_FILE_HOLD
-        && (reading->data == NULL || reading->proof.size == 0
-            || (file->kind->open && file->kind->open(reading->data))))
-    {
+    if (file->table && ngx_http_registry_file_half(file)) {
+
         if (reading->data) {
             file->kind->free(reading->data);
             reading->data = NULL;
@@ -441,6 +450,42 @@ ngx_http_registry_file_adopt(ngx_http_registry_file_t *file, ngx_log_t *log)
     }
 
     return NGX_OK;
+}
+
+
+/* Whether somebody may still be writing what was read. */
+
+static ngx_int_t
+ngx_http_registry_file_half(ngx_http_registry_file_t *file)
+{
+    ngx_http_registry_reading_t  *reading;
+
+    reading = &file->reading;
+
+    if (reading->call) {
+        return 0;
+    }
+
+    return reading->torn
+           || (reading->age < NGX_HTTP_REGISTRY_FILE_HOLD
+               && (reading->data == NULL || reading->proof.size == 0
+                   || (file->kind->open
+                       && file->kind->open(reading->data))));
+}
+
+
+static void
+ngx_http_registry_file_drop(ngx_http_registry_file_t *file)
+{
+    if (file->reading.data) {
+        file->kind->free(file->reading.data);
+        file->reading.data = NULL;
+    }
+
+    if (file->reading.fd != NGX_INVALID_FILE) {
+        (void) ngx_close_file(file->reading.fd);
+        file->reading.fd = NGX_INVALID_FILE;
+    }
 }
 
 

@@ -39,6 +39,7 @@ typedef struct {
     reg_why_t                   why;
     ngx_msec_t                  age;        /* of the file, when read */
     ngx_uint_t                  mode;       /* who may read and write it */
+    ngx_uint_t                  torn;       /* it changed meanwhile */
     ngx_uint_t                  nskips;
     struct {
         size_t                  line;

@@ -94,6 +94,8 @@ ngx_http_registry_file_bytes(ngx_http_registry_file_t *file, ngx_fd_t fd,
     size_t                        len;
     ssize_t                       n;
     reg_str_t                     text;
+    ngx_file_info_t               fi;
+    ngx_http_registry_proof_t     proof;
     ngx_http_registry_reading_t  *reading;
 
     reading = &file->reading;
@@ -123,6 +125,14 @@ ngx_http_registry_file_bytes(ngx_http_registry_file_t *file, ngx_fd_t fd,
         if (n == 0) {
             break;
         }
+    }
+
+    if (ngx_fd_info(fd, &fi) != NGX_FILE_ERROR) {
+        ngx_http_registry_file_proof(&proof, &fi);
+
+        reading->torn = (ngx_memcmp(&proof, &reading->proof,
+                                    sizeof(ngx_http_registry_proof_t))
+                         != 0);
     }
 
     text.len = len;

@@ -45,6 +45,7 @@ typedef struct {
 
     /* of the names of a user and of an access token, before the login */
     unsigned char             before[2][REG_CREDENTIALS_KEY];
+    ngx_uint_t                tries;      /* of a login whose entry changes */
     unsigned                  marked:1;
 
     const reg_signer_t       *signer;
@@ -85,6 +86,9 @@ static ngx_int_t ngx_http_registry_issue_json(ngx_http_request_t *r,
     ngx_uint_t status, reg_buf_t *b);
 static ngx_int_t ngx_http_registry_issue_park(ngx_http_registry_ctx_t *ctx,
     ngx_http_registry_step_pt next);
+/* how often an entry may change while its password is checked */
+#define NGX_HTTP_REGISTRY_ISSUE_TRIES      3
+
 /* repositories that a token for nobody in particular may name */
 #define NGX_HTTP_REGISTRY_ISSUE_ANONYMOUS  8
 
@@ -288,6 +292,17 @@ ngx_http_registry_issue_login(ngx_http_request_t *r,
 
     if (rc == NGX_OK) {
         rc = ngx_http_registry_issue_is(r, job);
+
+        /* another entry since, maybe with the same password: ask it */
+
+        if (rc == NGX_DECLINED
+            && job->tries++ < NGX_HTTP_REGISTRY_ISSUE_TRIES)
+        {
+            job->marked = 0;
+            ctx->login = NULL;
+
+            return ngx_http_registry_issue_login(r, ctx);
+        }
     }
 
     switch (rc) {

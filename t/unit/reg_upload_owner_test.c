@@ -25,6 +25,47 @@ owned(const char *id, reg_str_t user)
 }
 
 
+static void
+test_next(void)
+{
+    int            i, left;
+    char           id[REG_UUID_LEN + 1], text[16];
+    struct iovec   iov;
+    reg_digest_t   d;
+    reg_upload_t  *u;
+
+    left = 0;
+
+    for (i = 0; i < 8; i++) {
+        iov.iov_base = text;
+        iov.iov_len = (size_t) snprintf(text, sizeof(text), "blob %d", i);
+
+        if (reg_upload_create(s, name, REG_SHA256, 1700000000, id, NULL)
+            != REG_OK)
+        {
+            bail("reg_upload_create");
+        }
+
+        left += is_there(at(OWNER, id));
+
+        reg_digest_of(&d, REG_SHA256, text, iov.iov_len);
+
+        if (reg_upload_own(s, name, reg_str_of(id), reg_str("ann"), NULL)
+            != REG_OK
+            || reg_upload_open(&u, s, name, reg_str_of(id), NULL) != REG_OK
+            || reg_upload_append(u, &iov, 1, NULL) != REG_OK
+            || reg_upload_commit(u, &d, NULL) != REG_OK)
+        {
+            bail("a blob of ann's");
+        }
+
+        reg_upload_close(u);
+    }
+
+    is_num(left, 0, "a session that was finished leaves no owner behind");
+}
+
+
 int
 main(void)
 {
@@ -94,6 +135,10 @@ main(void)
     is_num(reg_upload_cancel(s, name, reg_str_of(id), NULL), REG_OK,
            "a session with an owner is cancelled");
     ok(!is_there(at(OWNER, id)), "its owner goes with it");
+
+    /* nor does it stay behind for the next one */
+
+    test_next();
 
     reg_store_close(s);
 

@@ -4,10 +4,12 @@
 #endif
 #define _FILE_OFFSET_BITS  64
 
+#include "reg_upload_owner.h"
 #include "reg_upload_private.h"
 
 #include "reg_repo.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
@@ -183,9 +185,13 @@ reg_upload_tidy(reg_upload_t *u)
     memcpy(self, "../", 3);
     memcpy(self + 3, u->id, sizeof(u->id));
 
-    /* with nothing but its startedat it serves for another one */
+    /*
+     * With nothing but its startedat it serves for another one, which must not
+     * be this one's owner's.
+     */
 
     if (!u->states
+        && (unlinkat(u->dir, REG_UPLOAD_OWNER, 0) == 0 || errno == ENOENT)
         && reg_fs_spare_give(reg_fs_of(u->s), u->dir, self) == 0)
     {
         return;

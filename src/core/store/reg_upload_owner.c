@@ -17,7 +17,7 @@ reg_upload_own(reg_store_t *s, reg_str_t name, reg_str_t id, reg_str_t user,
         return reg_error_set(e, REG_INTERNAL, NULL);
     }
 
-    reg_layout_upload(&path, name, id, "/owner");
+    reg_layout_upload(&path, name, id, "/" REG_UPLOAD_OWNER);
 
     return s->driver->write(s, path.s, user, 0, e);
 }
@@ -32,7 +32,7 @@ reg_upload_owned(reg_store_t *s, reg_str_t name, reg_str_t id, reg_str_t user,
     reg_rc_t    rc;
     reg_path_t  path;
 
-    reg_layout_upload(&path, name, id, "/owner");
+    reg_layout_upload(&path, name, id, "/" REG_UPLOAD_OWNER);
     reg_buf_init(&owner, REG_UPLOAD_OWNER_MAX);
 
     rc = s->driver->read(s, path.s, REG_UPLOAD_OWNER_MAX, &owner, e);

@@ -16,6 +16,7 @@
 #include "reg_store.h"
 
 
+#define REG_UPLOAD_OWNER      "owner"
 #define REG_UPLOAD_OWNER_MAX  255      /* bytes of a name */
 
 
