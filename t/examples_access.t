@@ -190,7 +190,9 @@ sub certificates {
     may($t, 'push', 'app/web', @builder);
     may_not($t, 'push', 'other', @builder);
     may($t, 'push', 'other', @ann);
-    may_not($t, 'push', 'other', @builder, @ann);
+    may($t, 'push', 'other', @builder, @ann);
+    is(ask($t, 'GET', '/v2/', @builder, user => 'ann:b')->{status}, 401,
+        'a wrong password is one, beside a certificate, too');
 
     for my $subject ('/O=CN=builder/CN=x.y', '/O=x,CN=builder/CN=x.y',
         '/CN=builder.x', '/CN=a,CN=builder', '/CN=X/CN=builder x')
