@@ -17,7 +17,10 @@
 #define NGX_HTTP_REGISTRY_LOGIN_DELAY   50
 #define NGX_HTTP_REGISTRY_LOGIN_DELAYS  10
 
-/* how many times the limit holds up whom, and an address */
+/*
+ * Times the limit: what ends the trust in who was right before, and what holds
+ * up all users of an address.
+ */
 #define NGX_HTTP_REGISTRY_LOGIN_TRUST   10
 #define NGX_HTTP_REGISTRY_LOGIN_USERS   10
 
