@@ -50,15 +50,18 @@ sub from_help {
     my %all;
 
     # the usage, its further lines, and the lines below
-    my $usage = qr/^ {2}(registryctl $group (\w+).*(?:\n {6}[-\[].*)*)\n/m;
+    my $usage = qr/^\ {2}(registryctl\ $group(?:\ ([a-z]\w*))?\ .*
+        (?:\n\ {6}[-\[].*)*)\n
+        (?:\n(?:\S.*\n)+\n)?/mx;         # the text of a group's only command
 
     while ($text =~ /$usage((?: {6}.*\n)*)/g) {
-        my ($usage, $command, $rest) = (one_line($1), $2, $3);
-        next if $all{"$group $command"};        # an example further down
+        my ($usage, $rest) = (one_line($1), $3);
+        my $name = defined $2 ? "$group $2" : $group;
+        next if $all{$name};                    # an example further down
         my @options = $rest
             =~ /^ {6}((?:-\w, )?--\w+(?: \S+)?)(?= {2,}|$)/mg;
 
-        $all{"$group $command"} = {
+        $all{$name} = {
             usage => $usage,
             options => \@options,
             bare => [ map { /(--\w+)/ } @options ]
@@ -106,8 +109,10 @@ sub reference {
     my $text = slurp('docs/registryctl.md');
     my %known;
 
-    while ($text =~ /^### (\w+ \w+)\n\n {4}(.*?)\n(.*?)(?=^#|\z)/msg) {
-        my ($name, $usage, $rest) = ($1, $2, $3);
+    my $heading = qr/^\#\#(?:\#\ (\w+\ \w+)|\ (\w+))\n\n\ {4}/mx;
+
+    while ($text =~ /$heading(.*?)\n(.*?)(?=^#|\z)/msg) {
+        my ($name, $usage, $rest) = ($1 // $2, $3, $4);
         $known{$name} = 1;
         my $c = $calls{$name};
         ok($c, "reference: $name is a command") or next;
@@ -128,7 +133,7 @@ sub manual {
     $text =~ s/\\-/-/g;
     my %known;
 
-    while ($text =~ /^\.SS (\w+ \w+)\n\.nf\n(.*?)\.fi\n(.*?)(?=^\.S[SH]|\z)/msg)
+    while ($text =~ /^\.SS (\w+(?: \w+)?)\n\.nf\n(.*?)\.fi\n(.*?)(?=^\.S[SH]|\z)/msg)
     {
         my ($name, $usage, $rest) = ($1, $2, $3);
         $known{$name} = 1;
@@ -175,7 +180,7 @@ sub completion {
     is_deeply(offered('t'), ['token'], 'bash: one of them');
     is_deeply(offered('help', ''), \@groups, 'bash: help of groups');
 
-    for my $group (@groups) {
+    for my $group (grep { !$calls{$_} } @groups) {
         is_deeply([ sort @{ offered($group, '') } ],
             [ sort '--help', map { /\A$group (\w+)/ } keys %calls ],
             "bash: commands of $group");
@@ -205,6 +210,8 @@ sub completion {
         'bash: but no new name');
     is_deeply(offered(qw(key rotate --algorithm E)), [ qw(ES256 EdDSA) ],
         'bash: a value');
+    is_deeply(offered('audit', "$dir/use"), ["$dir/users"],
+        'bash: the operand of a group that is a command');
     is_deeply(offered(qw(nose add), ''), [], 'bash: no such group');
     is_deeply(offered(qw(user eat), ''), [], 'bash: no such command');
 }

@@ -47,8 +47,9 @@ reg_cli_run(const reg_cli_group_t *group, const reg_cli_command_t *command,
     help = 0;
 
     if (reg_cli_arguments(&c, argv, &help) != 0) {
-        rc = reg_cli_fail(REG_CLI_USAGE, "see \"registryctl %s %s --help\"",
-                          group->name, command->name);
+        rc = reg_cli_fail(REG_CLI_USAGE, "see \"registryctl %s%s%s --help\"",
+                          group->name, (command->name[0] == '\0') ? "" : " ",
+                          command->name);
 
     } else if (help) {
         rc = reg_cli_help(group, command);

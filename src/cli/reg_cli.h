@@ -49,7 +49,9 @@ typedef struct {
 
 
 typedef struct {
-    const char              *name;         /* NULL ends the list */
+    const char              *name;         /* NULL ends the list; "": the group
+                                              has this one alone, and its name
+                                              is enough */
     const char              *operands[REG_CLI_OPERANDS];
     const char              *text;
     reg_cli_exit_e         (*run)(const reg_cli_t *c);
@@ -101,6 +103,7 @@ typedef struct {
 extern const reg_cli_group_t  reg_cli_user;
 extern const reg_cli_group_t  reg_cli_token;
 extern const reg_cli_group_t  reg_cli_key;
+extern const reg_cli_group_t  reg_cli_audit;
 
 
 /*

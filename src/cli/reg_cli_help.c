@@ -29,6 +29,11 @@ reg_cli_help(const reg_cli_group_t *group, const reg_cli_command_t *command)
         printf("\n");
         reg_cli_options(command->options);
 
+        if (command->name[0] == '\0') {
+            printf("\n");
+            reg_cli_text(group->more, 0, 0);
+        }
+
     } else {
         printf("Usage: registryctl %s COMMAND\n\n%s.\n", group->name,
                group->text);
@@ -63,7 +68,8 @@ reg_cli_usage(const reg_cli_group_t *group, const reg_cli_command_t *command)
     size_t                   i;
     const reg_cli_option_t  *o;
 
-    at = printf("  registryctl %s %s", group->name, command->name);
+    at = printf("  registryctl %s%s%s", group->name,
+                (command->name[0] == '\0') ? "" : " ", command->name);
 
     for (i = 0; i < REG_CLI_OPERANDS && command->operands[i] != NULL; i++) {
         at += printf(" %s", command->operands[i]);

@@ -22,23 +22,23 @@ _registryctl_words()
 
 _registryctl()
 {
-    local cur prev group command words values names file operands i
+    local cur prev group command words values names file operands first i
     cur=${COMP_WORDS[COMP_CWORD]}
     prev=${COMP_WORDS[COMP_CWORD - 1]}
     group=${COMP_WORDS[1]}
     command=${COMP_WORDS[2]}
-    values=' --cost -C --allow --expires --user --comment --keep --algorithm '
+    values=' --cost -C --allow --expires --user --comment --keep --algorithm --grace '
     COMPREPLY=()
 
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words='user token key help --help'
+        words='user token key audit help --help'
 
-    elif [ "$COMP_CWORD" -eq 2 ]; then
+    elif [ "$COMP_CWORD" -eq 2 ] && [ "$group" != audit ]; then
         case $group in
             user)  words='add passwd remove list check --help' ;;
             token) words='create list revoke --help' ;;
             key)   words='rotate show --help' ;;
-            help)  words='user token key' ;;
+            help)  words='user token key audit' ;;
             *)     return ;;
         esac
 
@@ -47,6 +47,7 @@ _registryctl()
             --allow)     words='pull:** pull,push:** *:**' ;;
             --expires)   words='12h 30d 90d never' ;;
             --algorithm) words='ES256 EdDSA' ;;
+            --grace)     words='0 10m 1h 1d' ;;
             *)           return ;;
         esac
 
@@ -55,6 +56,9 @@ _registryctl()
         return
 
     else
+        # a command without a name of its own
+        [ "$group" = audit ] && command=
+
         case "$group $command" in
             'user add')     words='--cost --stdin' ;;
             'user passwd')  words='--cost --stdin' names=list ;;
@@ -66,13 +70,17 @@ _registryctl()
             'token revoke') words='' names=list ;;
             'key rotate')   words='--keep --algorithm --json' ;;
             'key show')     words='' ;;
+            'audit ')       words='--digests --sparse --grace --json' ;;
             *)              return ;;
         esac
 
         words="$words --help"
     fi
 
-    if [ "$COMP_CWORD" -lt 3 ] || [[ $cur == -* ]]; then
+    first=3
+    [ "$group" = audit ] && first=2
+
+    if [ "$COMP_CWORD" -lt "$first" ] || [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
         return
     fi
@@ -80,7 +88,7 @@ _registryctl()
     # operands before this one: the first is a file, the second a name in it
     operands=0
 
-    for ((i = 3; i < COMP_CWORD; i++)); do
+    for ((i = first; i < COMP_CWORD; i++)); do
         if [[ $values == *" ${COMP_WORDS[i]} "* ]]; then
             ((i++))
 

@@ -3,6 +3,8 @@
  * registryctl: what the operator of a registry does at a shell.
  *
  *     registryctl GROUP COMMAND [OPERANDS] [OPTIONS]
+ *
+ * A group of one command without a name is called by its own.
  */
 
 
@@ -17,6 +19,7 @@ static const reg_cli_group_t *const  groups[] = {
     &reg_cli_user,
     &reg_cli_token,
     &reg_cli_key,
+    &reg_cli_audit,
     NULL
 };
 
@@ -59,6 +62,18 @@ main(int argc, char **argv)
     if (group == NULL) {
         return reg_cli_fail(REG_CLI_USAGE, "there is no group \"%s\": see "
                             "\"registryctl --help\"", argv[1]);
+    }
+
+    if (group->commands[0].name[0] == '\0') {
+        command = &group->commands[0];
+
+        if (strcmp(argv[0], "help") == 0
+            || (argc == 3 && strcmp(argv[2], "help") == 0))
+        {
+            return reg_cli_help(group, command);
+        }
+
+        return reg_cli_run(group, command, argc - 2, argv + 2);
     }
 
     if (argc < 3) {
