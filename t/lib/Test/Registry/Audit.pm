@@ -2,13 +2,20 @@ package Test::Registry::Audit;
 
 # Looks a whole store over and says what is wrong with it. It reads the
 # directory tree as any other implementation would, and shares nothing with
-# the server under test.
+# the server under test. Then registryctl audit does the same, where it is
+# built: both have to agree that the store is sound.
 
 use strict;
 use warnings;
 
+use Cwd ();
 use Digest::SHA ();
+use File::Basename ();
 use JSON::PP ();
+use POSIX ();
+
+my $build = Cwd::abs_path(File::Basename::dirname(__FILE__)
+    . '/../../../..') . '/build';
 
 my %HEX = (sha256 => 64, sha512 => 128);
 
@@ -36,7 +43,43 @@ sub audit {
     $self->_blobs("$top/blobs");
     $self->_repositories("$top/repositories", '');
 
+    $self->_command($root);
+
     return @{ $self->{found} };
+}
+
+
+# What registryctl audit finds; nothing where it is not built.
+
+sub _command {
+    my ($self, $root) = @_;
+
+    my $path = $ENV{TEST_REGISTRYCTL};
+    $path = "$build/registryctl" if !defined $path || $path eq '';
+    return if !-x $path;
+
+    my @command = ($path, qw(audit --digests), $root);
+    push @command, '--grace', '0' if !$self->{o}{grace};
+    push @command, '--sparse' if $self->{o}{sparse} || $self->{o}{missing};
+
+    my $pid = open my $out, '-|';
+    die "fork: $!\n" if !defined $pid;
+
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT;
+        exec { $command[0] } @command or POSIX::_exit(127);
+    }
+
+    my @lines = <$out>;
+    close $out;
+    chomp @lines;
+
+    return if $? == 0;
+
+    # the last line is the summary, or why it could not be done
+    pop @lines if $? >> 8 == 1;
+    push @{ $self->{found} }, map { "registryctl audit: $_" } @lines,
+        $? >> 8 == 1 ? () : "ended with $?";
 }
 
 
