@@ -233,7 +233,9 @@ test_counts(void)
            "a referrer without its manifest is counted");
 
     drop(at(APP "/_manifests/tags/v1/current/link"));
+    make_dirs(at(REPOS "third/_layers"));
     (void) audit();
+    is_num((long long) counts.repositories, 3, "a repository of layers");
     is_num((long long) counts.tags_unfinished, 1,
            "a tag of index entries alone is counted");
 }
@@ -481,6 +483,13 @@ test_damage(void)
         rows[i].damage();
         is(reg_str_of(audit()), rows[i].want, rows[i].name);
     }
+
+    fresh();
+    reg_fs_plain(s);
+    symlink_repo();
+    link_link();
+    is(reg_str_of(audit()), "reference-missing reference-missing "
+       "reference-missing symlink symlink", "symbolic links without openat2()");
 
     how.sparse = 1;
 

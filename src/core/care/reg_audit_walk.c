@@ -350,7 +350,19 @@ reg_audit_repo(reg_audit_run_t *a, reg_audit_place_t *p, reg_str_t entry,
 static void
 reg_audit_part(reg_audit_place_t *p, reg_str_t entry)
 {
+    reg_path_t  other;
+
     if (reg_str_eq(entry, reg_str("_layers"))) {
+
+        /* distribution 2 makes these alone before the first manifest */
+
+        (void) snprintf(other.s, sizeof(other.s), "%.*s/_manifests",
+                        (int) p->len, p->item.path.s);
+
+        if (reg_audit_type(p->a, other.s, NULL) != REG_AUDIT_DIR) {
+            p->a->counts->repositories++;
+        }
+
         p->is = REG_AUDIT_IS_LAYER;
         reg_audit_list(p, reg_audit_algs);
 
