@@ -53,7 +53,7 @@ sub set {
 }
 
 
-sub basic {
+sub login_of {
     my ($user, $password) = @_;
     return headers => [[ Authorization => 'Basic '
         . encode_base64("$user:$password", '') ]];
@@ -72,7 +72,7 @@ sub statuses {
 
 
 sub push_images {
-    my @admin = basic('admin', 'admin');
+    my @admin = login_of('admin', 'admin');
 
     for my $name (qw(ann/app team/app other/app)) {
         my $blob = "a blob of $name";
@@ -88,27 +88,27 @@ sub layer { return "/v2/$_[0]/blobs/" . sha256("a blob of $_[0]") }
 
 
 sub users {
-    is(statuses('/v2/', basic('ann', 'one')), 401, 'nobody yet');
+    is(statuses('/v2/', login_of('ann', 'one')), 401, 'nobody yet');
 
     set(user => 'add', $users, 'ann', 'one');
-    is(statuses('/v2/', basic('ann', 'one')), 200, 'a user added');
-    is(statuses(layer('ann/app'), basic('ann', 'one')), 200, 'may pull');
+    is(statuses('/v2/', login_of('ann', 'one')), 200, 'a user added');
+    is(statuses(layer('ann/app'), login_of('ann', 'one')), 200, 'may pull');
 
     set(user => 'passwd', $users, 'ann', 'two');
-    is(statuses('/v2/', basic('ann', 'one')), 401, 'the old password');
-    is(statuses('/v2/', basic('ann', 'two')), 200, 'the new one');
+    is(statuses('/v2/', login_of('ann', 'one')), 401, 'the old password');
+    is(statuses('/v2/', login_of('ann', 'two')), 200, 'the new one');
 
     set(user => 'add', $users, 'eve', 'three');
-    is(statuses('/v2/', basic('eve', 'three')), 200, 'another user');
+    is(statuses('/v2/', login_of('eve', 'three')), 200, 'another user');
     set(user => 'remove', $users, 'eve');
-    is(statuses('/v2/', basic('eve', 'three')), 401, 'is gone');
+    is(statuses('/v2/', login_of('eve', 'three')), 401, 'is gone');
 }
 
 
 sub scopes {
     my $secret = set(token => 'create', $tokens, 'dev', undef,
         '--expires', '30d', '--allow', 'pull:team/**');
-    my @dev = basic('dev', $secret);
+    my @dev = login_of('dev', $secret);
 
     is(statuses('/v2/', @dev), 200, 'a token logs in');
     is(statuses(layer('team/app'), @dev), 200, 'pulls where it may');
@@ -116,9 +116,9 @@ sub scopes {
     is_status($t->post('/v2/team/app/blobs/uploads/', @dev), 403,
         'it only reads');
 
-    is(statuses('/v2/', basic('dev', substr($secret, 0, -1))), 401,
+    is(statuses('/v2/', login_of('dev', substr($secret, 0, -1))), 401,
         'a secret cut short');
-    is(statuses('/v2/', basic('other', $secret)), 401, 'another name');
+    is(statuses('/v2/', login_of('other', $secret)), 401, 'another name');
 
     set(token => 'revoke', $tokens, 'dev');
     is(statuses('/v2/', @dev), 401, 'revoked, it is worth nothing');
@@ -128,7 +128,7 @@ sub scopes {
 # What the owner may not do, the token may not.
 
 sub owners {
-    my @robot = basic('robot', set(token => 'create', $tokens, 'robot', undef,
+    my @robot = login_of('robot', set(token => 'create', $tokens, 'robot', undef,
         '--user', 'ann', '--allow', 'pull:**', '--allow', 'push:$user/**'));
 
     is(statuses(layer('ann/app'), @robot), 200, 'both allow it');
@@ -144,13 +144,13 @@ sub owners {
 sub ends {
     my $secret = set(token => 'create', $tokens, 'late', undef,
         '--expires', 'never', '--allow', 'pull:**');
-    is(statuses('/v2/', basic('late', $secret)), 200, 'one without end');
+    is(statuses('/v2/', login_of('late', $secret)), 200, 'one without end');
 
     my $text = file_text($tokens);
     $text =~ s/expires=never/expires=2020-01-01/;
     put_file("$tokens.new", $text);
     rename "$tokens.new", $tokens;
-    is(statuses('/v2/', basic('late', $secret)), 401, 'and past its end');
+    is(statuses('/v2/', login_of('late', $secret)), 401, 'and past its end');
     like(ctl(qw(token list), $tokens)->{out}, qr/late .* expired/,
         'as the list says');
 }
@@ -158,7 +158,7 @@ sub ends {
 
 sub fetch {
     my $r = $t->get('/v2/_nginx/token?service=registry&scope='
-        . 'repository:ann/app:pull', basic('ann', 'two'));
+        . 'repository:ann/app:pull', login_of('ann', 'two'));
     is_status($r, 200, 'a token');
     return $r->json->{token};
 }
