@@ -6,7 +6,6 @@
 
 
 static ngx_int_t ngx_http_registry_access_exempt(
-    const ngx_http_registry_access_conf_t *alcf,
     const ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_access_authorize(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
@@ -47,7 +46,7 @@ ngx_http_registry_access_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ngx_http_registry_access_exempt(alcf, ctx)) {
+    if (ngx_http_registry_access_exempt(ctx)) {
         return NGX_DECLINED;
     }
 
@@ -60,8 +59,7 @@ ngx_http_registry_access_handler(ngx_http_request_t *r)
         return NGX_AGAIN;
     }
 
-    rc = ngx_http_registry_identify(r, ctx,
-                                           ngx_http_registry_access_wake);
+    rc = ngx_http_registry_identify(r, ctx, ngx_http_registry_access_wake);
 
     if (rc == NGX_AGAIN) {
         identity->waiting = 1;
@@ -116,11 +114,10 @@ ngx_http_registry_access_handler(ngx_http_request_t *r)
 }
 
 
-/* Requests that bring no credentials, or do so in a way of their own. */
+/* The token endpoint takes credentials in a way of its own. */
 
 static ngx_int_t
-ngx_http_registry_access_exempt(const ngx_http_registry_access_conf_t *alcf,
-    const ngx_http_registry_ctx_t *ctx)
+ngx_http_registry_access_exempt(const ngx_http_registry_ctx_t *ctx)
 {
     return ctx->op.op == REG_OP_TOKEN;
 }
@@ -141,7 +138,7 @@ ngx_http_registry_access_content(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    if (ngx_http_registry_access_exempt(alcf, ctx)) {
+    if (ngx_http_registry_access_exempt(ctx)) {
         return NGX_OK;
     }
 
@@ -170,7 +167,7 @@ ngx_http_registry_access_content(ngx_http_request_t *r,
     }
 
     rc = ngx_http_registry_identify(r, ctx,
-                                       ngx_http_registry_access_wake_content);
+                                    ngx_http_registry_access_wake_content);
 
     if (rc == NGX_AGAIN) {
         ctx->next = again;
