@@ -7,6 +7,7 @@
 # make check        build, unit tests, t/*.t; no real clients, nothing to fetch
 # make unit         unit tests and the fuzzers' corpora, under ASan and UBSan
 # make asan         t/*.t against an nginx under ASan and UBSan
+# make torture      the fault, concurrency and model tests for hours, not minutes
 # make fuzz         each fuzzer for TIME seconds (TIME=600), by libFuzzer
 # make matrix       build and test on the nginx of each Debian suite
 # make bench        compare with distribution and with nginx's own modules
@@ -57,8 +58,8 @@ FUZZERS = $(FUZZ:%=$(F)/%)
 # a failed command leaves no half-made file behind
 .DELETE_ON_ERROR:
 
-.PHONY: all module registryctl run test check unit unit-programs asan fuzz \
-	fuzz-programs matrix bench lint clean FORCE
+.PHONY: all module registryctl run test check unit unit-programs asan torture \
+	fuzz fuzz-programs matrix bench lint clean FORCE
 
 all: module registryctl
 
@@ -82,6 +83,9 @@ unit:
 
 asan:
 	@sh ci/test.sh asan
+
+torture:
+	@sh ci/torture.sh
 
 matrix:
 	@sh ci/matrix.sh

@@ -11,6 +11,8 @@
 #     unit      unit tests and the fuzzers' corpora, under ASan and UBSan
 #     api       t/*.t against this machine's nginx
 #     asan      t/*.t against an nginx under ASan and UBSan, linked statically
+#     faults    t/fault_*.t against this machine's nginx: what is broken on
+#               purpose, from one system call to the power; needs root
 #     clients   t/client_*.t, t/conformance.t: real clients, the OCI suite
 #     matrix    build and quick tests on the nginx of the newer Debian suites
 #
@@ -31,7 +33,7 @@ if [ $# -gt 0 ]; then
     stages=$*
 
 else
-    stages='lint build plain unit api asan clients'
+    stages='lint build plain unit api asan faults clients'
 
     if [ -n "${CI:-}" ]; then
         stages="$stages matrix"
@@ -78,7 +80,8 @@ tap()
 }
 
 
-# The tests against a server, without those of real clients.
+# The tests against a server, without those of real clients, and those that
+# break the machine under it, which once is enough for.
 api_tests()
 {
     if [ -n "${TESTS:-}" ]; then
@@ -88,7 +91,7 @@ api_tests()
 
     for _file in t/*.t; do
         case $_file in
-            t/client_*|t/conformance.t) ;;
+            t/client_*|t/conformance.t|t/fault_*) ;;
             *) echo "$_file" ;;
         esac
     done
@@ -304,6 +307,13 @@ asan_command()
 }
 
 
+faults()
+{
+    built && command_built || return 0
+    tap --name 'faults' --timeout 900 t/fault_*.t
+}
+
+
 clients()
 {
     built && command_built || return 0
@@ -333,7 +343,7 @@ for stage in $stages; do
     say "$stage"
 
     case $stage in
-        lint|plain|api|unit|asan|clients|matrix)
+        lint|plain|api|unit|asan|faults|clients|matrix)
             "$stage"
         ;;
 
