@@ -4,6 +4,8 @@
 #     nginx.sh asan      build/asan/nginx     the module linked in, both under
 #                        AddressSanitizer and UndefinedBehaviorSanitizer, each
 #                        allocation from a pool a malloc of its own
+#     nginx.sh tsan      build/tsan/nginx     the module linked in, both under
+#                        ThreadSanitizer
 #     nginx.sh static    build/static/nginx   the module linked in
 #     nginx.sh dynamic   build/dynamic/nginx and its
 #                        build/dynamic/ngx_http_registry_module.so
@@ -90,6 +92,11 @@ case $mode in
         ld_opt="-fsanitize=address,undefined $out/sanitizer.o"
     ;;
 
+    tsan)
+        cc_opt="$cc_opt -O1 -fno-omit-frame-pointer -fsanitize=thread"
+        ld_opt="-fsanitize=thread $out/sanitizer.o"
+    ;;
+
     static)
         cc_opt="$cc_opt -O2"
     ;;
@@ -100,7 +107,7 @@ case $mode in
     ;;
 
     *)
-        die "usage: $0 asan|static|dynamic|source"
+        die "usage: $0 asan|tsan|static|dynamic|source"
     ;;
 esac
 
@@ -119,10 +126,22 @@ fingerprint()
 configure_nginx()
 {
     rm -rf "$out/objs"
+
+    # ThreadSanitizer has to see that who unlocks hands things over
+    if [ "$mode" = tsan ]; then
+        rm -rf "$out/source"
+        cp -R "$src" "$out/source"
+        src=$out/source
+
+        sed -i 's/^\(#define ngx_unlock(lock)\).*/\1 __atomic_store_n(lock, 0, __ATOMIC_RELEASE)/' \
+            "$src/src/os/unix/ngx_atomic.h"
+        grep -q 'ngx_unlock.*RELEASE' "$src/src/os/unix/ngx_atomic.h"
+    fi
+
     mkdir -p "$out/objs" "$out/reports"
     chmod 1777 "$out/reports"
 
-    if [ "$mode" = asan ]; then
+    if [ "$mode" = asan ] || [ "$mode" = tsan ]; then
         $cc -Wall -Wextra -Werror -O1 -DREPORTS="\"$out/reports\"" \
             -c -o "$out/sanitizer.o" "$top/ci/sanitizer.c"
     fi
@@ -143,6 +162,8 @@ configure_nginx()
 
 compile()
 {
+    [ "$mode" != tsan ] || src=$out/source
+
     make -s -C "$src" -f "$out/objs/Makefile" -j "$jobs" "$@"
 }
 

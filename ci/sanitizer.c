@@ -9,6 +9,8 @@
 
 const char *__asan_default_options(void);
 const char *__ubsan_default_options(void);
+const char *__tsan_default_options(void);
+const char *__tsan_default_suppressions(void);
 const char *__lsan_default_options(void);
 const char *__lsan_default_suppressions(void);
 
@@ -24,6 +26,33 @@ const char *
 __ubsan_default_options(void)
 {
     return "print_stacktrace=1";
+}
+
+
+/*
+ * nginx keeps the time in words that others read while it is updated, reads a
+ * lock before it takes it, ends its threads by a word that they clear, frees
+ * what they wait for when a worker exits, and does not ask what the event loop
+ * does when they wake it.
+ */
+
+const char *
+__tsan_default_options(void)
+{
+    return "log_path=" REPORTS "/report:report_thread_leaks=0"
+           ":report_signal_unsafe=0:print_suppressions=0";
+}
+
+
+const char *
+__tsan_default_suppressions(void)
+{
+    return "race:ngx_time_update\n"
+           "race:ngx_spinlock\n"
+           "race:ngx_thread_pool_exit_handler\n"
+           "race:ngx_thread_pool_destroy\n"
+           "race:ngx_worker_process_exit\n"
+           "race:ngx_epoll_notify_handler\n";
 }
 
 

@@ -48,6 +48,10 @@ struct ngx_http_registry_body_s {
     ngx_http_registry_entry_t     *free;
     ngx_http_registry_entry_t     *running;
 
+    /* running is the last entry; read in a thread while the flags below are
+       written on the event loop, so it is none of them */
+    ngx_uint_t                     last;
+
     reg_rc_t                     (*finish)(ngx_http_registry_ctx_t *ctx);
     reg_rc_t                     (*cut)(ngx_http_registry_ctx_t *ctx);
     ngx_http_registry_step_pt      done;
@@ -60,7 +64,6 @@ struct ngx_http_registry_body_s {
     unsigned                       fast:1;     /* buffer 0 was full once */
     unsigned                       eof:1;
     unsigned                       refused:1;  /* ctx->error says why */
-    unsigned                       last:1;     /* running is the last entry */
     unsigned                       finished:1;
     unsigned                       unhashed:1; /* running, written alone */
 };

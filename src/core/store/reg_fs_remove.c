@@ -302,7 +302,6 @@ reg_fs_sweep(reg_fs_t *fs, const char *path, time_t before,
         return reg_error_sys(e, err, "fdopendir", path);
     }
 
-    rc = 0;
     err = 0;
 
     while ((entry = readdir(list)) != NULL) {
