@@ -8,10 +8,13 @@
 # make unit         unit tests and the fuzzers' corpora, under ASan and UBSan
 # make asan         t/*.t against an nginx under ASan and UBSan
 # make torture      the fault, concurrency and model tests for hours, not minutes
+# make tsan         the unit tests that use threads, under ThreadSanitizer
+# make valgrind     a few of t/*.t against an nginx under valgrind
 # make fuzz         each fuzzer for TIME seconds (TIME=600), by libFuzzer
 # make matrix       build and test on the nginx of each Debian suite
 # make bench        compare with distribution and with nginx's own modules
 #                   (ARGS="--quick" and other options of bench/run)
+# make analyse      gcc -fanalyzer, clang-tidy and cppcheck over the sources
 # make lint         shellcheck, and nginx -t over conf.examples
 # make clean        remove build/ (not var/)
 #
@@ -59,7 +62,7 @@ FUZZERS = $(FUZZ:%=$(F)/%)
 .DELETE_ON_ERROR:
 
 .PHONY: all module registryctl run test check unit unit-programs asan torture \
-	fuzz fuzz-programs matrix bench lint clean FORCE
+	fuzz fuzz-programs analyse tsan valgrind matrix bench lint clean FORCE
 
 all: module registryctl
 
@@ -92,6 +95,9 @@ matrix:
 
 lint:
 	@sh ci/test.sh lint
+
+analyse tsan valgrind:
+	@sh ci/test.sh $@
 
 bench: module
 	@sh ci/deps.sh build bench

@@ -3,7 +3,8 @@
 #
 #     fuzz.sh SECONDS [NAME...]      or: make fuzz TIME=SECONDS
 #
-# New inputs gather in build/fuzz/found/<name>; those that crash in
+# Closes with a line a fuzzer: how often it ran, and how much of the code it
+# reached.  New inputs gather in build/fuzz/found/<name>; those that crash in
 # build/fuzz/crash, and are worth a place in t/fuzz/corpus/<name> once mended.
 
 set -eu
@@ -49,8 +50,23 @@ for name in "$@"; do
         continue
     fi
 
-    grep -E 'stat::(number_of_executed_units|new_units_added)' \
-         "$build/fuzz/$name.log" >&2 || true
+    awk -v name="$name" '
+        /cov: / {
+            for (i = 1; i < NF; i++) {
+                if ($i == "cov:") cov = $(i + 1)
+                if ($i == "ft:") ft = $(i + 1)
+            }
+        }
+
+        /stat::number_of_executed_units/ { runs = $2 }
+
+        END {
+            if (runs == 0) exit 1
+
+            printf "%s: %d executions, %d edges, %d features\n",
+                   name, runs, cov, ft
+        }' "$build/fuzz/$name.log" \
+        || { echo "error: the fuzzer $name tells of no executions" >&2; rc=1; }
 done
 
 exit $rc

@@ -11,6 +11,9 @@
 #     unit      unit tests and the fuzzers' corpora, under ASan and UBSan
 #     api       t/*.t against this machine's nginx
 #     asan      t/*.t against an nginx under ASan and UBSan, linked statically
+#     tsan      unit tests with threads, and a few of t/*.t, under TSan
+#     valgrind  a few of t/*.t against an nginx under valgrind
+#     analyse   gcc -fanalyzer, clang-tidy and cppcheck over the sources
 #     faults    t/fault_*.t against this machine's nginx: what is broken on
 #               purpose, from one system call to the power; needs root
 #     clients   t/client_*.t, t/conformance.t: real clients, the OCI suite
@@ -33,7 +36,7 @@ if [ $# -gt 0 ]; then
     stages=$*
 
 else
-    stages='lint build plain unit api asan faults clients'
+    stages='lint build analyse plain unit api asan tsan valgrind faults clients'
 
     if [ -n "${CI:-}" ]; then
         stages="$stages matrix"
@@ -106,6 +109,9 @@ install_needed()
         case $stage in
             clients) groups="$groups build test clients" ;;
             matrix)  groups="$groups build test matrix" ;;
+            analyse|valgrind)
+                groups="$groups build test analyse"
+            ;;
             *)       groups="$groups build test" ;;
         esac
     done
@@ -307,6 +313,71 @@ asan_command()
 }
 
 
+# What hands things from thread to thread; each file here is a short one.
+short_tests='t/upload.t t/manifest.t t/upload_body.t t/delete.t t/mount.t'
+
+tsan()
+{
+    set --
+
+    for file in t/unit/*_test.c; do
+        grep -q pthread_create "$file" || continue
+        file=${file##*/}
+        set -- "$@" "$build/tsan/unit/${file%.c}"
+    done
+
+    # both compilers' ThreadSanitizer ends the program with 66 after a finding
+    step 'unit tests with threads are built under TSan' \
+        make -s BUILD="$build/tsan" -j "$jobs" \
+        SAN='-fsanitize=thread -fno-omit-frame-pointer' "$@" \
+        && tap --name 'unit tests under TSan' "$@"
+
+    step 'nginx under TSan' sh ci/nginx.sh tsan || return 0
+
+    reports=$build/tsan/reports
+    rm -rf "$reports"
+    mkdir -p "$reports"
+    chmod 1777 "$reports"
+
+    # shellcheck disable=SC2086
+    TEST_NGINX_BINARY=$build/tsan/nginx TEST_NGINX_MODULE='' \
+        tap --name 'the registry under TSan' --reports "$reports" \
+        $short_tests t/access_htpasswd.t
+}
+
+
+valgrind_stage()
+{
+    step 'nginx with the module linked in' sh ci/nginx.sh static || return 0
+
+    reports=$build/static/reports
+    rm -rf "$reports"
+    mkdir -p "$reports"
+    chmod 1777 "$reports"
+
+    # nginx hands over to a new binary by its own path, so this is a script
+    cat >"$build/static/nginx-valgrind" <<END
+#!/bin/sh
+exec valgrind --quiet --child-silent-after-fork=no --trace-children=no \\
+    --suppressions="$top/ci/valgrind.supp" --num-callers=20 \\
+    --log-file="$reports/%p" "$build/static/nginx" "\$@"
+END
+    chmod +x "$build/static/nginx-valgrind"
+
+    # shellcheck disable=SC2086
+    TEST_NGINX_BINARY=$build/static/nginx-valgrind TEST_NGINX_MODULE='' \
+    TEST_NGINX_SLOW=1 \
+        tap --name 'the registry under valgrind' --reports "$reports" \
+        $short_tests
+}
+
+
+analyse()
+{
+    step 'analysers find nothing new' sh ci/analyse.sh || true
+}
+
+
 faults()
 {
     built && command_built || return 0
@@ -343,8 +414,12 @@ for stage in $stages; do
     say "$stage"
 
     case $stage in
-        lint|plain|api|unit|asan|faults|clients|matrix)
+        lint|plain|api|unit|asan|tsan|analyse|faults|clients|matrix)
             "$stage"
+        ;;
+
+        valgrind)
+            valgrind_stage
         ;;
 
         build)

@@ -20,6 +20,7 @@ package Test::Registry;
 # files.
 #
 # Environment: TEST_NGINX_BINARY, TEST_NGINX_MODULE (empty: compiled in),
+# TEST_NGINX_SLOW (it runs under something that makes it slow),
 # TEST_NGINX_LEAVE (keep the directories), CI (a skipped test is a failure),
 # TEST_REGISTRY_PEER (asks the distribution registry the same questions, to
 # see where the two differ; many tests mean nothing there).
@@ -73,11 +74,12 @@ sub in_ci {
 }
 
 
-# True when the server runs with a sanitizer: limits of time and memory mean
+# True when the server runs with a sanitizer or under valgrind: limits of time and memory mean
 # nothing then.
 
 sub sanitized {
-    return Test::Registry::Binary::version_text() =~ /-fsanitize=/
+    return $ENV{TEST_NGINX_SLOW}
+        || Test::Registry::Binary::version_text() =~ /-fsanitize=/
         || ($ENV{LD_PRELOAD} // '') =~ /asan|ubsan/;
 }
 
