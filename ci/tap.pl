@@ -119,15 +119,16 @@ if ($whole) {
 
 if (defined $reports) {
     for my $file (glob("$reports/*")) {
-        next if !-s $file;
+        open my $fh, '<', $file or die "$file: $!\n";
+
+        # of its own doings valgrind talks in lines with dashes
+        my @lines = grep { !/^--\d+--/ } <$fh>;
+        close $fh;
+
+        next if !@lines;
 
         $failed++;
-        print "# sanitizer report $file\n";
-
-        if (open my $fh, '<', $file) {
-            print while <$fh>;
-            close $fh;
-        }
+        print "# sanitizer report $file\n", @lines;
     }
 }
 

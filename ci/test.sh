@@ -355,7 +355,8 @@ valgrind_stage()
     mkdir -p "$reports"
     chmod 1777 "$reports"
 
-    # nginx hands over to a new binary by its own path, so this is a script
+    # valgrind shows no process titles, by which workers are told: there is
+    # one process
     cat >"$build/static/nginx-valgrind" <<END
 #!/bin/sh
 exec valgrind --quiet --child-silent-after-fork=no --trace-children=no \\
@@ -366,7 +367,7 @@ END
 
     # shellcheck disable=SC2086
     TEST_NGINX_BINARY=$build/static/nginx-valgrind TEST_NGINX_MODULE='' \
-    TEST_NGINX_SLOW=1 \
+    TEST_NGINX_SLOW=1 TEST_NGINX_SINGLE=1 \
         tap --name 'the registry under valgrind' --reports "$reports" \
         $short_tests
 }

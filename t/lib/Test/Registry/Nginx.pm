@@ -28,7 +28,8 @@ my %live;
 # tls       true: a second port with TLS and HTTP/2
 # h2c       true: a third port with HTTP/2 in the clear
 # ports     number of further free ports, %%PORT1%% ...
-# master    false: master_process off
+# master    false: master_process off; so is the default where
+#           TEST_NGINX_SINGLE is set
 # root      an existing registry root to serve
 # user      who the workers run as, when started as root; default root
 # write     {file => text}: further files in the temporary directory
@@ -42,7 +43,8 @@ sub new {
     chmod 0755, $dir;
 
     my $self = bless {
-        workers => 1, master => 1, user => 'root', %o,
+        workers => 1, master => !$ENV{TEST_NGINX_SINGLE}, user => 'root',
+        %o,
         dir => $dir, owner => $$, pid => 0, expected => {}, allow => [],
         started => 0
     }, $class;
