@@ -68,9 +68,21 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             must(again != NULL);
 
             n = reg_keys_count(k);
-            must(reg_keys_add_jwks(again, reg_buf_slice(&b), NULL, NULL, &why)
-                 == 0);
-            must(reg_keys_count(again) == n);
+
+            /*
+             * OpenSSL looks for factors of an RSA modulus by chance, so it
+             * may find those of a bad one only the second time.
+             */
+
+            if (reg_keys_add_jwks(again, reg_buf_slice(&b), NULL, NULL, &why)
+                == 0)
+            {
+                must(reg_keys_count(again) == n);
+
+            } else {
+                must(strstr(why.text, "the numbers of the key make none")
+                     != NULL);
+            }
 
             reg_keys_free(again);
         }
