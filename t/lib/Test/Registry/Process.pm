@@ -52,16 +52,28 @@ sub alive {
 sub children {
     my ($pid) = @_;
 
-    my @all;
-    opendir my $dh, '/proc' or return ();
-    for my $p (grep { /\A\d+\z/ } readdir $dh) {
-        my $stat = _read("/proc/$p/stat");
-        next if !defined $stat || $stat !~ /\) ([A-Z]) (\d+)/;
-        push @all, $p if $2 == $pid && $1 ne 'Z';
-    }
+    my @all = grep {
+        my $stat = _read("/proc/$_/stat");
+        defined $stat && $stat =~ /\) ([A-Z]) (\d+)/ && $2 == $pid
+            && $1 ne 'Z'
+    } _born_of($pid);
 
     @all = sort { $a <=> $b } @all;
     return @all;
+}
+
+
+# Those that may be children: the kernel's own list, or, where it keeps none,
+# all there are.
+
+sub _born_of {
+    my ($pid) = @_;
+
+    my @lists = map { _read("/proc/$pid/task/$_/children") } threads_of($pid);
+    return map { split } @lists if @lists && !grep { !defined } @lists;
+
+    opendir my $dh, '/proc' or return ();
+    return grep { /\A\d+\z/ } readdir $dh;
 }
 
 
