@@ -61,8 +61,9 @@ FUZZERS = $(FUZZ:%=$(F)/%)
 # a failed command leaves no half-made file behind
 .DELETE_ON_ERROR:
 
-.PHONY: all module registryctl run test check unit unit-programs asan torture \
-	fuzz fuzz-programs analyse tsan valgrind matrix bench lint clean FORCE
+.PHONY: all module registryctl run test check unit unit-programs shim asan \
+	torture fuzz fuzz-programs analyse tsan valgrind matrix bench lint clean \
+	FORCE
 
 all: module registryctl
 
@@ -175,6 +176,17 @@ $(C)/flags: FORCE
 		|| echo '$(CC) $(CFLAGS_CLI) $(LDFLAGS_CLI) $(CORE) $(CLI)' > $@
 
 -include $(wildcard $(C)/obj/src/*/*.d $(C)/obj/src/*/*/*.d)
+
+
+# --- the shim that faults are injected by -------------------------------------
+
+CFLAGS_SHIM = -O2 -g -fPIC -D_GNU_SOURCE -U_FORTIFY_SOURCE $(WARN)
+
+shim: $(BUILD)/shim/fault.so
+
+$(BUILD)/shim/fault.so: t/shim/fault.c t/shim/fault.h
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS_SHIM) -shared -o $@ $<
 
 
 # --- libFuzzer ---------------------------------------------------------------

@@ -33,6 +33,7 @@ my %live;
 # root      an existing registry root to serve
 # user      who the workers run as, when started as root; default root
 # write     {file => text}: further files in the temporary directory
+# env       {name => value}: what nginx's environment has besides
 #
 # In all of them: %%DIR%% %%ROOT%% %%PORT%% %%TLS_PORT%% %%H2C_PORT%%
 
@@ -290,6 +291,7 @@ sub _spawn {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', "$self->{dir}/stdout";
         open STDERR, '>>', "$self->{dir}/stderr";
+        @ENV{ keys %{ $self->{env} || {} } } = values %{ $self->{env} || {} };
         exec { $command[0] } @command or do {
             print STDERR "$command[0]: $!\n";
             POSIX::_exit(127);

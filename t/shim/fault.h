@@ -1,0 +1,67 @@
+
+/*
+ * The page through which a test tells the shim what to break, and reads what
+ * it has seen: a file that both map.  Test::Registry::Shim writes and reads
+ * the same fields in the same order.
+ *
+ *   off     armed is 0: every call goes through and is counted nowhere
+ *   armed   calls that match are counted in seen; from number at on, for as
+ *           many as times says, they are broken and counted in hits
+ *
+ * A call matches when its class is one of classes, its process is pid, and,
+ * where it is about a file, the file is in the directory dir or below it.
+ */
+
+
+#ifndef FAULT_H_INCLUDED
+#define FAULT_H_INCLUDED
+
+
+#include <stdint.h>
+
+
+/* classes of calls */
+#define FAULT_OPEN    0x001    /* for reading, or as a path alone */
+#define FAULT_MODIFY  0x002    /* open for writing of what is there */
+#define FAULT_NAME    0x004    /* open that creates, mkdir, rename, link */
+#define FAULT_REMOVE  0x008    /* unlink, rmdir */
+#define FAULT_WRITE   0x010    /* write, pwrite, pwritev */
+#define FAULT_CHANGE  0x020    /* ftruncate, futimens */
+#define FAULT_SYNC    0x040    /* fsync, fdatasync */
+#define FAULT_READ    0x080    /* read, pread, readdir, sendfile */
+#define FAULT_STAT    0x100    /* fstat, fstatat, statx */
+#define FAULT_LOCK    0x200    /* flock */
+#define FAULT_SOCKET  0x400    /* recv, send, writev, of no file */
+#define FAULT_MEMORY  0x800    /* malloc and its relatives */
+
+/* actions; what is above zero is an errno the call fails with */
+#define FAULT_COUNT   0        /* nothing but to be counted */
+#define FAULT_KILL    (-1)     /* SIGKILL to its own process, before the call */
+#define FAULT_SHORT   (-2)     /* moves a part of the bytes asked for */
+#define FAULT_DELAY   (-3)     /* waits for delay microseconds before it */
+#define FAULT_LOSE    (-4)     /* a sync: EIO, and what was written is zeros */
+
+#define FAULT_DIR     1024
+#define FAULT_LAST    256
+
+
+typedef struct {
+    _Atomic int64_t  armed;
+    _Atomic int64_t  pid;             /* 0: every process that has the page */
+    _Atomic int64_t  classes;
+    _Atomic int64_t  action;
+    _Atomic int64_t  at;              /* 1: the next one */
+    _Atomic int64_t  times;           /* 0: all from there on */
+    _Atomic int64_t  delay;
+    _Atomic int64_t  watched;         /* process whose blocks are counted */
+
+    _Atomic int64_t  seen;
+    _Atomic int64_t  hits;
+    _Atomic int64_t  blocks;          /* allocated less freed, by watched */
+
+    char             dir[FAULT_DIR];  /* "": everywhere */
+    char             last[FAULT_LAST];  /* the first call that was broken */
+} fault_page_t;
+
+
+#endif /* FAULT_H_INCLUDED */
