@@ -25,6 +25,8 @@ my %HEX = (sha256 => 64, sha512 => 128);
 # sparse   true: children of indexes may be missing
 # missing  true: any reference of a manifest may be missing (tests that
 #          delete blobs under a manifest)
+# unfinished  true: tags may have index entries alone, as a push that was
+#          killed leaves them; every reader passes over them
 # grace    age in seconds from which a temporary is a finding; default 0:
 #          every temporary is one
 # hash_max data files larger than this are not hashed; default 64 MiB
@@ -260,6 +262,7 @@ sub _repository {
             if $tag !~ /\A[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\z/;
 
         next if !-e "$base/current" && !_list("$base/index");
+        next if $self->{o}{unfinished} && !-e "$base/current/link";
 
         my $d = $self->_link("$base/current/link");
         next if !defined $d;

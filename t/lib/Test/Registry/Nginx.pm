@@ -377,6 +377,15 @@ sub kill_worker {
 
     ($pid) = $self->workers if !$pid;
     kill 'KILL', $pid;
+    return $self->worker_killed($pid);
+}
+
+
+# The same for a worker that something else has killed, or is about to.
+
+sub worker_killed {
+    my ($self, $pid) = @_;
+
     $self->allow_log(qr/worker process $pid exited on signal 9/);
     $self->allow_log(
         qr/shared memory zone "[^"]+" was locked by $pid/);

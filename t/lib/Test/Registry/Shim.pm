@@ -30,9 +30,10 @@ my $top = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../../../..');
 # As in fault.h.
 
 my %CLASS = (
-    open => 0x001, modify => 0x002, name => 0x004, remove => 0x008,
-    write => 0x010, change => 0x020, sync => 0x040, read => 0x080,
-    stat => 0x100, lock => 0x200, socket => 0x400, memory => 0x800
+    open => 0x0001, modify => 0x0002, name => 0x0004, remove => 0x0008,
+    write => 0x0010, change => 0x0020, sync => 0x0040, read => 0x0080,
+    list => 0x0100, send => 0x0200, stat => 0x0400, lock => 0x0800,
+    socket => 0x1000, memory => 0x2000
 );
 
 my %ACTION = (count => 0, kill => -1, short => -2, delay => -3, lose => -4);
@@ -87,7 +88,8 @@ sub env {
 # calls   classes of calls; default all of files and sockets
 # action  a name of an errno, count, kill, short, delay or lose
 # at      which of the calls is the first to be broken; default 1
-# times   how many are; default 1, 0 for all from there on
+# times   how many are; default 1, 0 for all from there on, -1 for every
+#         at-th one
 # delay   microseconds
 # pid     whose calls; default those of all who share the shim
 # dir     calls about files elsewhere do not count; default none does
