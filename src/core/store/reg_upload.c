@@ -74,6 +74,12 @@ reg_upload_create(reg_store_t *s, reg_str_t name, reg_alg_e alg, time_t now,
 
     if (!fresh || mkdirat(up, id, REG_FS_DIR_MODE) == 0) {
         dir = reg_fs_opendir(fs, up, id);
+
+        if (dir == -1) {
+            err = errno;
+            (void) reg_upload_drop(s, path.s, NULL);
+            errno = err;
+        }
     }
 
     err = errno;

@@ -21,7 +21,7 @@
 #define REG_UPLOAD_EARLY  (4 * 1024 * 1024)
 
 
-static int reg_upload_current(const reg_upload_t *u);
+static reg_rc_t reg_upload_current(const reg_upload_t *u, reg_error_t *e);
 static reg_rc_t reg_upload_store(reg_upload_t *u, const reg_digest_t *d,
     reg_error_t *e);
 static void reg_upload_tidy(reg_upload_t *u);
@@ -75,16 +75,21 @@ reg_upload_commit(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
 }
 
 
-/* 1 when the file that is locked still is the session's. */
+/* REG_ABSENT when the file that is locked is not the session's any more. */
 
-static int
-reg_upload_current(const reg_upload_t *u)
+static reg_rc_t
+reg_upload_current(const reg_upload_t *u, reg_error_t *e)
 {
     struct stat  named, st;
 
-    return fstatat(u->dir, "data", &named, AT_SYMLINK_NOFOLLOW) == 0
-           && fstat(u->fd, &st) == 0
-           && named.st_ino == st.st_ino && named.st_dev == st.st_dev;
+    if (fstatat(u->dir, "data", &named, AT_SYMLINK_NOFOLLOW) == -1
+        || fstat(u->fd, &st) == -1)
+    {
+        return reg_fs_fail(e, errno, "stat", u->path.s);
+    }
+
+    return (named.st_ino == st.st_ino && named.st_dev == st.st_dev)
+           ? REG_OK : REG_ABSENT;
 }
 
 
@@ -107,9 +112,15 @@ reg_upload_store(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
         }
     }
 
-    if (!reg_upload_current(u)) {
+    rc = reg_upload_current(u, e);
+
+    if (rc == REG_ABSENT) {
         u->gone = 1;
         return reg_error_set(e, REG_UPLOAD_UNKNOWN, NULL);
+    }
+
+    if (rc != REG_OK) {
+        return rc;
     }
 
     reg_layout_blob(&blob, d);
@@ -153,9 +164,9 @@ reg_upload_store(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
         return reg_error_set(e, REG_UPLOAD_UNKNOWN, NULL);
     }
 
-    /* the data has moved already, or it cannot be trusted any more */
+    /* the data may have moved already, or it cannot be trusted any more */
 
-    if (!reg_upload_current(u)
+    if (reg_upload_current(u, NULL) != REG_OK
         || (why.call != NULL && (strcmp(why.call, "fdatasync") == 0
                                  || strcmp(why.call, "fsync") == 0)))
     {

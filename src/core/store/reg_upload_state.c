@@ -6,6 +6,7 @@
 
 #include "reg_upload_private.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -58,7 +59,8 @@ reg_upload_state_load(reg_store_t *s, int dir, const char *path,
     /* most sessions have none: one question for all of them */
 
     if (fstatat(dir, "hashstates", &st, AT_SYMLINK_NOFOLLOW) == -1) {
-        return REG_OK;
+        rc = reg_fs_fail(e, errno, "stat", path);
+        return (rc == REG_ABSENT) ? REG_OK : rc;
     }
 
     state->any = 1;
