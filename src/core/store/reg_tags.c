@@ -81,6 +81,7 @@ reg_tags_page(reg_store_t *s, const reg_op_t *op, reg_page_t *p,
     reg_rc_t         rc;
     reg_str_t        tag, last;
     reg_path_t       path;
+    reg_error_t      why;
     reg_digest_t     d;
     reg_tag_list_t  *list;
 
@@ -121,7 +122,9 @@ reg_tags_page(reg_store_t *s, const reg_op_t *op, reg_page_t *p,
     {
         tag = reg_names_get(&list->tags, i);
 
-        rc = reg_tag_read(s, op->name, tag, &d, NULL);
+        reg_error_clear(&why);
+
+        rc = reg_tag_read(s, op->name, tag, &d, &why);
 
         if (rc == REG_MANIFEST_UNKNOWN) {
             rc = REG_OK;
@@ -130,9 +133,10 @@ reg_tags_page(reg_store_t *s, const reg_op_t *op, reg_page_t *p,
 
         if (rc != REG_OK) {
 
-            /* once more, for the error this time */
+            if (e != NULL && e->rc == REG_OK) {
+                *e = why;
+            }
 
-            rc = reg_tag_read(s, op->name, tag, &d, e);
             break;
         }
 
