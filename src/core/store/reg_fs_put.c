@@ -556,7 +556,8 @@ reg_fs_settle(reg_fs_put_t *p, size_t from, size_t to)
 
 /*
  * What could not be synced must not be taken for something that was.  What
- * replaced something is left: what it replaced cannot be brought back.
+ * replaced something is left, for what it replaced cannot be brought back, and
+ * its companions with it: a tag that was moved needs its index entry.
  */
 
 static void
@@ -566,9 +567,15 @@ reg_fs_withdraw(reg_fs_put_t *p, size_t from, size_t to)
     reg_fs_spot_t  *spot;
 
     for (i = from; i < to; i++) {
+        if (p->spots[i].named && p->spots[i].replaces) {
+            return;
+        }
+    }
+
+    for (i = from; i < to; i++) {
         spot = &p->spots[i];
 
-        if (p->items[i].keep && spot->named && !spot->replaces) {
+        if (p->items[i].keep && spot->named) {
             (void) unlinkat(spot->dir.fd, reg_fs_base(p->items[i].path), 0);
         }
     }
