@@ -151,6 +151,12 @@ int64_t reg_fs_tick(int64_t stamp);
 int reg_fs_known(reg_fs_t *fs, uint64_t key);
 void reg_fs_learn(reg_fs_t *fs, uint64_t key);
 
+/*
+ * 1 when a call that failed with errno should be made again: after EINTR, and
+ * after EAGAIN for as long as tries, which begins at 0, stay within reason.
+ */
+int reg_fs_again(int *tries);
+
 /* Whole buffers, whatever signals and short counts come between. */
 int reg_fs_write(int fd, const void *data, size_t len);
 int reg_fs_pwrite(int fd, const void *data, size_t len, uint64_t offset);

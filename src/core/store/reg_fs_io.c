@@ -19,12 +19,7 @@
 #define REG_FS_PIECE  (1024 * 1024 * 1024)
 
 
-static int reg_fs_again(int *tries);
-
-
-/* 1 when a call that failed with errno should be made again. */
-
-static int
+int
 reg_fs_again(int *tries)
 {
     if (errno == EINTR) {

@@ -26,6 +26,7 @@ static reg_rc_t reg_store_fs_file(reg_store_t *s, const char *path,
     reg_file_t *f, reg_error_t *e);
 static reg_rc_t reg_store_fs_read(reg_store_t *s, const char *path,
     size_t max, reg_buf_t *out, reg_error_t *e);
+static int reg_store_fs_regular(int fd);
 static int reg_store_fs_whole_link(const char *data, size_t len, size_t max);
 static reg_rc_t reg_store_fs_stat(reg_store_t *s, const char *path,
     reg_stat_t *out, reg_error_t *e);
@@ -125,16 +126,17 @@ reg_store_fs_file(reg_store_t *s, const char *path, reg_file_t *f,
 
 
 /*
- * No fstat(): what is no regular file has nothing to say here.  A directory
- * gives EISDIR, a FIFO without a writer its end, with one EAGAIN; a device may
- * give more than max bytes, or some that mean nothing to the caller.
+ * No fstat() unless it is in doubt: what is no regular file has nothing to say
+ * here.  A directory gives EISDIR, a FIFO without a writer its end, with one
+ * EAGAIN; a device may give more than max bytes, or some that mean nothing to
+ * the caller.
  */
 
 static reg_rc_t
 reg_store_fs_read(reg_store_t *s, const char *path, size_t max,
     reg_buf_t *out, reg_error_t *e)
 {
-    int        fd, err;
+    int        fd, err, tries;
     size_t     start, size, want;
     ssize_t    n;
     reg_fs_t  *fs;
@@ -148,6 +150,7 @@ reg_store_fs_read(reg_store_t *s, const char *path, size_t max,
 
     err = 0;
     size = 0;
+    tries = 0;
     start = out->len;
     want = (max < REG_FS_READ) ? max + 1 : REG_FS_READ;
 
@@ -174,11 +177,16 @@ reg_store_fs_read(reg_store_t *s, const char *path, size_t max,
         n = read(fd, out->data + start + size, want);
 
         if (n == -1) {
-            if (errno == EINTR) {
+            if (errno == EAGAIN && !reg_store_fs_regular(fd)) {
+                err = ENXIO;
+                break;
+            }
+
+            if (reg_fs_again(&tries)) {
                 continue;
             }
 
-            err = (errno == EAGAIN) ? ENXIO : errno;
+            err = errno;
             break;
         }
 
@@ -206,6 +214,15 @@ reg_store_fs_read(reg_store_t *s, const char *path, size_t max,
     }
 
     return REG_OK;
+}
+
+
+static int
+reg_store_fs_regular(int fd)
+{
+    struct stat  st;
+
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 
