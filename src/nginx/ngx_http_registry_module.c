@@ -344,8 +344,15 @@ ngx_http_registry_init_process(ngx_cycle_t *cycle)
 
     rmcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_registry_module);
-    if (rmcf == NULL) {
+    if (rmcf == NULL || rmcf->roots.nelts == 0) {
         return NGX_OK;
+    }
+
+    /* a blob beyond the limit on files is to fail alone: write() says EFBIG */
+
+    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR) {
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno,
+                      "signal(SIGXFSZ) failed");
     }
 
     root = rmcf->roots.elts;
