@@ -144,7 +144,9 @@ fault(unsigned class, const char *call, int dir, const char *path)
 
     n = ++fault_page->seen;
 
-    if (n < at || (times != 0 && n >= at + times)) {
+    if (times == -1 ? n % at != 0
+                    : (n < at || (times != 0 && n >= at + times)))
+    {
         return 0;
     }
 
@@ -619,7 +621,7 @@ pread64(int fd, void *data, size_t len, off64_t offset)
 ssize_t
 sendfile64(int out, int in, off64_t *offset, size_t len)
 {
-    return fault_bytes(FAULT_READ, "sendfile", in, &len) == -1
+    return fault_bytes(FAULT_SEND, "sendfile", in, &len) == -1
            ? -1 : REAL(sendfile64)(out, in, offset, len);
 }
 
@@ -627,7 +629,7 @@ sendfile64(int out, int in, off64_t *offset, size_t len)
 struct dirent64 *
 readdir64(DIR *dir)
 {
-    return fault_file(FAULT_READ, "readdir", dirfd(dir))
+    return fault_file(FAULT_LIST, "readdir", dirfd(dir))
            ? NULL : REAL(readdir64)(dir);
 }
 

@@ -6,7 +6,8 @@
  *
  *   off     armed is 0: every call goes through and is counted nowhere
  *   armed   calls that match are counted in seen; from number at on, for as
- *           many as times says, they are broken and counted in hits
+ *           many as times says, they are broken and counted in hits; with
+ *           times -1 every at-th is
  *
  * A call matches when its class is one of classes, its process is pid, and,
  * where it is about a file, the file is in the directory dir or below it.
@@ -21,18 +22,20 @@
 
 
 /* classes of calls */
-#define FAULT_OPEN    0x001    /* for reading, or as a path alone */
-#define FAULT_MODIFY  0x002    /* open for writing of what is there */
-#define FAULT_NAME    0x004    /* open that creates, mkdir, rename, link */
-#define FAULT_REMOVE  0x008    /* unlink, rmdir */
-#define FAULT_WRITE   0x010    /* write, pwrite, pwritev */
-#define FAULT_CHANGE  0x020    /* ftruncate, futimens */
-#define FAULT_SYNC    0x040    /* fsync, fdatasync */
-#define FAULT_READ    0x080    /* read, pread, readdir, sendfile */
-#define FAULT_STAT    0x100    /* fstat, fstatat, statx */
-#define FAULT_LOCK    0x200    /* flock */
-#define FAULT_SOCKET  0x400    /* recv, send, writev, of no file */
-#define FAULT_MEMORY  0x800    /* malloc and its relatives */
+#define FAULT_OPEN    0x0001   /* for reading, or as a path alone */
+#define FAULT_MODIFY  0x0002   /* open for writing of what is there */
+#define FAULT_NAME    0x0004   /* open that creates, mkdir, rename, link */
+#define FAULT_REMOVE  0x0008   /* unlink, rmdir */
+#define FAULT_WRITE   0x0010   /* write, pwrite, pwritev */
+#define FAULT_CHANGE  0x0020   /* ftruncate, futimens */
+#define FAULT_SYNC    0x0040   /* fsync, fdatasync */
+#define FAULT_READ    0x0080   /* read, pread */
+#define FAULT_LIST    0x0100   /* readdir */
+#define FAULT_SEND    0x0200   /* sendfile */
+#define FAULT_STAT    0x0400   /* fstat, fstatat, statx */
+#define FAULT_LOCK    0x0800   /* flock */
+#define FAULT_SOCKET  0x1000   /* recv, send, writev, of no file */
+#define FAULT_MEMORY  0x2000   /* malloc and its relatives */
 
 /* actions; what is above zero is an errno the call fails with */
 #define FAULT_COUNT   0        /* nothing but to be counted */
@@ -51,7 +54,7 @@ typedef struct {
     _Atomic int64_t  classes;
     _Atomic int64_t  action;
     _Atomic int64_t  at;              /* 1: the next one */
-    _Atomic int64_t  times;           /* 0: all from there on */
+    _Atomic int64_t  times;           /* 0: all from there on; -1: see above */
     _Atomic int64_t  delay;
     _Atomic int64_t  watched;         /* process whose blocks are counted */
 
