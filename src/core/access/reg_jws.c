@@ -28,6 +28,7 @@ static int reg_jws_der(const reg_jws_row_t *row, const unsigned char *sig,
 static int reg_jws_raw(const reg_jws_row_t *row, const unsigned char *der,
     size_t derlen, unsigned char *sig);
 static int reg_jws_ec(const reg_jws_row_t *row);
+static int reg_jws_nomem(void);
 
 
 static const reg_jws_row_t  reg_jws_rows[REG_JWS_N] = {
@@ -210,6 +211,23 @@ reg_jws_raw(const reg_jws_row_t *row, const unsigned char *der, size_t derlen,
 }
 
 
+/* 1 when one of the errors that OpenSSL has queued is about memory. */
+
+static int
+reg_jws_nomem(void)
+{
+    unsigned long  err;
+
+    while ((err = ERR_get_error()) != 0) {
+        if (ERR_GET_REASON(err) == ERR_R_MALLOC_FAILURE) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 int
 reg_jws_verify(reg_jws_e alg, EVP_PKEY *key, reg_str_t data,
     const unsigned char *sig, size_t len)
@@ -233,7 +251,9 @@ reg_jws_verify(reg_jws_e alg, EVP_PKEY *key, reg_str_t data,
         return 0;
     }
 
-    (void) ERR_set_mark();
+    /* nobody reads what was there before, nginx clears it before it does */
+
+    ERR_clear_error();
 
     rc = -1;
     ctx = EVP_MD_CTX_new();
@@ -262,11 +282,15 @@ reg_jws_verify(reg_jws_e alg, EVP_PKEY *key, reg_str_t data,
                            data.len)
           == 1);
 
+    if (rc == 0 && reg_jws_nomem()) {
+        rc = -1;
+    }
+
 done:
 
     EVP_MD_CTX_free(ctx);
 
-    (void) ERR_pop_to_mark();
+    ERR_clear_error();
 
     return rc;
 }
