@@ -184,9 +184,11 @@ CFLAGS_SHIM = -O2 -g -fPIC -D_GNU_SOURCE -U_FORTIFY_SOURCE $(WARN)
 
 shim: $(BUILD)/shim/fault.so
 
-$(BUILD)/shim/fault.so: t/shim/fault.c t/shim/fault.h
+SHIM := $(wildcard t/shim/*.c)
+
+$(BUILD)/shim/fault.so: $(SHIM) t/shim/fault.h
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS_SHIM) -shared -o $@ $<
+	@$(CC) $(CFLAGS_SHIM) -shared -o $@ $(SHIM)
 
 
 # --- libFuzzer ---------------------------------------------------------------

@@ -216,6 +216,8 @@ build_stage()
 
         CC=$compiler step "registryctl by $compiler, warnings are errors" \
             make -s BUILD="$build/by-$compiler" -j "$jobs" registryctl || true
+        CC=$compiler step "the shim by $compiler, warnings are errors" \
+            make -s BUILD="$build/by-$compiler" shim || true
     done
 }
 

@@ -18,7 +18,10 @@
 #define FAULT_H_INCLUDED
 
 
+#include <dlfcn.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 
 /* classes of calls */
@@ -65,6 +68,47 @@ typedef struct {
     char             dir[FAULT_DIR];  /* "": everywhere */
     char             last[FAULT_LAST];  /* the first call that was broken */
 } fault_page_t;
+
+
+/* what the C library has under that name */
+#define REAL(name)                                                            \
+    ({                                                                        \
+        static __typeof__(name)  *real_;                                      \
+        if (real_ == NULL) {                                                  \
+            real_ = (__typeof__(name) *) dlsym(RTLD_NEXT, #name);             \
+        }                                                                     \
+        real_;                                                                \
+    })
+
+/* vectors longer than this are passed on in parts, as the kernel may */
+#define FAULT_IOVS  64
+
+
+/* these names are for the library alone */
+#pragma GCC visibility push(hidden)
+
+/*
+ * What is to become of a call: 0 when it is made as it is, -1 when it fails
+ * with errno set, 1 when it is to move less than it was asked to.  dir and
+ * path are those of openat(), path NULL for a call about a descriptor; dir is
+ * -1 and path NULL for one that is about no file.
+ */
+int fault(unsigned class, const char *call, int dir, const char *path);
+
+/* 1 when a call about a descriptor fails. */
+int fault_file(unsigned class, const char *call, int fd);
+
+/* For calls that move bytes: -1, or 0 with *len as long as it is to be. */
+int fault_bytes(unsigned class, const char *call, int fd, size_t *len);
+
+/* The same for a vector: -1, or the number of parts that out was given. */
+int fault_vector(unsigned class, const char *call, int fd,
+    const struct iovec *iov, int n, struct iovec *out);
+
+/* Counts blocks, where the test watches this process. */
+void fault_block(int n);
+
+#pragma GCC visibility pop
 
 
 #endif /* FAULT_H_INCLUDED */

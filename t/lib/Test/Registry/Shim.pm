@@ -1,6 +1,6 @@
 package Test::Registry::Shim;
 
-# t/shim/fault.c, built and preloaded: calls of a process that fail, or kill
+# t/shim, built and preloaded: calls of a process that fail, or kill
 # it, when their turn comes.
 #
 #   my $shim = Test::Registry::Shim->new;
