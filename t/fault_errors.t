@@ -22,6 +22,8 @@ use Test::Registry::Torture;
 need_root(100);
 seed();
 
+my @pushes = pushes(any_sizes(torture(0, 4)));
+
 my @make = qw(name write);
 my @write = (@make, qw(change sync));
 my @change = (@write, qw(modify remove));
@@ -43,6 +45,7 @@ my $s = Test::Registry::Sweep->new(
 
 sweeps($s);
 file_size_limit($s);
+audit($s);
 
 if (torture(0, 1)) {
     my $many = Test::Registry::Sweep->new(
@@ -70,7 +73,7 @@ sub sweeps {
 sub full {
     my ($s) = @_;
 
-    for my $op (pushes(), manifests()) {
+    for my $op (@pushes, manifests()) {
         $s->sweep("F14 ENOSPC once, $op->{name}", $op,
             action => 'ENOSPC', calls => \@write);
         $s->sweep("F14 ENOSPC from there on, $op->{name}", $op,
@@ -94,7 +97,7 @@ sub broken {
     my ($s) = @_;
 
     $s->sweep("F14 EIO, $_->{name}", $_, action => 'EIO', calls => \@all,
-        every => $every, @grace) for pushes(), manifests(), deletes(), reads();
+        every => $every, @grace) for @pushes, manifests(), deletes(), reads();
 }
 
 
@@ -103,7 +106,7 @@ sub read_only {
 
     $s->sweep("F20 EROFS from there on, $_->{name}", $_, action => 'EROFS',
         calls => \@change, times => 0, every => $every, @grace)
-        for pushes(), manifests(), deletes();
+        for @pushes, manifests(), deletes();
 
     # whoever asks for an upload is told that it cannot go on
 
@@ -119,19 +122,20 @@ sub lost {
     my ($s) = @_;
 
     $s->sweep("F17 a sync fails once, $_->{name}", $_, action => 'lose',
-        calls => ['sync'], maybe => 1, @grace) for pushes(), manifests(), deletes();
+        calls => ['sync'], maybe => 1, @grace)
+        for @pushes, manifests(), deletes();
 }
 
 
 sub in_pieces {
     my ($s) = @_;
 
-    for my $op (pushes(), manifests(), deletes(), reads()) {
+    for my $op (@pushes, manifests(), deletes(), reads()) {
         $s->meanwhile("F22 part by part, $op->{name}", $op,
             action => 'short', calls => [qw(read write send)]);
     }
 
-    for my $op (pushes(), manifests(), reads()) {
+    for my $op (@pushes, manifests(), reads()) {
         $s->sweep("F22 EINTR, $op->{name}", $op, must => 1,
             action => 'EINTR', calls => [qw(open modify read write)],
             every => $every);
@@ -178,4 +182,39 @@ sub file_size_limit {
     run_command(10, 'prlimit', "--pid=$pid", '--fsize=unlimited:unlimited');
     is_status($t->post("/v2/limit/blobs/uploads/?digest=$digest",
         body => $large), 201, 'F23 without it the large one, too');
+}
+
+
+# What it cannot read registryctl audit does not call sound. What fails once
+# alone it finds in order when it looks again.
+
+sub audit {
+    my ($s) = @_;
+
+    my ($t, $shim) = ($s->t, $s->shim);
+    my %env = %{ $shim->env };
+    my @command = ('env', map({ "$_=$env{$_}" } keys %env),
+        $ENV{TEST_REGISTRYCTL} || "$FindBin::Bin/../build/registryctl",
+        'audit', '--digests', $t->root);
+    my ($errors, @why) = (0);
+
+    $t->push_image('audited', 'v1');
+
+    my $each = torture(5, 1);
+
+    for (my $n = 1 + int rand $each; $n < 20_000; $n += $each) {
+        $shim->arm(action => 'EIO', at => $n, times => 0, dir => $t->root,
+            calls => [qw(open read list stat)]);
+        my ($rc, $out) = run_command(20, @command);
+        last if !$shim->disarm;
+
+        $errors++;
+        push @why, "at $n, " . $shim->last . ": status $rc, $out"
+            if $rc != 1 && $rc != 3;
+    }
+
+    cmp_ok($errors, '>', 5, 'registryctl audit meets errors');
+    ok(!@why, 'F18 and does not call such a store sound')
+        or diag join "\n", @why;
+    figure('errors in the audit', $errors);
 }

@@ -23,6 +23,8 @@ use Test::Registry::Torture;
 need_root(30);
 seed();
 
+my @pushes = pushes(any_sizes(torture(0, 4)));
+
 # Calls that only look change nothing: killed there is killed at the next one
 # that does. The long version does not take that for granted.
 
@@ -55,7 +57,7 @@ sub sweeps {
 
     my @how = (action => 'kill', calls => \@calls);
 
-    $s->sweep("F01 killed in $_->{name}", $_, @how) for pushes();
+    $s->sweep("F01 killed in $_->{name}", $_, @how) for @pushes;
     $s->sweep("F02 killed in $_->{name}", $_, @how) for manifests();
     $s->sweep("F03 killed in $_->{name}", $_, @how) for deletes();
 
@@ -100,7 +102,7 @@ sub cleaning {
     is_status($t->put("$l?digest=" . sha256('half'), body => ''), 201,
         'F08 and can be finished');
 
-    finish($t, { audit => { grace => 3600 } });
+    $t->finish(audit => { grace => 3600 });
 }
 
 

@@ -43,6 +43,7 @@ sub new {
 
     if ($self->{tls}) {
         require IO::Socket::SSL;
+        local $SIG{PIPE} = 'IGNORE';
 
         IO::Socket::SSL->start_SSL(
             $sock,

@@ -21,13 +21,16 @@ use Exporter qw(import);
 use Test::Registry::Content;
 use Test::Registry::Server;
 
-our @EXPORT = qw(pushes manifests deletes reads broken_promises);
+our @EXPORT = qw(pushes manifests deletes reads any_sizes broken_promises);
 
 
-# F01: POST, PATCH, the closing PUT, the single POST, the mount. Sizes are on
-# either side of what an upload keeps in memory, and of one buffer.
+# POST, PATCH, the closing PUT, the single POST, the mount. Sizes are on either
+# side of what an upload keeps in memory, and of one buffer; more of them can
+# be given, as [bytes before, bytes more].
 
 sub pushes {
+    my (@sizes) = @_;
+
     return (
         _start(),
         _append('PATCH, the first', 0, 1000),
@@ -38,8 +41,22 @@ sub pushes {
         _close('PUT without a body', 300_000, 0),
         _single('POST of a whole blob', 1000),
         _single('POST of a larger one', 400_000),
-        _mount()
+        _mount(),
+        map({
+            my ($from, $size) = @$_;
+            (_append("PATCH of $size bytes behind $from", $from, $size),
+                _close("PUT of $size bytes behind $from", $from, $size))
+        } @sizes)
     );
+}
+
+
+# So many sizes drawn by chance, small ones as often as large ones.
+
+sub any_sizes {
+    my ($n) = @_;
+
+    return map { [int(2 ** rand 21), int(2 ** rand 22)] } 1 .. $n;
 }
 
 

@@ -27,7 +27,7 @@ use Test::Registry::Shim;
 
 # A sweep that goes on for longer than that will not end.
 
-use constant LIMIT => 3000;
+use constant LIMIT => 20_000;
 
 # What may be answered when a call fails so: see reg_error_sys().
 
@@ -84,6 +84,7 @@ sub rounds { $_[0]{rounds} }
 # grace   age of temporaries that the audit complains of; default 0
 # every   breaks only every so many-th call, from one drawn by chance; default 1
 # maybe   true: the operation may make no such call
+# keep    true: the store is not emptied
 # before  called before each round
 
 sub sweep {
@@ -136,9 +137,10 @@ sub meanwhile {
 # An operation with nothing broken; dies when it fails.
 
 sub quietly {
-    my ($self, $op) = @_;
+    my ($self, $op, %how) = @_;
 
-    my ($hits, @why) = $self->_round($op, 0, action => 'count', calls => []);
+    my ($hits, @why) = $self->_round($op, 0, %how, action => 'count',
+        calls => []);
     die "$op->{name} fails by itself: @why\n" if @why;
 }
 
@@ -156,7 +158,7 @@ sub _round {
     };
 
     $how{before}->($w) if $how{before};
-    $self->_wipe;
+    $self->_wipe if !$how{keep};
 
     my ($pid) = $t->workers;
     my ($reply, $hits, @why);
