@@ -37,7 +37,7 @@ use Test::Registry::Client;
 use Test::Registry::Reply;
 
 
-# ports    where to: a new connection takes the next one in turn
+# ports    where to; with several each request goes to the next one in turn
 # closes   false: nobody reloads, a kept connection has no reason to end
 # headers, timeout  as in Test::Registry::Client
 
@@ -45,7 +45,7 @@ sub new {
     my ($class, %o) = @_;
 
     return bless {
-        closes => 1, timeout => 60, headers => [], idle => undef, turn => 0,
+        closes => 1, timeout => 60, headers => [], idle => {},
         requests => 0, repeated => 0, raced => 0, %o
     }, $class;
 }
@@ -57,9 +57,9 @@ sub new {
 sub request {
     my ($self, $method, $uri, %o) = @_;
 
-    $self->{requests}++;
+    my $port = $self->{ports}[ $self->{requests}++ % @{ $self->{ports} } ];
 
-    if (my $c = $self->_kept) {
+    if (my $c = $self->_kept($port)) {
         my ($reply, $sent) = $self->_exchange($c, $method, $uri, %o);
 
         return $reply
@@ -76,7 +76,7 @@ sub request {
         }
     }
 
-    my $c = $self->_connect or return Test::Registry::Reply->new(
+    my $c = $self->_connect($port) or return Test::Registry::Reply->new(
         request => "$method $uri", error => "not connected: $@");
 
     return ($self->_exchange($c, $method, $uri, %o))[0];
@@ -84,13 +84,10 @@ sub request {
 
 
 sub _connect {
-    my ($self) = @_;
-
-    my $ports = $self->{ports};
+    my ($self, $port) = @_;
 
     return eval {
-        Test::Registry::Client->new(
-            port => $ports->[$self->{turn}++ % @$ports],
+        Test::Registry::Client->new(port => $port,
             headers => $self->{headers}, timeout => $self->{timeout});
     };
 }
@@ -99,10 +96,9 @@ sub _connect {
 # The connection that waits, unless it has ended meanwhile.
 
 sub _kept {
-    my ($self) = @_;
+    my ($self, $port) = @_;
 
-    my $c = $self->{idle} or return undef;
-    $self->{idle} = undef;
+    my $c = delete $self->{idle}{$port} or return undef;
 
     return $c if !$c->closes_within(0) && !length $c->buffered;
 
@@ -125,7 +121,7 @@ sub _exchange {
     if ($reply->status && $reply->complete && !$c->{eof}
         && lc($reply->header('Connection') // '') ne 'close')
     {
-        $self->{idle} = $c;
+        $self->{idle}{ $c->{port} } = $c;
     }
 
     return ($reply, $sent);
@@ -135,8 +131,8 @@ sub _exchange {
 sub close {
     my ($self) = @_;
 
-    $self->{idle}->close if $self->{idle};
-    $self->{idle} = undef;
+    $_->close for values %{ $self->{idle} };
+    $self->{idle} = {};
 }
 
 
