@@ -4,7 +4,9 @@
 #include "reg_test_fault.h"
 #include "reg_test_upload.h"
 
+#include <dirent.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 
@@ -15,6 +17,8 @@ static void test_faults(void);
 static void test_sync_fails(void);
 static void test_killed(void);
 static void test_together(void);
+static void test_no_files(reg_alg_e alg, int spare);
+static int count_entries(const char *path);
 
 
 int
@@ -29,6 +33,10 @@ main(void)
     test_short();
     test_late_opener();
     test_together();
+
+    test_no_files(REG_SHA256, 0);
+    test_no_files(REG_SHA256, 1);
+    test_no_files(REG_SHA512, 0);
 
     /* the calls below are counted as openat() */
 
@@ -418,4 +426,85 @@ test_together(void)
        "F43 and linked in both");
 
     free(data);
+}
+
+
+/*
+ * F21: with so few descriptors left that a session cannot be made, nothing is
+ * left of it: to remove it takes none.
+ */
+
+static void
+test_no_files(reg_alg_e alg, int spare)
+{
+    int            n, first, failed, left;
+    char           id[REG_UUID_LEN + 1];
+    reg_rc_t       rc;
+    struct rlimit  all, few;
+
+    failed = 0;
+    left = 0;
+    rc = REG_BUSY;
+
+    if (getrlimit(RLIMIT_NOFILE, &all) == -1) {
+        bail("getrlimit");
+    }
+
+    for (n = 0; n < 20 && rc != REG_OK; n++) {
+
+        if (spare) {
+            (void) push_blob(s, "few/app", REG_SHA256,
+                             reg_str("spare"), NULL);
+        }
+
+        first = open("/dev/null", O_RDONLY);
+        (void) close(first);
+
+        few = all;
+        few.rlim_cur = (rlim_t) (first + n);
+
+        if (setrlimit(RLIMIT_NOFILE, &few) == -1) {
+            bail("setrlimit");
+        }
+
+        rc = reg_upload_create(s, reg_str("few/app"), alg, 1, id, NULL);
+
+        if (setrlimit(RLIMIT_NOFILE, &all) == -1) {
+            bail("setrlimit");
+        }
+
+        if (rc == REG_BUSY) {
+            failed++;
+            left += count_entries(at(REPOS "few/app/_uploads"));
+        }
+    }
+
+    is_num(rc, REG_OK, "F21 enough descriptors for a session");
+    ok(failed > 1, "F21 %d times too few", failed);
+    is_num(left, 0, "F21 nothing is left then");
+
+    (void) reg_upload_cancel(s, reg_str("few/app"), reg_str_of(id), NULL);
+}
+
+
+static int
+count_entries(const char *path)
+{
+    DIR            *dir;
+    int             n;
+    struct dirent  *entry;
+
+    dir = opendir(path);
+
+    if (dir == NULL) {
+        return 0;
+    }
+
+    for (n = 0; (entry = readdir(dir)) != NULL; /* void */) {
+        n += (entry->d_name[0] != '.');
+    }
+
+    (void) closedir(dir);
+
+    return n;
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,6 +24,7 @@
 #define REG_UPLOAD_WRITEBACK  (8 * 1024 * 1024)
 
 
+static int reg_upload_unmake(int up, const char *id);
 static reg_rc_t reg_upload_make(reg_fs_t *fs, int dir, const char *name,
     reg_str_t data, const char *path, reg_error_t *e);
 static reg_rc_t reg_upload_load(reg_upload_t *u, uint64_t size,
@@ -40,7 +42,7 @@ reg_rc_t
 reg_upload_create(reg_store_t *s, reg_str_t name, reg_alg_e alg, time_t now,
     char *id, reg_error_t *e)
 {
-    int         dir, up, err, fresh;
+    int         dir, up, fresh;
     char        started[REG_UPLOAD_STARTED];
     reg_fs_t   *fs;
     reg_rc_t    rc;
@@ -70,28 +72,17 @@ reg_upload_create(reg_store_t *s, reg_str_t name, reg_alg_e alg, time_t now,
 
     fresh = (reg_fs_spare_take(fs, up, id, reg_str_of(started)) == -1);
 
-    dir = -1;
+    if (fresh && mkdirat(up, id, REG_FS_DIR_MODE) == -1) {
+        rc = reg_error_sys(e, errno, "mkdir", path.s);
+        (void) close(up);
 
-    if (!fresh || mkdirat(up, id, REG_FS_DIR_MODE) == 0) {
-        dir = reg_fs_opendir(fs, up, id);
-
-        if (dir == -1) {
-            err = errno;
-            (void) reg_upload_drop(s, path.s, NULL);
-            errno = err;
-        }
+        return rc;
     }
 
-    err = errno;
-    (void) close(up);
+    dir = reg_fs_opendir(fs, up, id);
+    rc = (dir == -1) ? reg_error_sys(e, errno, "open", path.s) : REG_OK;
 
-    if (dir == -1) {
-        return reg_error_sys(e, err, "mkdir", path.s);
-    }
-
-    rc = REG_OK;
-
-    if (fresh) {
+    if (rc == REG_OK && fresh) {
         rc = reg_upload_make(fs, dir, "startedat", reg_str_of(started),
                              path.s, e);
     }
@@ -107,13 +98,53 @@ reg_upload_create(reg_store_t *s, reg_str_t name, reg_alg_e alg, time_t now,
         rc = reg_upload_make(fs, dir, "data", reg_null_str, path.s, e);
     }
 
-    (void) close(dir);
+    if (dir != -1) {
+        (void) close(dir);
+    }
 
-    if (rc != REG_OK) {
+    if (rc != REG_OK && reg_upload_unmake(up, id) == -1) {
         (void) reg_upload_drop(s, path.s, NULL);
     }
 
+    (void) close(up);
+
     return rc;
+}
+
+
+/*
+ * Removes a session that could not be made, without opening anything, for
+ * there may be no descriptor left.
+ */
+
+static int
+reg_upload_unmake(int up, const char *id)
+{
+    int   n;
+    char  path[REG_UUID_LEN + sizeof("/hashstates/sha512/0")];
+
+    static const char *const  names[] = {
+        "data", "startedat", "hashstates/sha512/0"
+    };
+
+    static const char *const  dirs[] = {
+        "/hashstates/sha512", "/hashstates", ""
+    };
+
+    for (n = 0; n < 3; n++) {
+        (void) snprintf(path, sizeof(path), "%s/%s", id, names[n]);
+        (void) unlinkat(up, path, 0);
+    }
+
+    for (n = 0; n < 3; n++) {
+        (void) snprintf(path, sizeof(path), "%s%s", id, dirs[n]);
+
+        if (unlinkat(up, path, AT_REMOVEDIR) == -1 && errno != ENOENT) {
+            return -1;
+        }
+    }
+
+    return 0;
 }
 
 
