@@ -24,7 +24,7 @@ skip_suite(Test::Registry::Trace::why(), 20)
 
 # What a closing PUT is stopped in.
 
-my %stops = map { $_ => 1 } qw(openat flock fcntl fdatasync fsync mkdirat
+my %stops = map { $_ => 1 } qw(openat openat2 flock fcntl fdatasync fsync mkdirat
     renameat renameat2 linkat unlinkat newfstatat pwrite64);
 
 seed();
