@@ -18,6 +18,7 @@ static void all_of_it(const char *how, int plain);
 static void test_put(reg_store_t *s);
 static void test_put_faults(reg_store_t *s);
 static void test_keep(reg_store_t *s);
+static void test_swept(reg_store_t *s);
 static void test_adopt(reg_store_t *s);
 static void test_short(reg_store_t *s);
 static void test_races(reg_store_t *s);
@@ -56,6 +57,7 @@ all_of_it(const char *how, int plain)
     test_put(s);
     test_put_faults(s);
     test_keep(s);
+    test_swept(s);
     test_adopt(s);
     test_short(s);
     test_races(s);
@@ -271,6 +273,54 @@ test_keep(reg_store_t *s)
     fault_only = 0;
     (void) stat(at("keep/index/link"), &b);
     ok(a.st_ino != b.st_ino, "%s: replaces it", mode);
+}
+
+
+static void
+swept(void)
+{
+    (void) nftw(at(REG_FS_TMP), root_remove_one, 8, FTW_DEPTH|FTW_PHYS);
+}
+
+
+/*
+ * F37: a temporary that is taken for old while it is written, because the
+ * clock has jumped, is written once more.
+ */
+
+static void
+test_swept(reg_store_t *s)
+{
+    int        n;
+    reg_put_t  items[2];
+
+    memset(items, 0, sizeof(items));
+
+    items[0].path = "swept/index/link";
+    items[0].data = reg_str(D1);
+    items[0].fd = -1;
+    items[0].keep = 1;
+    items[1] = items[0];
+    items[1].path = "swept/current/link";
+    items[1].keep = 0;
+
+    fault_call = swept;
+    fault_only = FAULT_SYNC;
+
+    for (n = 1; n <= 2; n++) {
+        (void) nftw(at("swept"), root_remove_one, 8, FTW_DEPTH|FTW_PHYS);
+
+        fault_arm(n, FAULT_CALL);
+        is_num(s->driver->put(s, items, 2, NULL), REG_OK,
+               "F37 put while temporaries are removed");
+        ok(fault_disarm(), "%s: they were, at sync %d", mode, n);
+        is(slurp(at("swept/index/link")), D1, "F37 the first is there");
+        is(slurp(at("swept/current/link")), D1, "F37 the second is there");
+    }
+
+    fault_only = 0;
+
+    is_num((long long) temporaries(), 0, "no temporary stays");
 }
 
 

@@ -134,9 +134,13 @@ reg_fs_put_all(reg_fs_put_t *p)
             raced = 0;
             rc = reg_fs_step_try(p, from, to, &raced);
 
-            if (!raced || tries == REG_FS_TRIES) {
+            if (!raced || rc != REG_OK || tries == REG_FS_TRIES) {
                 break;
             }
+        }
+
+        if (rc == REG_OK && raced) {
+            rc = reg_error_sys(p->e, EAGAIN, "rename", p->items[from].path);
         }
 
         if (rc != REG_OK) {
@@ -363,7 +367,7 @@ reg_fs_flush(reg_fs_put_t *p, size_t from, size_t to)
 /*
  * Names and settles the items of one step.  *raced becomes 1 when somebody
  * removed what was prepared: it is prepared again then, and the caller tries
- * once more.
+ * once more, for nothing has a name yet that counts.
  */
 
 static reg_rc_t
@@ -462,12 +466,19 @@ reg_fs_name(reg_fs_put_t *p, size_t i, int *raced)
         return REG_OK;
     }
 
-    if (err == ENOENT && reg_fs_removed(spot->dir.fd)) {
+    /*
+     * A temporary is gone when somebody took it for old, which it may look
+     * when the clock has jumped.
+     */
+
+    if (err == ENOENT
+        && (item->from == NULL || reg_fs_removed(spot->dir.fd)))
+    {
         *raced = 1;
         return REG_OK;
     }
 
-    if (err == ENOENT && item->from != NULL) {
+    if (err == ENOENT) {
         return REG_ABSENT;
     }
 
