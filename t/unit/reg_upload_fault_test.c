@@ -4,6 +4,8 @@
 #include "reg_test_fault.h"
 #include "reg_test_upload.h"
 
+#include "reg_upload_owner.h"
+
 #include <dirent.h>
 #include <pthread.h>
 #include <sys/resource.h>
@@ -19,6 +21,12 @@ static void test_killed(void);
 static void test_together(void);
 static void test_no_files(reg_alg_e alg, int spare);
 static int count_entries(const char *path);
+static void test_spare_swept(void);
+static void take_spare(void);
+static void make_old(const char *path);
+
+
+static char  taken[REG_UUID_LEN + 1];
 
 
 int
@@ -42,6 +50,7 @@ main(void)
 
     reg_fs_plain(s);
 
+    test_spare_swept();
     test_faults();
     test_sync_fails();
     test_killed();
@@ -507,4 +516,85 @@ count_entries(const char *path)
     (void) closedir(dir);
 
     return n;
+}
+
+
+static void
+take_spare(void)
+{
+    (void) reg_upload_create(s, reg_str("spare/app"), REG_SHA256, 1, taken,
+                             NULL);
+}
+
+
+static void
+make_old(const char *path)
+{
+    DIR              *dir;
+    struct dirent    *entry;
+    struct timespec   old[2];
+
+    memset(old, 0, sizeof(old));
+    dir = opendir(path);
+
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] != '.') {
+            (void) utimensat(dirfd(dir), entry->d_name, old, 0);
+        }
+    }
+
+    if (dir != NULL) {
+        (void) closedir(dir);
+    }
+}
+
+
+/* F37: what is left over is taken for a session while it is removed as old. */
+
+static void
+test_spare_swept(void)
+{
+    int            n, hit, left;
+    int64_t        when;
+    reg_rc_t       rc;
+    reg_upload_t  *u;
+
+    fault_call = take_spare;
+    fault_only = FAULT_NAME;
+    hit = 1;
+
+    for (n = 1; hit && n < 20; n++) {
+        (void) push_blob(s, "spare/app", REG_SHA256, reg_str("gives one"),
+                         NULL);
+        make_old(at(REG_FS_SPARE));
+
+        fault_arm(n, FAULT_CALL);
+        rc = s->driver->empty_trash(s, 1000, &left, NULL);
+        hit = fault_disarm();
+
+        if (!hit) {
+            break;
+        }
+
+        is_num(rc, REG_OK, "F37 what is old is removed");
+        is_num(reg_upload_started(s, reg_str("spare/app"), reg_str_of(taken),
+                                  &when, NULL),
+               REG_OK, "F37 a session meanwhile knows when it began");
+
+        rc = reg_upload_open(&u, s, reg_str("spare/app"), reg_str_of(taken),
+                             NULL);
+        is_num(rc, REG_OK, "F37 and can be used");
+
+        if (rc == REG_OK) {
+            reg_upload_close(u);
+        }
+
+        (void) reg_upload_cancel(s, reg_str("spare/app"), reg_str_of(taken),
+                                 NULL);
+    }
+
+    fault_only = 0;
+
+    ok(n > 2, "F37 at each of %d calls", n - 1);
+    is_num(count_entries(at(REG_FS_SPARE)), 0, "F37 no spare stays");
 }

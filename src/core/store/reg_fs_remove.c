@@ -25,6 +25,8 @@
 
 
 static int reg_fs_trash(reg_fs_t *fs, int dir, const char *base, char *name);
+static int reg_fs_take_away(reg_fs_t *fs, int dir, const char *name,
+    unsigned *files);
 static int reg_fs_rmdir(reg_fs_t *fs, int dir, const char *name,
     unsigned *budget, unsigned depth);
 static reg_rc_t reg_fs_sweep(reg_fs_t *fs, const char *path,
@@ -319,7 +321,8 @@ reg_fs_sweep(reg_fs_t *fs, const char *path, time_t before,
             continue;
         }
 
-        rc = reg_fs_rmtree(fs, fd, entry->d_name, files);
+        rc = (before != 0) ? reg_fs_take_away(fs, fd, entry->d_name, files)
+                           : reg_fs_rmtree(fs, fd, entry->d_name, files);
 
         if (rc == 1) {
             *left = 1;
@@ -337,4 +340,44 @@ reg_fs_sweep(reg_fs_t *fs, const char *path, time_t before,
     (void) closedir(list);
 
     return (err == 0) ? REG_OK : reg_error_sys(e, err, "unlink", path);
+}
+
+
+/*
+ * Removes what others may use still: it is theirs or ours as a whole.  A spare
+ * becomes a session by its rename, and must not lose its files then.
+ */
+
+static int
+reg_fs_take_away(reg_fs_t *fs, int dir, const char *name, unsigned *files)
+{
+    int   rc, err, trash;
+    char  unique[REG_FS_UNIQUE];
+
+    err = reg_fs_trash(fs, dir, name, unique);
+
+    if (err == ENOENT) {
+        return 0;
+    }
+
+    if (err != 0) {
+
+        /* no room to move it */
+
+        return reg_fs_rmtree(fs, dir, name, files);
+    }
+
+    trash = reg_fs_own(fs, REG_FS_TRASH);
+
+    if (trash == -1) {
+        return -1;
+    }
+
+    rc = reg_fs_rmtree(fs, trash, unique, files);
+    err = errno;
+
+    (void) close(trash);
+    errno = err;
+
+    return rc;
 }
