@@ -23,7 +23,6 @@ package Test::Registry::Load;
 use strict;
 use warnings;
 
-use Carp ();
 use File::Temp ();
 use JSON::PP ();
 use POSIX ();
@@ -222,9 +221,8 @@ sub _ask {
 
     die { cut => 1 } if $self->{cuts} && (!$r->status || !$r->complete);
 
-    local $Carp::CarpLevel = 1;
-    Carp::croak('wanted ' . (ref $want ? "@$want" : $want) . "\n"
-        . substr($r->as_text, 0, 600));
+    die 'wanted ' . (ref $want ? "@$want" : $want) . "\n"
+        . substr($r->as_text, 0, 600) . "\n";
 }
 
 
@@ -248,7 +246,7 @@ sub _is {
     $got = defined $got && length $got > 80
         ? length($got) . ' bytes, ' . sha256($got) : $got // 'nothing';
     $want = length($want) . ' bytes, ' . sha256($want) if length $want > 80;
-    Carp::croak("$what: $got instead of $want");
+    die "$what: $got instead of $want\n";
 }
 
 
