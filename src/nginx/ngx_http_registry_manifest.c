@@ -83,16 +83,12 @@ ngx_http_registry_manifest_read(ngx_http_request_t *r,
 
     if (ctx->op.has_digest) {
         job->digest = ctx->op.digest;
-        rc = REG_OK;
-
-    } else {
-        rc = reg_tag_read(ctx->store, ctx->op.name, ctx->op.tag,
-                          &job->digest, &ctx->error);
-    }
-
-    if (rc == REG_OK) {
         rc = reg_revision_find(ctx->store, ctx->op.name, &job->digest,
                                &job->target, &ctx->error);
+
+    } else {
+        rc = reg_tag_find(ctx->store, ctx->op.name, ctx->op.tag,
+                          &job->digest, &job->target, &ctx->error);
     }
 
     if (rc != REG_OK) {

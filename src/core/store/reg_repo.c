@@ -18,6 +18,9 @@
 /* blob, referrer entry and revision, and two links for each of ten tags */
 #define REG_PUT_ITEMS  23
 
+/* how often a tag is looked at that moves while it is looked at */
+#define REG_TAG_TRIES  16
+
 
 static reg_rc_t reg_repo_look(reg_store_t *s, reg_str_t name,
     unsigned char *there, reg_error_t *e);
@@ -138,6 +141,41 @@ reg_revision_find(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
     }
 
     return rc;
+}
+
+
+reg_rc_t
+reg_tag_find(reg_store_t *s, reg_str_t name, reg_str_t tag,
+    reg_digest_t *d, reg_digest_t *target, reg_error_t *e)
+{
+    int           tries;
+    reg_rc_t      rc;
+    reg_digest_t  before;
+
+    for (tries = 1; /* void */ ; tries++) {
+
+        rc = reg_tag_read(s, name, tag, d, e);
+
+        if (rc != REG_OK) {
+            return rc;
+        }
+
+        rc = reg_revision_find(s, name, d, target, e);
+
+        if (rc != REG_MANIFEST_UNKNOWN || tries == REG_TAG_TRIES
+            || (tries > 1 && reg_digest_eq(d, &before)))
+        {
+            return rc;
+        }
+
+        /* it may have been deleted when the tag was on another already */
+
+        before = *d;
+
+        if (e != NULL) {
+            reg_error_clear(e);
+        }
+    }
 }
 
 

@@ -55,6 +55,13 @@ reg_rc_t reg_revision_find(reg_store_t *s, reg_str_t name,
     const reg_digest_t *d, reg_digest_t *target, reg_error_t *e);
 
 /*
+ * Both in one, for who reads a tag: one that moved on before its manifest was
+ * deleted leads to the manifest it is on by then. fast
+ */
+reg_rc_t reg_tag_find(reg_store_t *s, reg_str_t name, reg_str_t tag,
+    reg_digest_t *d, reg_digest_t *target, reg_error_t *e);
+
+/*
  * Reads the bytes of a found revision and the type to serve them with.
  * body is appended to; media_type has room for REG_MEDIA_TYPE_MAX + 1 bytes.
  */
