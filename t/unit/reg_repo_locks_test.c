@@ -1,10 +1,17 @@
 
-/* Deletes of manifests between others: F42. */
+/* Deletes of manifests between others, and the locks they take: F42. */
 
 #include "reg_test_store.h"
 
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
 
 static void test_tag_moves_on(void);
+static void test_delete_of_old(void);
+static void test_no_directory_locks(void);
 
 
 static reg_store_t  *s;
@@ -17,6 +24,8 @@ main(void)
     s = store_open();
 
     test_tag_moves_on();
+    test_delete_of_old();
+    test_no_directory_locks();
 
     reg_store_close(s);
 
@@ -113,4 +122,196 @@ test_tag_moves_on(void)
 
     is_num(reg_tag_find(s, reg_str("mo"), reg_str("v1"), &d, &target, NULL),
            REG_MANIFEST_UNKNOWN, "a tag on a manifest that is missing");
+}
+
+
+static pid_t
+old_delete(int repository, int held)
+{
+    pid_t         pid;
+    reg_digest_t  config, layer, d;
+
+    config = digest_of(REG_SHA256, reg_str("{}"));
+    layer = digest_of(REG_SHA256, reg_str("layer"));
+    d = digest_of(REG_SHA256, image_text(&config, &layer, ""));
+
+    pid = fork();
+
+    if (pid == 0) {
+
+        /* the lock is not his as well */
+
+        (void) close(held);
+        (void) alarm(20);
+
+        _exit((repository ? reg_repo_delete(s, reg_str("locks"), NULL)
+                          : reg_manifest_delete(s, reg_str("locks"), &d,
+                                                NULL))
+              == REG_OK ? 0 : 1);
+    }
+
+    return pid;
+}
+
+
+/* 1 when the process is still there after a while. */
+
+static int
+old_waits(pid_t pid)
+{
+    int  status;
+
+    (void) usleep(500000);
+
+    return waitpid(pid, &status, WNOHANG) == 0;
+}
+
+
+static int
+old_ended(pid_t pid)
+{
+    int  status;
+
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status)
+           && WEXITSTATUS(status) == 0;
+}
+
+
+/*
+ * Who deletes a manifest waited for a repository that was deleted meanwhile.
+ * What he deletes from is the one that was made in its place, and nobody may
+ * be putting manifests there.
+ */
+
+static void
+test_delete_of_old(void)
+{
+    int    was, is;
+    pid_t  pid, other;
+
+    (void) push_image(s, "locks", "v1", "", NULL);
+
+    was = open(at(REPOS "locks/_manifests"), O_RDONLY|O_CLOEXEC);
+    (void) flock(was, LOCK_SH);
+
+    pid = old_delete(0, was);
+    ok(old_waits(pid), "a delete waits for a put");
+
+    is_num(reg_repo_delete(s, reg_str("locks"), NULL), REG_OK,
+           "the repository is deleted");
+    (void) push_image(s, "locks", "v1", "", NULL);
+
+    is = open(at(REPOS "locks/_manifests"), O_RDONLY|O_CLOEXEC);
+    (void) flock(is, LOCK_SH);
+    (void) close(was);
+
+    ok(old_waits(pid), "it waits for a put in the one that took its place");
+    (void) close(is);
+
+    ok(old_ended(pid), "and then deletes the manifest");
+
+    /* the other way round: he is at it, and the repository has to wait */
+
+    (void) push_image(s, "locks", "v1", "", NULL);
+
+    is = open(at(REPOS "locks/_manifests"), O_RDONLY|O_CLOEXEC);
+    (void) flock(is, LOCK_EX);
+
+    other = old_delete(1, is);
+    ok(old_waits(other), "a repository is not deleted under such a delete");
+    (void) close(is);
+
+    ok(old_ended(other), "but after it");
+}
+
+
+static int  no_directory_locks;
+
+
+/* As on NFS, where a directory cannot be locked. */
+
+int
+flock(int fd, int operation)
+{
+    struct stat  st;
+
+    if (no_directory_locks && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        errno = EBADF;
+        return -1;
+    }
+
+    return (int) syscall(SYS_flock, fd, operation);
+}
+
+
+static reg_rc_t
+one_of(int what)
+{
+    reg_str_t                  tag;
+    reg_digest_t               config, layer, d;
+    reg_manifest_put_t         put;
+    reg_manifest_put_result_t  result;
+
+    config = digest_of(REG_SHA256, reg_str("{}"));
+    layer = digest_of(REG_SHA256, reg_str("layer"));
+    tag = reg_str("v2");
+
+    memset(&put, 0, sizeof(put));
+
+    put.name = reg_str("locks");
+    put.body = image_text(&config, &layer, "");
+    put.tags = &tag;
+    put.ntags = 1;
+    put.keep_tags = (what == 1);
+
+    d = digest_of(REG_SHA256, put.body);
+
+    switch (what) {
+
+    case 2:
+        return reg_blob_delete(s, put.name, &config, NULL);
+
+    case 3:
+        return reg_manifest_delete(s, put.name, &d, NULL);
+
+    case 4:
+        return reg_repo_delete(s, put.name, NULL);
+
+    default:
+        return reg_manifest_put(s, &put, &result, NULL);
+    }
+}
+
+
+/* Each takes the locks that there are, and waits for nobody but others. */
+
+static void
+test_no_directory_locks(void)
+{
+    int    what, status;
+    pid_t  pid;
+
+    static const char  *const names[] = {
+        "put of a manifest", "put by who may not move tags",
+        "delete of a blob", "delete of a manifest", "delete of a repository"
+    };
+
+    no_directory_locks = 1;
+
+    for (what = 0; what < 5; what++) {
+        (void) push_image(s, "locks", "v1", "", NULL);
+
+        pid = fork();
+
+        if (pid == 0) {
+            (void) alarm(20);
+            _exit(one_of(what) == REG_OK ? 0 : 1);
+        }
+
+        (void) waitpid(pid, &status, 0);
+        ok(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+           "without locks of directories: %s", names[what]);
+    }
+
+    no_directory_locks = 0;
 }

@@ -227,9 +227,11 @@ void reg_fs_unlock(reg_store_t *s, int handle);
 
 /*
  * Locks a directory of a repository against others who do the same, waiting
- * for them.  *fd goes to unlock(), or is -1: REG_ABSENT, or nothing to unlock.
- * Where the file system cannot lock a directory (NFS), the whole store is
- * locked in its place; the one who shares it must hold that lock anyway.
+ * for them.  *fd goes to unlock(), or is -1: REG_ABSENT, or an error.  Who
+ * shares it has to hold the store's lock; who has it alone can be sure that it
+ * is the directory of that name as long as others share it to remove it.
+ * Where the file system cannot lock a directory (NFS), one file stands for
+ * those of all repositories.
  */
 reg_rc_t reg_fs_lock_repo(reg_store_t *s, const char *path, reg_lock_e mode,
     int *fd, reg_error_t *e);

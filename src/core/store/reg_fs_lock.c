@@ -14,11 +14,17 @@
 #include <unistd.h>
 
 
-#define REG_FS_LOCK  REG_LAYOUT_OWN "/lock"
+#define REG_FS_LOCK            REG_LAYOUT_OWN "/lock"
+
+/* of all repositories, where directories cannot be locked */
+#define REG_FS_LOCK_MANIFESTS  REG_LAYOUT_OWN "/lock-manifests"
 
 
-static int reg_fs_lock_open(reg_fs_t *fs);
+static reg_rc_t reg_fs_lock_file(reg_fs_t *fs, const char *path,
+    reg_lock_e mode, int *handle, reg_error_t *e);
+static int reg_fs_lock_open(reg_fs_t *fs, const char *path);
 static int reg_fs_lock_wait(int fd, reg_lock_e mode);
+static int reg_fs_lock_stale(reg_fs_t *fs, int fd, const char *path);
 
 
 /*
@@ -28,18 +34,18 @@ static int reg_fs_lock_wait(int fd, reg_lock_e mode);
  * the real one: it is a door that the one who waits keeps shut.
  */
 
-reg_rc_t
-reg_fs_lock(reg_store_t *s, reg_lock_e mode, int *handle,
-    reg_error_t *e)
+static reg_rc_t
+reg_fs_lock_file(reg_fs_t *fs, const char *path, reg_lock_e mode,
+    int *handle, reg_error_t *e)
 {
     int          fd, err;
     struct stat  st;
 
     for ( ;; ) {
-        fd = reg_fs_lock_open(reg_fs_of(s));
+        fd = reg_fs_lock_open(fs, path);
 
         if (fd == -1) {
-            return reg_error_sys(e, errno, "open", REG_FS_LOCK);
+            return reg_error_sys(e, errno, "open", path);
         }
 
         if (reg_fs_lock_wait(fd, mode) == -1
@@ -48,7 +54,7 @@ reg_fs_lock(reg_store_t *s, reg_lock_e mode, int *handle,
             err = errno;
             (void) close(fd);
 
-            return reg_error_sys(e, err, "flock", REG_FS_LOCK);
+            return reg_error_sys(e, err, "flock", path);
         }
 
         if (st.st_nlink != 0) {
@@ -63,12 +69,19 @@ reg_fs_lock(reg_store_t *s, reg_lock_e mode, int *handle,
 }
 
 
+reg_rc_t
+reg_fs_lock(reg_store_t *s, reg_lock_e mode, int *handle, reg_error_t *e)
+{
+    return reg_fs_lock_file(reg_fs_of(s), REG_FS_LOCK, mode, handle, e);
+}
+
+
 static int
-reg_fs_lock_open(reg_fs_t *fs)
+reg_fs_lock_open(reg_fs_t *fs, const char *path)
 {
     int  fd, dir;
 
-    fd = reg_fs_open(fs, fs->root, REG_FS_LOCK, O_RDWR);
+    fd = reg_fs_open(fs, fs->root, path, O_RDWR);
 
     if (fd == -1 && errno == ENOENT) {
 
@@ -80,7 +93,7 @@ reg_fs_lock_open(reg_fs_t *fs)
 
         (void) close(dir);
 
-        fd = reg_fs_open(fs, fs->root, REG_FS_LOCK, O_RDWR|O_CREAT);
+        fd = reg_fs_open(fs, fs->root, path, O_RDWR|O_CREAT);
     }
 
     return fd;
@@ -134,35 +147,69 @@ reg_rc_t
 reg_fs_lock_repo(reg_store_t *s, const char *path, reg_lock_e mode, int *fd,
     reg_error_t *e)
 {
-    int        rc, err;
+    int        rc, err, stale;
     reg_fs_t  *fs;
 
     fs = reg_fs_of(s);
-    *fd = reg_fs_opendir(fs, fs->root, path);
-
-    if (*fd == -1) {
-        return reg_fs_fail(e, errno, "open", path);
-    }
 
     do {
-        rc = flock(*fd, (mode == REG_LOCK_SHARED) ? LOCK_SH : LOCK_EX);
-    } while (rc == -1 && errno == EINTR);
+        *fd = reg_fs_opendir(fs, fs->root, path);
 
-    if (rc == 0) {
-        return REG_OK;
-    }
+        if (*fd == -1) {
+            return reg_fs_fail(e, errno, "open", path);
+        }
 
-    err = errno;
+        do {
+            rc = flock(*fd, (mode == REG_LOCK_SHARED) ? LOCK_SH : LOCK_EX);
+        } while (rc == -1 && errno == EINTR);
 
-    (void) close(*fd);
-    *fd = -1;
+        err = errno;
+
+        /* who shares it keeps it from being discarded, by the store's lock */
+
+        stale = (rc == 0 && mode == REG_LOCK_EXCLUSIVE
+                 && reg_fs_lock_stale(fs, *fd, path));
+
+        if (rc == 0 && !stale) {
+            return REG_OK;
+        }
+
+        (void) close(*fd);
+        *fd = -1;
+
+    } while (stale);
 
     if (err != EBADF && err != EINVAL && err != ENOLCK && err != ENOTSUP) {
         return reg_error_sys(e, err, "flock", path);
     }
 
-    return (mode == REG_LOCK_SHARED) ? REG_OK
-                                     : s->driver->lock(s, mode, fd, e);
+    return reg_fs_lock_file(fs, REG_FS_LOCK_MANIFESTS, mode, fd, e);
+}
+
+
+/* 1 when the directory that was waited for is not the one of that name now. */
+
+static int
+reg_fs_lock_stale(reg_fs_t *fs, int fd, const char *path)
+{
+    int          now, same;
+    struct stat  st, named;
+
+    now = reg_fs_open(fs, fs->root, path, O_PATH|O_DIRECTORY);
+
+    if (now == -1) {
+
+        /* what opens it next will say why */
+
+        return 1;
+    }
+
+    same = (fstat(fd, &st) == 0 && fstat(now, &named) == 0
+            && st.st_ino == named.st_ino && st.st_dev == named.st_dev);
+
+    (void) close(now);
+
+    return !same;
 }
 
 

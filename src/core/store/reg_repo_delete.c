@@ -31,6 +31,8 @@ static reg_rc_t reg_manifest_untag(void *ctx, reg_str_t tag,
     const reg_digest_t *d);
 static reg_rc_t reg_repo_delete_locked(reg_store_t *s, reg_str_t name,
     reg_error_t *e);
+static reg_rc_t reg_repo_delete_alone(reg_store_t *s, reg_str_t name,
+    reg_error_t *e);
 static reg_rc_t reg_repo_part(void *ctx, reg_str_t name, int dir);
 static reg_rc_t reg_repo_delete_whole(reg_store_t *s, const reg_path_t *path,
     reg_error_t *e);
@@ -242,8 +244,39 @@ reg_repo_delete(reg_store_t *s, reg_str_t name, reg_error_t *e)
 }
 
 
+/*
+ * Under the store's lock nobody puts anything here, but a manifest may be on
+ * its way out: who deletes it must not go on in the next repository of that
+ * name.
+ */
+
 static reg_rc_t
 reg_repo_delete_locked(reg_store_t *s, reg_str_t name, reg_error_t *e)
+{
+    int         fd;
+    reg_rc_t    rc;
+    reg_path_t  path;
+
+    reg_layout_repo(&path, name, "/_manifests");
+
+    rc = reg_fs_lock_repo(s, path.s, REG_LOCK_SHARED, &fd, e);
+
+    if (rc != REG_OK && rc != REG_ABSENT) {
+        return rc;
+    }
+
+    rc = reg_repo_delete_alone(s, name, e);
+
+    if (fd != -1) {
+        s->driver->unlock(s, fd);
+    }
+
+    return rc;
+}
+
+
+static reg_rc_t
+reg_repo_delete_alone(reg_store_t *s, reg_str_t name, reg_error_t *e)
 {
     int         nested;
     reg_rc_t    rc;
