@@ -24,6 +24,8 @@
 static reg_rc_t reg_upload_current(const reg_upload_t *u, reg_error_t *e);
 static reg_rc_t reg_upload_store(reg_upload_t *u, const reg_digest_t *d,
     reg_error_t *e);
+static reg_rc_t reg_upload_place(reg_upload_t *u, const reg_put_t *items,
+    reg_error_t *e);
 static void reg_upload_tidy(reg_upload_t *u);
 
 
@@ -147,11 +149,7 @@ reg_upload_store(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
 
     reg_error_clear(&why);
 
-    rc = reg_repo_make(u->s, reg_str_of(u->name), &why);
-
-    if (rc == REG_OK) {
-        rc = u->s->driver->put(u->s, items, 2, &why);
-    }
+    rc = reg_upload_place(u, items, &why);
 
     u->s->driver->unlock(u->s, lock);
 
@@ -179,6 +177,42 @@ reg_upload_store(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
     }
 
     return rc;
+}
+
+
+/*
+ * The blob, then its link.  The data may be gone by now, with a session that
+ * was cancelled or with its repository: no repository must come of that, so
+ * where there is none the first step is done before one is made.
+ */
+
+static reg_rc_t
+reg_upload_place(reg_upload_t *u, const reg_put_t *items, reg_error_t *e)
+{
+    reg_rc_t   rc;
+    reg_str_t  name;
+
+    name = reg_str_of(u->name);
+
+    switch (reg_repo_exists(u->s, name, e)) {
+
+    case 1:
+        rc = reg_repo_make(u->s, name, e);
+
+        return (rc == REG_OK) ? u->s->driver->put(u->s, items, 2, e) : rc;
+
+    case 0:
+        rc = u->s->driver->put(u->s, items, 1, e);
+
+        if (rc == REG_OK) {
+            rc = reg_repo_make(u->s, name, e);
+        }
+
+        return (rc == REG_OK) ? u->s->driver->put(u->s, items + 1, 1, e) : rc;
+
+    default:
+        return (e->rc != REG_OK) ? e->rc : REG_STORAGE;
+    }
 }
 
 
