@@ -68,6 +68,59 @@ finish_late(const char *text)
 }
 
 
+/* What goes on writing to a session that is gone writes nowhere else. */
+
+static void
+grow_late(int repository)
+{
+    int            i;
+    reg_rc_t       rc;
+    reg_upload_t  *u;
+    struct iovec   iov;
+
+    static char    text[300000];
+
+    iov.iov_base = text;
+
+    if (reg_upload_create(s, reg_str(NAME), REG_SHA256, 1700000000, id, NULL)
+        != REG_OK
+        || reg_upload_open(&u, s, reg_str(NAME), reg_str_of(id), NULL)
+           != REG_OK)
+    {
+        bail("reg_upload_open");
+    }
+
+    rc = REG_OK;
+
+    for (i = 0; i < 3 && rc == REG_OK; i++) {
+        iov.iov_len = (i == 0) ? 10 : sizeof(text);
+        rc = reg_upload_append(u, &iov, 1, NULL);
+
+        if (rc == REG_OK) {
+            rc = reg_upload_save(u, NULL);
+        }
+
+        if (i > 0) {
+            continue;
+        }
+
+        if (repository) {
+            (void) reg_repo_delete(s, reg_str(NAME), NULL);
+
+        } else {
+            (void) reg_upload_cancel(s, reg_str(NAME), reg_str_of(id), NULL);
+        }
+    }
+
+    ok(rc == REG_OK || rc == REG_UPLOAD_UNKNOWN,
+       "a session that is gone and grows: %d", (int) rc);
+    ok(!is_there(at(REPOS NAME "/_uploads/%s", id)),
+       "it does not come back in parts");
+
+    reg_upload_close(u);
+}
+
+
 int
 main(void)
 {
@@ -96,6 +149,11 @@ main(void)
            "a session is cancelled in a repository that is there");
     ok(reg_blob_exists(s, reg_str(NAME), &d, NULL) == 1,
        "whose blobs stay");
+
+    grow_late(0);
+    grow_late(1);
+
+    ok(!is_there(at(REPOS NAME)), "nor does its repository");
 
     reg_store_close(s);
 

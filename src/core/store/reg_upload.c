@@ -89,7 +89,7 @@ reg_upload_create(reg_store_t *s, reg_str_t name, reg_alg_e alg, time_t now,
 
     if (rc == REG_OK && alg != REG_SHA256) {
         reg_hash_init(&h, alg);
-        rc = reg_upload_state_save(s, path.s, &h, 0, e);
+        rc = reg_upload_state_save(s, dir, path.s, &h, 0, e);
     }
 
     /* data comes last: it is what makes a session of all this */
@@ -470,7 +470,8 @@ reg_upload_spill(reg_upload_t *u, reg_error_t *e)
             return rc;
         }
 
-        rc = reg_upload_state_save(u->s, u->path.s, &u->promise, 0, e);
+        rc = reg_upload_state_save(u->s, u->dir, u->path.s, &u->promise, 0,
+                                   e);
 
         if (rc != REG_OK) {
             return rc;
@@ -659,7 +660,8 @@ reg_upload_save(reg_upload_t *u, reg_error_t *e)
         rc = reg_upload_sync(u, e);
 
         if (rc == REG_OK) {
-            rc = reg_upload_state_save(u->s, u->path.s, &u->hash, 1, e);
+            rc = reg_upload_state_save(u->s, u->dir, u->path.s, &u->hash, 1,
+                                       e);
             u->states = 1;
             u->stated = 1;
         }

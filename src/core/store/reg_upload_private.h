@@ -81,8 +81,11 @@ typedef struct {
 reg_rc_t reg_upload_state_load(reg_store_t *s, int dir, const char *path,
     uint64_t size, reg_upload_state_t *state, reg_error_t *e);
 
-/* Writes the state of h, unsynced; with clean set the older ones go. */
-reg_rc_t reg_upload_state_save(reg_store_t *s, const char *path,
+/*
+ * Writes the state of h, unsynced, into the session that is open as dir and
+ * has, or had, that path; with clean set the older ones go.
+ */
+reg_rc_t reg_upload_state_save(reg_store_t *s, int dir, const char *path,
     const reg_hash_t *h, int clean, reg_error_t *e);
 
 

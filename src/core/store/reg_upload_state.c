@@ -40,6 +40,9 @@ static reg_rc_t reg_upload_state_pick(void *ctx, reg_str_t name, int dir);
 static int reg_upload_state_offset(reg_str_t name, uint64_t *offset);
 static reg_rc_t reg_upload_state_read(reg_store_t *s, const char *path,
     reg_alg_e alg, uint64_t offset, reg_hash_t *h, reg_error_t *e);
+static int reg_upload_state_dir(reg_fs_t *fs, int dir, const char *sub);
+static int reg_upload_state_write(reg_fs_t *fs, int dir, const char *file,
+    reg_str_t data);
 static reg_rc_t reg_upload_state_clean(void *ctx, reg_str_t name, int dir);
 
 
@@ -197,48 +200,123 @@ reg_upload_state_read(reg_store_t *s, const char *path, reg_alg_e alg,
 
 
 reg_rc_t
-reg_upload_state_save(reg_store_t *s, const char *path, const reg_hash_t *h,
-    int clean, reg_error_t *e)
+reg_upload_state_save(reg_store_t *s, int dir, const char *path,
+    const reg_hash_t *h, int clean, reg_error_t *e)
 {
-    int                n;
-    char               file[REG_PATH_MAX];
-    reg_rc_t           rc;
+    int                err;
+    char               sub[sizeof(REG_STATE_DIR) + 16], file[REG_STATE_NAME];
+    char               list[REG_PATH_MAX];
     reg_str_t          data;
     unsigned char      text[REG_HASH_STATE_MAX];
     reg_state_clean_t  c;
 
-    n = snprintf(file, sizeof(file), "%s" REG_STATE_DIR "/%s/%" PRIu64, path,
-                 reg_alg_name(h->alg).data, h->length);
+    (void) snprintf(sub, sizeof(sub), "%s/%s", REG_STATE_DIR + 1,
+                    reg_alg_name(h->alg).data);
+    (void) snprintf(file, sizeof(file), "%" PRIu64, h->length);
 
-    if (n < 0 || n >= (int) sizeof(file)) {
+    if (snprintf(list, sizeof(list), "%s/%s", path, sub)
+        >= (int) sizeof(list))
+    {
         return reg_error_set(e, REG_INTERNAL, NULL);
     }
 
     data.data = (char *) text;
     data.len = reg_hash_save(h, text);
 
-    rc = s->driver->write(s, file, data, 0, e);
-
-    if (rc != REG_OK || !clean) {
-        return rc;
-    }
-
-    file[reg_fs_parent(file, strlen(file))] = '\0';
-
     c.keep = h->length;
-    c.dir = reg_fs_opendir(reg_fs_of(s), reg_fs_of(s)->root, file);
+    c.dir = reg_upload_state_dir(reg_fs_of(s), dir, sub);
 
     if (c.dir == -1) {
-        return REG_OK;
+        return reg_upload_unknown(reg_fs_fail(e, errno, "mkdir", list), e);
+    }
+
+    if (reg_upload_state_write(reg_fs_of(s), c.dir, file, data) == -1) {
+        err = errno;
+        (void) close(c.dir);
+
+        return reg_upload_unknown(reg_fs_fail(e, err, "rename", list), e);
     }
 
     /* what stays behind is passed over by load() */
 
-    (void) s->driver->list(s, file, reg_upload_state_clean, &c, NULL);
+    if (clean) {
+        (void) s->driver->list(s, list, reg_upload_state_clean, &c, NULL);
+    }
 
     (void) close(c.dir);
 
     return REG_OK;
+}
+
+
+/*
+ * In the session that is open, wherever it is by now: under its name there
+ * may be none any more, and no part of one must come back there.
+ */
+
+static int
+reg_upload_state_dir(reg_fs_t *fs, int dir, const char *sub)
+{
+    int  fd;
+
+    fd = reg_fs_opendir(fs, dir, sub);
+
+    if (fd != -1 || errno != ENOENT) {
+        return fd;
+    }
+
+    if ((mkdirat(dir, REG_STATE_DIR + 1, REG_FS_DIR_MODE) == -1
+         && errno != EEXIST)
+        || (mkdirat(dir, sub, REG_FS_DIR_MODE) == -1 && errno != EEXIST))
+    {
+        return -1;
+    }
+
+    return reg_fs_opendir(fs, dir, sub);
+}
+
+
+static int
+reg_upload_state_write(reg_fs_t *fs, int dir, const char *file,
+    reg_str_t data)
+{
+    int   tmp, fd, rc, err;
+    char  name[REG_FS_UNIQUE];
+
+    tmp = reg_fs_own(fs, REG_FS_TMP);
+
+    if (tmp == -1) {
+
+        /* that there is no such folder is not the session's fault */
+
+        errno = reg_fs_absent(errno) ? EIO : errno;
+        return -1;
+    }
+
+    do {
+        reg_fs_unique(fs, name);
+        fd = reg_fs_create(fs, tmp, name, data);
+    } while (fd == -1 && errno == EEXIST);
+
+    rc = -1;
+    err = errno;
+
+    if (fd != -1) {
+        (void) close(fd);
+
+        rc = renameat(tmp, name, dir, file);
+        err = errno;
+
+        if (rc == -1) {
+            (void) unlinkat(tmp, name, 0);
+        }
+    }
+
+    (void) close(tmp);
+
+    errno = err;
+
+    return rc;
 }
 
 
