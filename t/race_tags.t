@@ -13,7 +13,6 @@ use Test::Registry;
 use Test::Registry::Crew;
 use Test::Registry::History qw(violations);
 use Test::Registry::Torture;
-use Time::HiRes qw(sleep);
 
 my %conf = (workers => 2, events => 'accept_mutex off;',
     location => 'registry_delete on; keepalive_requests 10000000;');
@@ -22,7 +21,7 @@ my $t = Test::Registry->new(%conf)->run;
 my $other = Test::Registry->new(%conf, root => $t->root)->run;
 
 seed();
-my $seconds = torture(4);
+my $seconds = torture(3, 60);
 
 one_tag('F42 one tag', 'one', $t);
 one_tag('F34 F42 one tag of two masters', 'both', $t, $other);
@@ -41,27 +40,6 @@ sub mine {
     return to_json({ %{ $base->{data} }, annotations => {
         'org.example.n' => "$$ $i $n"
     } });
-}
-
-
-# Several clients do one thing over and over until the time is up. Each call
-# of the code, which is given a connection, hands back what was seen.
-
-sub again {
-    my ($servers, $pause, $code) = @_;
-
-    return sub {
-        my $until = moment() + $seconds;
-        my (@seen, $n);
-        my @c = map { $_->connect(timeout => 60) } @$servers;
-        srand;
-
-        while (moment() < $until) {
-            push @seen, $code->($c[rand @c], $n++);
-            sleep rand 2 * $pause if $pause;
-        }
-        return @seen;
-    };
 }
 
 
@@ -176,8 +154,9 @@ sub push_parts {
     my @odd;
 
     for my $bytes ($base->{config}, @{ $base->{layers} }) {
-        my $r = $c->post("/v2/$repo/blobs/uploads/?digest=" . sha256($bytes),
-            body => $bytes);
+        # refused early, what is left of the body would be the next request
+        my $r = $t->post("/v2/$repo/blobs/uploads/?digest=" . sha256($bytes),
+            body => $bytes, port => $c->{port});
         # an upload goes with its repository
         push @odd, odd($r) if $r->status != 201
             && ($r->status != 404 || ($r->codes)[0] ne 'BLOB_UPLOAD_UNKNOWN');
@@ -195,14 +174,15 @@ sub one_tag {
     push_parts($servers[0]->connect, $repo);
 
     my @crew = (
-        (map { my $i = $_; again(\@servers, 0, sub {
+        (map { my $i = $_; again($seconds, \@servers, 0, sub {
             put_tag($_[0], $repo, mine($i, $_[1]), $_[1] % 2)
         }) } 1 .. 8),
-        (map { again(\@servers, 0, sub { read_tag($_[0], $repo) }) } 1 .. 6),
-        again(\@servers, 0, sub { look_at_tag($_[0], $repo) }),
-        again(\@servers, 0, sub { list_tags($_[0], $repo) }),
-        again(\@servers, 0.15, sub { delete_tag($_[0], $repo) }),
-        again(\@servers, 0.1, sub { delete_manifest($_[0], $repo) })
+        (map { again($seconds, \@servers, 0,
+            sub { read_tag($_[0], $repo) }) } 1 .. 6),
+        again($seconds, \@servers, 0, sub { look_at_tag($_[0], $repo) }),
+        again($seconds, \@servers, 0, sub { list_tags($_[0], $repo) }),
+        again($seconds, \@servers, 0.15, sub { delete_tag($_[0], $repo) }),
+        again($seconds, \@servers, 0.1, sub { delete_manifest($_[0], $repo) })
     );
 
     sound($what, $repo, \@servers, @crew);
@@ -216,15 +196,16 @@ sub tag_of_deleted {
     my ($what, $repo, @servers) = @_;
 
     my @crew = (
-        (map { my $i = $_; again(\@servers, 0, sub {
+        (map { my $i = $_; again($seconds, \@servers, 0, sub {
             put_tag($_[0], $repo, mine($i, $_[1]), $_[1] % 2)
         }) } 1 .. 4),
-        (map { again(\@servers, 0.005, sub { push_parts($_[0], $repo) }) }
-            1 .. 2),
-        (map { again(\@servers, 0, sub { read_tag($_[0], $repo) }) } 1 .. 3),
-        again(\@servers, 0, sub { list_tags($_[0], $repo) }),
-        again(\@servers, 0.02, sub { delete_manifest($_[0], $repo) }),
-        again(\@servers, 0.1, sub { delete_repository($_[0], $repo) })
+        (map { again($seconds, \@servers, 0.005,
+            sub { push_parts($_[0], $repo) }) } 1 .. 2),
+        (map { again($seconds, \@servers, 0,
+            sub { read_tag($_[0], $repo) }) } 1 .. 3),
+        again($seconds, \@servers, 0, sub { list_tags($_[0], $repo) }),
+        again($seconds, \@servers, 0.02, sub { delete_manifest($_[0], $repo) }),
+        again($seconds, \@servers, 0.1, sub { delete_repository($_[0], $repo) })
     );
 
     sound($what, $repo, \@servers, @crew);

@@ -19,11 +19,11 @@ use File::Temp ();
 use POSIX ();
 use Storable ();
 use Test::More ();
-use Time::HiRes qw(CLOCK_MONOTONIC clock_gettime);
+use Time::HiRes qw(CLOCK_MONOTONIC clock_gettime sleep);
 
 use Test::Registry::Process;
 
-our @EXPORT = qw(crew moment timed);
+our @EXPORT = qw(crew again moment timed);
 
 
 # Now, on the clock that all processes of this machine share.
@@ -40,6 +40,29 @@ sub timed {
     my $reply = $code->();
 
     return (begin => $begin, end => moment(), reply => $reply);
+}
+
+
+# A client that does one thing over and over for some seconds, on connections
+# it keeps to each of the servers, drawn by chance. The code is given one and
+# the number of the time; what it hands back is kept. pause is what it waits
+# in between, in the mean.
+
+sub again {
+    my ($seconds, $servers, $pause, $code) = @_;
+
+    return sub {
+        my $until = moment() + $seconds;
+        my @c = map { $_->connect(timeout => 90) } @$servers;
+        my ($n, @seen) = (0);
+        srand;
+
+        while (moment() < $until) {
+            push @seen, $code->($c[rand @c], $n++);
+            sleep rand 2 * $pause if $pause;
+        }
+        return @seen;
+    };
 }
 
 

@@ -145,7 +145,9 @@ sub _fresh {
 
     my $size = $self->_chance(0.05) ? 60_000 + int rand 200_000
         : $self->_chance(0.03) ? 0 : int rand 400;
-    my $bytes = blob($size, "$self->{name} " . $self->{n}++);
+    my $bytes = $size ? "$self->{name} $self->{n}\n" . blob($size, $size)
+        : '';
+    $self->{n}++;
     my $digest = $self->_chance(0.1) ? sha512($bytes) : sha256($bytes);
 
     $self->{bytes}{$digest} = $bytes;

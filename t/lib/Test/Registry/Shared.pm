@@ -29,20 +29,25 @@ my %weights = (
     catalog => 5
 );
 
-my @lottery = map { ($_) x $weights{$_} } sort keys %weights;
 my @tags = qw(t0 t1 t2);
 
 
 # name   of this client
 # under  what the names of the repositories begin with
 # ask    as for Test::Registry::Model
+# often  how often each thing is done, {name => weight}, those left out never
+# repos  what they are called; default: three
 
 sub new {
     my ($class, %o) = @_;
 
     my $self = bless { %o, n => 0, count => 0, seen => [], wrong => [],
         known => [] }, $class;
-    $self->{repos} = [map { "$o{under}/$_" } qw(a a/in b)];
+    $self->{repos} = [map { "$o{under}/$_" }
+        @{ $o{repos} || [qw(a a/in b)] }];
+
+    my $often = $o{often} || \%weights;
+    $self->{lottery} = [map { ($_) x $often->{$_} } sort keys %$often];
 
     my @bytes = map { blob($_, "$o{under} $_") } 40, 900, 2000, 90_000,
         300_000;
@@ -60,7 +65,7 @@ sub seen { return @{ $_[0]{seen} } }
 sub step {
     my ($self) = @_;
 
-    my $what = "_do_$lottery[rand @lottery]";
+    my $what = '_do_' . $self->{lottery}[rand @{ $self->{lottery} }];
     $self->$what($self->{repos}[rand @{ $self->{repos} }]);
 }
 
