@@ -273,7 +273,7 @@ sub pull_while_deleted {
         3_000_000);
     my %size = ("blobs/$digest" => $bytes, 'manifests/large' => $large,
         'manifests/' . sha256($large) => $large);
-    my $until = moment() + $seconds;
+    my $until;
 
     my $pull = sub {
         my ($what) = @_;
@@ -291,12 +291,15 @@ sub pull_while_deleted {
         return %count;
     };
 
+    my $once = sub {
+        push_one(either(), 'pulled', $_->[0], $_->[1], 0)
+            for [$digest, $bytes], [sha256($config), $config];
+        return either()->push_manifest('pulled', 'large', $large,
+            OCI_MANIFEST);
+    };
+
     my $push = sub {
-        while (moment() < $until) {
-            push_one(either(), 'pulled', $_->[0], $_->[1], 0)
-                for [$digest, $bytes], [sha256($config), $config];
-            either()->push_manifest('pulled', 'large', $large, OCI_MANIFEST);
-        }
+        $once->() while moment() < $until;
         return ();
     };
 
@@ -310,6 +313,9 @@ sub pull_while_deleted {
         }
         return ();
     };
+
+    is_status($once->(), 201, 'something to pull');
+    $until = moment() + $seconds;
 
     my %count;
     for my $list (crew($seconds + 120, $push, $push, $delete,

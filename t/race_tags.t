@@ -230,7 +230,7 @@ sub sound {
     my %count;
     $count{ $_->{op} }++ for @seen;
     note "$what: " . join ', ', map { "$count{$_} $_" } sort keys %count;
-    cmp_ok($count{$_} // 0, '>', 10, "$what: enough of $_") for qw(put see);
+    cmp_ok($count{$_} // 0, '>', 3, "$what: enough of $_") for qw(put see);
 
     my @wrong = violations([ grep { $_->{op} !~ /odd|refused/ } @seen ],
         unique => 1);
