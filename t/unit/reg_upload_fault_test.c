@@ -14,6 +14,7 @@
 
 static void test_repair(void);
 static void test_short(void);
+static void test_short_cut(void);
 static void test_late_opener(void);
 static void test_faults(void);
 static void test_sync_fails(void);
@@ -39,6 +40,7 @@ main(void)
 
     test_repair();
     test_short();
+    test_short_cut();
     test_late_opener();
     test_together();
 
@@ -118,6 +120,78 @@ test_short(void)
     fault_short = 0;
 
     ok(blob_is(&d, part(data, 0, 150000)), "F22 the blob is right");
+
+    free(data);
+}
+
+
+/* A session of two short parts of data. */
+
+static void
+two_parts(const char *data)
+{
+    reg_upload_t  *u;
+
+    begin(REG_SHA256);
+
+    u = resume();
+    (void) upload_add(u, part(data, 0, 30000));
+    (void) reg_upload_save(u, NULL);
+    reg_upload_close(u);
+
+    u = resume();
+    (void) upload_add(u, part(data, 30000, 50000));
+    (void) reg_upload_save(u, NULL);
+    reg_upload_close(u);
+}
+
+
+/*
+ * F12: the length of a file that is appended to may reach the disk before the
+ * bytes do, which are zeros then.
+ */
+
+static void
+test_short_cut(void)
+{
+    char          *data;
+    reg_digest_t   d;
+    reg_upload_t  *u;
+
+    data = noise(60000, 14);
+    d = digest_of(REG_SHA256, part(data, 0, 60000));
+
+    two_parts(data);
+    (void) truncate(at(UPLOAD "/data", id), 60000);
+
+    is_num(status(), 50000, "F12 what was not saved does not count");
+
+    u = resume();
+    is_num(reg_upload_offset(u), 50000, "F12 nor when it goes on");
+    (void) upload_add(u, part(data, 50000, 60000));
+    is_num(reg_upload_commit(u, &d, NULL), REG_OK, "F12 to the right end");
+    reg_upload_close(u);
+    ok(blob_is(&d, part(data, 0, 60000)), "F12 with the right bytes");
+
+    two_parts(data);
+    spit(at(STATE, id, "sha256", (size_t) 50000), "");
+
+    is_num(status(), 0, "F12 of a state nothing is left but the name");
+
+    reg_upload_close(resume());
+    is_num(status(), 0, "F12 which stays so");
+
+    u = resume();
+    is_num(reg_upload_offset(u), 0, "F12 it begins anew");
+    (void) upload_add(u, part(data, 0, 40000));
+    (void) reg_upload_save(u, NULL);
+    reg_upload_close(u);
+    is_num(status(), 40000, "F12 and goes on");
+
+    u = resume();
+    (void) upload_add(u, part(data, 40000, 60000));
+    is_num(reg_upload_commit(u, &d, NULL), REG_OK, "F12 and ends well");
+    reg_upload_close(u);
 
     free(data);
 }

@@ -31,6 +31,8 @@ static reg_rc_t reg_upload_load(reg_upload_t *u, uint64_t size,
     reg_error_t *e);
 static reg_rc_t reg_upload_verify(reg_upload_t *u, uint64_t size,
     reg_error_t *e);
+static uint64_t reg_upload_short(const reg_upload_state_t *state,
+    uint64_t size);
 static reg_rc_t reg_upload_keep(reg_upload_t *u, const char *data,
     size_t len, reg_error_t *e);
 static reg_rc_t reg_upload_spill(reg_upload_t *u, reg_error_t *e);
@@ -227,22 +229,18 @@ reg_upload_load(reg_upload_t *u, uint64_t size, reg_error_t *e)
     }
 
     u->states = state.any;
+    u->hash = state.hash;
 
-    if (size <= REG_UPLOAD_SMALL) {
+    if (size <= REG_UPLOAD_SMALL && state.offset == 0) {
+        rc = reg_upload_reread(u->fd, reg_upload_short(&state, size),
+                               &u->hash, u->path.s, e);
 
-        /* whatever states say: the file holds what was saved, and no more */
+    } else if (state.offset > 0) {
+        u->stated = 1;
 
-        reg_hash_init(&u->hash, state.hash.alg);
-        rc = reg_upload_reread(u->fd, size, &u->hash, u->path.s, e);
-
-    } else {
-        u->hash = state.hash;
-
-        if (state.offset > 0 && state.offset < size) {
+        if (state.offset < size || size <= REG_UPLOAD_SMALL) {
             rc = reg_upload_verify(u, size, e);
         }
-
-        u->stated = (state.offset > 0 && u->hash.length == state.offset);
     }
 
     if (rc != REG_OK) {
@@ -250,7 +248,7 @@ reg_upload_load(reg_upload_t *u, uint64_t size, reg_error_t *e)
     }
 
     u->offset = u->hash.length;
-    u->large = (u->offset > REG_UPLOAD_SMALL);
+    u->large = (u->offset > REG_UPLOAD_SMALL || u->stated || state.damaged);
     u->written = u->offset;
     u->begun = u->offset;
     u->saved = u->offset;
@@ -261,6 +259,17 @@ reg_upload_load(reg_upload_t *u, uint64_t size, reg_error_t *e)
     }
 
     return REG_OK;
+}
+
+
+/* How much of a short file counts that has no state to go by. */
+
+static uint64_t
+reg_upload_short(const reg_upload_state_t *state, uint64_t size)
+{
+    /* appended to, in a power cut that left nothing of the state but a name */
+
+    return state->damaged ? 0 : size;
 }
 
 
@@ -294,6 +303,7 @@ reg_upload_verify(reg_upload_t *u, uint64_t size, reg_error_t *e)
         return REG_OK;
     }
 
+    u->stated = 0;
     reg_hash_init(&u->hash, u->hash.alg);
 
     return reg_upload_reread(u->fd, size, &u->hash, u->path.s, e);
@@ -591,6 +601,15 @@ reg_upload_put(reg_upload_t *u, const struct iovec *iov, int n, int hash,
 reg_rc_t
 reg_upload_flush(reg_upload_t *u, reg_error_t *e)
 {
+    /*
+     * Behind what was promised before: a file system may have the new length
+     * on disk long before the new bytes, so it tells nothing any more.
+     */
+
+    if (u->written < u->offset && u->saved > 0 && !u->large) {
+        return reg_upload_spill(u, e);
+    }
+
     if (u->written < u->offset
         && reg_fs_pwrite(u->fd, u->small, (size_t) (u->offset - u->written),
                          u->written)
@@ -646,17 +665,14 @@ reg_upload_save(reg_upload_t *u, reg_error_t *e)
         return REG_OK;
     }
 
-    if (!u->large) {
+    /*
+     * Of what is short and came at once the length of the file is all that
+     * has to be kept: the next one to open it hashes it again.
+     */
 
-        /*
-         * The length of the file is all that has to be kept, for what is
-         * short is hashed again by the next one to open it.  That also finds
-         * what a power cut made of bytes that were not synced.
-         */
+    rc = reg_upload_flush(u, e);
 
-        rc = reg_upload_flush(u, e);
-
-    } else {
+    if (rc == REG_OK && u->large) {
         rc = reg_upload_sync(u, e);
 
         if (rc == REG_OK) {
@@ -716,7 +732,9 @@ reg_upload_status(reg_store_t *s, reg_str_t name, reg_str_t id,
         return reg_upload_unknown(rc, e);
     }
 
-    *offset = (st.st_size <= REG_UPLOAD_SMALL) ? (uint64_t) st.st_size
-                                               : state.offset;
+    *offset = (st.st_size <= REG_UPLOAD_SMALL && state.offset == 0)
+              ? reg_upload_short(&state, (uint64_t) st.st_size)
+              : state.offset;
+
     return REG_OK;
 }

@@ -7,19 +7,20 @@
  *   open      one process holds the lock on data and appends: bytes are
  *             hashed as they are written
  *   saved     data is synced up to the offset and hashstates/<alg>/<offset>
- *             holds the running hash; older states are gone.  An upload of at
- *             most REG_UPLOAD_SMALL bytes is written and nothing more: its
- *             file never holds a byte that was not saved, and who opens it
- *             next hashes it again
+ *             holds the running hash; older states are gone.  The first at
+ *             most REG_UPLOAD_SMALL bytes are written and nothing more: the
+ *             file holds none that was not saved, and who opens it next
+ *             hashes them again.  They get their state when more is to come
  *   closed    what was appended after the last save does not count: the next
  *             open cuts the file there
  *   committed the data file has become a blob, the directory is gone
  *
- * The offset of a session is the length of a data file of at most
- * REG_UPLOAD_SMALL bytes; of a longer one it is that of the newest readable
- * hash state that the file is long enough for, 0 without one.  States are
- * distribution's own (see reg_hash_save()), so sessions can change hands in
- * both directions.  A state that says less than the file holds is checked
+ * The offset of a session is that of the newest readable hash state that the
+ * file is long enough for.  Without one it is the length of a data file of at
+ * most REG_UPLOAD_SMALL bytes, and 0 for a longer one and for one whose states
+ * a power cut has emptied.  States are distribution's own (see
+ * reg_hash_save()), so sessions can change hands in both directions.  A state
+ * of a short file, or one that says less than the file holds, is checked
  * against the data: it may be one that distribution got wrong.
  *
  * A failed fsync() ends the session: it is removed.

@@ -27,7 +27,7 @@ struct reg_upload_s {
     reg_hash_t       promise;         /* at saved */
 
     char            *small;           /* from written to offset, or NULL */
-    unsigned         large:1;         /* written at once, and has states */
+    unsigned         large:1;         /* written at once, goes by states */
     unsigned         stated:1;        /* there is a state of saved */
     unsigned         states:1;        /* there is a directory of states */
     unsigned         failed:1;
@@ -70,6 +70,8 @@ typedef struct {
     reg_hash_t  hash;         /* as it was at offset */
     uint64_t    offset;       /* 0 without a state: the hash is fresh */
     unsigned    any:1;        /* there is such a directory at all */
+    unsigned    damaged:1;    /* and a file in it that should have been one,
+                                 or is one of more than there is */
 } reg_upload_state_t;
 
 

@@ -25,6 +25,7 @@ typedef struct {
     uint64_t   below;          /* offsets from here on are not wanted */
     uint64_t   best;
     unsigned   found:1;
+    unsigned   beyond:1;       /* there was one from there on */
 } reg_state_pick_t;
 
 
@@ -58,6 +59,7 @@ reg_upload_state_load(reg_store_t *s, int dir, const char *path,
     reg_hash_init(&state->hash, REG_SHA256);
     state->offset = 0;
     state->any = 0;
+    state->damaged = 0;
 
     /* most sessions have none: one question for all of them */
 
@@ -100,6 +102,7 @@ reg_upload_state_alg(reg_store_t *s, const char *dir, reg_alg_e alg,
     reg_state_pick_t  pick;
 
     pick.below = size + 1;
+    pick.beyond = 0;
 
     for ( ;; ) {
         pick.found = 0;
@@ -110,6 +113,8 @@ reg_upload_state_alg(reg_store_t *s, const char *dir, reg_alg_e alg,
         if (rc == REG_ABSENT) {
             return REG_OK;
         }
+
+        state->damaged |= pick.beyond;
 
         /* of two empty ones that counts which was asked for: see create() */
 
@@ -151,9 +156,14 @@ reg_upload_state_pick(void *ctx, reg_str_t name, int dir)
 
     pick = ctx;
 
-    if (!dir && reg_upload_state_offset(name, &offset) == 0
-        && offset < pick->below && (!pick->found || offset > pick->best))
-    {
+    if (dir || reg_upload_state_offset(name, &offset) != 0) {
+        return REG_OK;
+    }
+
+    if (offset >= pick->below) {
+        pick->beyond = 1;
+
+    } else if (!pick->found || offset > pick->best) {
         pick->best = offset;
         pick->found = 1;
     }
