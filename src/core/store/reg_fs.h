@@ -127,6 +127,9 @@ void reg_fs_dir_close(reg_fs_dir_t *d);
 int reg_fs_dir_sync(reg_fs_t *fs, const reg_fs_dir_t *d, const char *path,
     reg_fs_done_t *done);
 
+/* Syncs a directory: the names in it, and that others are not any more. */
+int reg_fs_sync_entries(int dir);
+
 /* Opens a directory, making what is missing, all unsynced. */
 int reg_fs_mkdirs(reg_fs_t *fs, const char *path, size_t len);
 

@@ -142,7 +142,7 @@ reg_fs_discard(reg_fs_t *fs, const char *path, int durable, char *name,
         call = "unlink";
     }
 
-    if (err == 0 && durable && fsync(dir) == -1) {
+    if (err == 0 && durable && reg_fs_sync_entries(dir) == -1) {
         err = errno;
         call = "fsync";
     }
@@ -239,7 +239,7 @@ reg_fs_prune(reg_fs_t *fs, int dir, const char *path, size_t len,
         len = above;
     }
 
-    rc = fsync(dir);
+    rc = reg_fs_sync_entries(dir);
     err = errno;
 
     (void) close(dir);

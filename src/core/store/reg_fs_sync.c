@@ -100,6 +100,23 @@ reg_fs_learn(reg_fs_t *fs, uint64_t key)
 }
 
 
+/*
+ * XFS that has given up, because its log could not be written, syncs a
+ * directory without an error, although what changed in it is lost.  Where a
+ * directory stands it does not tell any more, so that is asked for, too.
+ *
+ * Not repeated after EINTR: a second fsync is no proof of the first.
+ */
+
+int
+reg_fs_sync_entries(int dir)
+{
+    struct stat  st;
+
+    return (fsync(dir) == -1 || fstat(dir, &st) == -1) ? -1 : 0;
+}
+
+
 static int
 reg_fs_sync_once(int dir, uint64_t key, reg_fs_done_t *done)
 {
@@ -113,9 +130,7 @@ reg_fs_sync_once(int dir, uint64_t key, reg_fs_done_t *done)
         }
     }
 
-    /* not repeated after EINTR: a second fsync is no proof of the first */
-
-    if (fsync(dir) == -1) {
+    if (reg_fs_sync_entries(dir) == -1) {
         return -1;
     }
 
