@@ -48,6 +48,7 @@ sub why { return $why }
 #
 # calls   names of system calls to record; default all
 # inject  list of strace inject expressions
+# paths   of files: other calls are left alone; default any
 # follow  false: the given thread alone
 
 sub attach {
@@ -59,6 +60,7 @@ sub attach {
         '-o', "$dir/trace", '-p', $pid);
     push @command, '-e', 'trace=' . join ',', @{ $o{calls} } if $o{calls};
     push @command, '-e', "inject=$_" for @{ $o{inject} || [] };
+    push @command, '-P', $_ for @{ $o{paths} || [] };
 
     my $child = fork;
     die "fork: $!\n" if !defined $child;
