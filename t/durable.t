@@ -16,7 +16,7 @@ use Test::Registry;
 use Test::Registry::Trace;
 
 
-skip_suite(Test::Registry::Trace::why(), 107)
+skip_suite(Test::Registry::Trace::why(), 158)
     if !Test::Registry::Trace::available();
 
 # The whole path of every call: with one pool thread the calls of a request
@@ -37,11 +37,16 @@ my @calls_of_interest = qw(
 first_blob();
 second_blob();
 chunked_blob();
+acknowledged_parts();
 saved_state();
 mounted();
 one_manifest();
+manifest_by_digest();
 manifest_with_tags();
+referrer();
 deleted();
+deleted_repository();
+cancelled();
 
 finish($t);
 
@@ -124,14 +129,22 @@ sub show {
 }
 
 
-# Every event before the first reply with that status.
+# Every event before the first reply with that status, or the nth.
 
 sub before_reply {
     my ($status, @events) = @_;
 
+    return before_nth($status, 1, @events);
+}
+
+
+sub before_nth {
+    my ($status, $n, @events) = @_;
+
     my @before;
     for my $e (@events) {
-        return @before if $e->[0] eq 'reply' && ($e->[1] // '') eq $status;
+        return @before if $e->[0] eq 'reply' && ($e->[1] // '') eq $status
+            && !--$n;
         push @before, $e;
     }
 
@@ -177,7 +190,7 @@ sub is_durable {
     my $dirsync = last_of(sub { $_->[0] eq 'sync' && $_->[1] eq $dir },
         @before);
 
-    ok($data >= 0 || $final =~ m{/data\z}, "F11 $name: bytes were written");
+    ok($data >= 0, "F11 $name: bytes were written") or show(@before);
     my $ok = $sync > $data && $sync < $rename && $rename < $dirsync;
     ok($ok, "F11 $name: sync, rename, sync of the directory, in this order")
         or do { diag "write $data, sync $sync, rename $rename,"
@@ -186,16 +199,17 @@ sub is_durable {
 
 
 # Each directory that was made is an entry of its parent, which is synced
-# after it.
+# after it. So many at least have to be made, or this would say nothing.
 
 sub parents_synced {
-    my ($name, @before) = @_;
+    my ($name, $made, @before) = @_;
 
-    my @missing;
+    my (@missing, $count);
     for my $i (0 .. $#before) {
         next if $before[$i][0] ne 'mkdir';
         my $path = $before[$i][1];
         next if $path !~ /\A\Q$v2\E/ || $path =~ m{/_uploads(?:/|\z)};
+        $count++;
         my $parent = dirname($path);
         push @missing, $path if last_of(sub {
             $_->[0] eq 'sync' && $_->[1] eq $parent
@@ -204,10 +218,12 @@ sub parents_synced {
 
     ok(!@missing, "F11 $name: the parent of every new directory is synced")
         or do { diag "not synced: the parent of @missing"; show(@before) };
+    cmp_ok($count // 0, '>=', $made, "F11 $name: directories were made")
+        or show(@before);
 }
 
 
-# The first comes before the second.
+# The first is on disk before the second gets its name.
 
 sub in_order {
     my ($first, $second, $name, @before) = @_;
@@ -221,8 +237,9 @@ sub in_order {
 
     my $synced = last_of(sub {
         $_->[0] eq 'sync' && $_->[1] eq dirname($first)
-    }, @before);
-    ok($a >= 0 && $a < $b, "F11 $name") or show(@before);
+    }, @before[0 .. ($b > 0 ? $b - 1 : 0)]);
+    ok($a >= 0 && $a < $synced && $synced < $b, "F11 $name")
+        or do { diag "first $a, sync $synced, second $b"; show(@before) };
 }
 
 
@@ -259,7 +276,7 @@ sub first_blob {
 
     is_durable($data, 'blob data', @before);
     is_durable($link, 'layer link', @before);
-    parents_synced('first blob', @before);
+    parents_synced('first blob', 8, @before);
     in_order($data, $link, 'the data is there before its link', @before);
 
     # Nothing of it happens after the reply.
@@ -283,7 +300,7 @@ sub second_blob {
 
     is_durable($t->blob_file($digest), 'second blob', @before);
     is_durable(layer_link('app/one', $digest), 'its link', @before);
-    parents_synced('second blob', @before);
+    parents_synced('second blob', 2, @before);
 
     # Bytes that are there already get their link all the same.
 
@@ -293,7 +310,7 @@ sub second_blob {
             body => $bytes), 201, 'the same blob to another repository');
     }));
     is_durable($link, 'link to known bytes', @before);
-    parents_synced('known bytes', @before);
+    parents_synced('known bytes', 3, @before);
 }
 
 
@@ -310,6 +327,50 @@ sub chunked_blob {
 
     is_durable($t->blob_file($digest), 'blob in two parts', @before);
     is_durable(layer_link('app/one', $digest), 'its link', @before);
+}
+
+
+# A PATCH of a long upload, and one that adds to a short one, say 202 when the
+# data is on disk and the state of its hash is written.
+
+sub acknowledged_parts {
+    my %cases = (
+        'a long upload' => [blob(600_000, 'long'), 400_000, 1],
+        'a short one that grows' => [blob(3000, 'short'), 1000, 2],
+    );
+
+    for my $what (sort keys %cases) {
+        my ($bytes, $size, $synced) = @{ $cases{$what} };
+        my $l;
+        my @all = events(sub {
+            $l = $t->open_upload('parts');
+            is_status($t->patch($l, body => substr $bytes, 0, $size), 202,
+                "first part of $what");
+            is_status($t->patch($l, body => substr $bytes, $size), 202,
+                "last part of $what");
+        });
+        my ($id) = $l =~ m{([^/]+)\z};
+        my $dir = $t->repo_dir('parts') . "/_uploads/$id";
+
+        # the first 202 is the one of the POST
+
+        for my $part ($synced .. 2) {
+            my @before = before_nth(202, $part + 1, @all);
+            my $write = last_of(sub {
+                $_->[0] eq 'data' && $_->[1] eq "$dir/data" }, @before);
+            my $sync = last_of(sub {
+                $_->[0] eq 'sync' && $_->[1] eq "$dir/data" }, @before);
+            my $state = last_of(sub {
+                $_->[0] eq 'rename' && index($_->[2], "$dir/hashstates/") == 0
+            }, @before);
+
+            ok($write >= 0 && $write < $sync && $sync < $state,
+                "F11 part $part of $what: written, synced, its state saved")
+                or do { diag "$write, $sync, $state"; show(@before) };
+        }
+
+        is_status($t->delete($l), 204, "$what goes");
+    }
 }
 
 
@@ -358,7 +419,7 @@ sub mounted {
     }));
 
     is_durable(layer_link('app/three', $digest), 'mounted link', @before);
-    parents_synced('mount', @before);
+    parents_synced('mount', 3, @before);
 }
 
 
@@ -403,7 +464,41 @@ sub manifest_is_durable {
         in_order($revision, "$base/current/link",
             'the revision before the tag', @before);
     }
-    parents_synced('manifest', @before);
+    parents_synced('manifest', 1, @before);
+}
+
+
+sub manifest_by_digest {
+    my $image = image(seed => 'by digest');
+    $t->push_blob('img/digest', $_)
+        for $image->{config}, @{ $image->{layers} };
+
+    my @before = before_reply(201, events(sub {
+        is_status($t->push_manifest('img/digest', $image->{digest},
+            $image->{bytes}), 201, 'a manifest by its digest');
+    }));
+    manifest_is_durable('img/digest', [], $image->{digest}, @before);
+}
+
+
+sub referrer {
+    my $image = $t->push_image('img/subject', 'v1', seed => 'subject');
+    my $data = manifest($image->{data}{config}, $image->{data}{layers},
+        subject => descriptor(OCI_MANIFEST, $image->{bytes}));
+    my $bytes = to_json($data);
+    my $digest = sha256($bytes);
+
+    my @before = before_reply(201, events(sub {
+        is_status($t->push_manifest('img/subject', $digest, $bytes), 201,
+            'a referrer');
+    }));
+    manifest_is_durable('img/subject', [], $digest, @before);
+
+    my ($subject, $hex) = map { s{:}{/}r } $image->{digest}, $digest;
+    my $entry = $t->repo_dir('img/subject') . "/_referrers/$subject/$hex/link";
+    is_durable($entry, 'entry of a referrer', @before);
+    in_order($entry, revision_link('img/subject', $digest),
+        'a referrer is known before it is there', @before);
 }
 
 
@@ -448,13 +543,72 @@ sub deleted {
         my $gone = last_of(sub {
             $_->[0] =~ /unlink|rename/
                 && ($_->[1] eq "$dir/link" || $_->[1] eq $dir
-                    || $_->[1] =~ m{\A\Q$dir\E/})
+                    || $_->[1] =~ m{\A\Q$dir\E/}
+                    || index("$dir/", "$_->[1]/") == 0)
         }, @before);
+        my $left = $gone >= 0 ? dirname($before[$gone][1]) : '';
         my $synced = last_of(sub {
-            $_->[0] eq 'sync' && index("$dir/", "$_->[1]/") == 0
+            $_->[0] eq 'sync' && $_->[1] eq $left
         }, @before);
         ok($gone >= 0 && $synced > $gone,
             "F11 delete of $what: the directory is synced after it")
             or do { diag "gone $gone, synced $synced"; show(@before) };
     }
+}
+
+
+# In one move, and what it leaves empty goes as well.
+
+sub deleted_repository {
+    for my $case (['whole', 'gone/leaf', 'gone/leaf'],
+        ['around another one', 'del', 'del/_manifests'])
+    {
+        my ($what, $repo, $last) = @$case;
+        $t->push_image($repo, 'v1', seed => 'repository');
+
+        my @before = before_reply(202, events(sub {
+            is_status($t->delete("/v2/$repo/_nginx/repository/content"), 202,
+                "delete of a repository, $what");
+        }));
+
+        my @moved = grep {
+            $before[$_][0] eq 'rename'
+                && index($before[$_][1] . '/', $t->repo_dir($repo) . '/') == 0
+        } 0 .. $#before;
+        cmp_ok(scalar @moved, '>=', 1, "F11 repository $what: is moved away");
+        ok(grep({ $before[$_][1] eq $t->repo_dir($last) } @moved),
+            "F11 repository $what: with its manifests") or show(@before);
+
+        my @unsynced = grep {
+            my ($i, $dir) = ($_, dirname($before[$_][1]));
+
+            # the directory, or the one that it has gone from itself
+
+            my $gone = last_of(sub {
+                $_->[0] eq 'unlink' && index("$dir/", "$_->[1]/") == 0
+            }, @before);
+            $dir = dirname($before[$gone][1]) if $gone > $i;
+
+            last_of(sub { $_->[0] eq 'sync' && $_->[1] eq $dir }, @before)
+                < ($gone > $i ? $gone : $i);
+        } @moved;
+        ok(!@unsynced, "F11 repository $what: each move is synced")
+            or do { diag "@unsynced"; show(@before) };
+    }
+}
+
+
+# Nobody is promised that a session goes, only that it has gone by then.
+
+sub cancelled {
+    my $l = $t->open_upload('img/one');
+    $t->patch($l, body => 'x' x 1000);
+    my ($id) = $l =~ m{([^/]+)\z};
+    my $dir = $t->repo_dir('img/one') . "/_uploads/$id";
+
+    my @before = before_reply(204, events(sub {
+        is_status($t->delete($l), 204, 'a session is cancelled');
+    }));
+    ok(last_of(sub { $_->[0] eq 'rename' && $_->[1] eq $dir }, @before) >= 0,
+        'F11 a cancelled session has gone by then') or show(@before);
 }
