@@ -22,6 +22,8 @@ no_inodes();
 planted_links();
 planted_objects();
 broken_links();
+emptied();
+emptied_sessions();
 
 done_testing();
 
@@ -371,4 +373,172 @@ sub broken_links {
     unlink "$file.kept";
 
     $t->finish;
+}
+
+
+# What a power cut leaves of files that were not synced: none of their bytes,
+# or zeros in place of them.
+
+sub emptied {
+    my $t = Test::Registry->new(location => 'registry_delete on;')->run;
+    my $image = $t->push_image('app', 'v1');
+    my $other = $t->push_image('app', 'v2', seed => 'other');
+    my $layer = sha256($image->{layers}[0]);
+    my $ref = $t->push_referrer('app', { mediaType => $image->{type},
+        digest => $image->{digest}, size => length $image->{bytes} });
+    my $dir = $t->repo_dir('app');
+    my $manifest = $image->{digest};
+
+    my %again = (
+        blob => sub {
+            is_status($t->post("/v2/app/blobs/uploads/?digest=$layer",
+                body => $image->{layers}[0]), 201, $_[0]);
+        },
+        tag => sub {
+            is_status($t->push_manifest('app', 'v1', $image->{bytes}), 201,
+                $_[0]);
+        },
+        referrer => sub {
+            is_status($t->push_manifest('app', $ref->{digest},
+                $ref->{bytes}), 201, $_[0]);
+        },
+    );
+
+    # what, file, address, bytes, how it is pushed again, also with zeros: the
+    # bytes of a blob are not looked at when it is served
+
+    my @cases = (
+        ['data of a blob', $t->blob_file($layer), "/v2/app/blobs/$layer",
+            $image->{layers}[0], 'blob', 0],
+        ['a layer link', "$dir/_layers/" . path($layer),
+            "/v2/app/blobs/$layer", $image->{layers}[0], 'blob', 1],
+        ['data of a manifest', $t->blob_file($manifest),
+            "/v2/app/manifests/$manifest", $image->{bytes}, 'tag', 1],
+        ['a revision link', "$dir/_manifests/revisions/" . path($manifest),
+            "/v2/app/manifests/$manifest", $image->{bytes}, 'tag', 1],
+        ['the link of a tag', "$dir/_manifests/tags/v1/current/link",
+            '/v2/app/manifests/v1', $image->{bytes}, 'tag', 1],
+        ['data of a referrer', $t->blob_file($ref->{digest}),
+            "/v2/app/manifests/$ref->{digest}", $ref->{bytes}, 'referrer', 1],
+    );
+
+    for my $case (@cases) {
+        my ($what, $file, $uri, $bytes, $again, $zeros) = @$case;
+
+        for my $fill ('', $zeros ? "\0" x -s $file : ()) {
+            my $how = length $fill ? 'zeros' : 'no bytes';
+
+            # nobody remembers what it was
+
+            $t->stop;
+            $t->write_file($file, $fill);
+            $t->run;
+
+            is_gone($t->get($uri), "F13 $what, $how: is not served");
+            is_gone($t->head($uri), "F13 $what, $how: HEAD agrees");
+
+            my $list = $t->get('/v2/app/tags/list');
+            is_status($list, 200, "F13 $what, $how: tags are listed");
+            ok(!grep({ $_ eq 'v1' } names_of($list, 'tags')),
+                'F13 and not the one that names nothing')
+                if $what eq 'the link of a tag';
+
+            my $r = $t->get("/v2/app/referrers/$manifest");
+            is_status($r, 200, "F13 $what, $how: referrers are");
+            is(scalar @{ $r->json->{manifests} }, 0,
+                'F13 and not the one that has no bytes')
+                if $what eq 'data of a referrer';
+
+            is_whole($t->get('/v2/app/manifests/v2'), $other->{bytes},
+                "F13 $what, $how: the rest is served");
+
+            $again{$again}->("F13 $what, $how: is pushed again");
+            is_whole($t->get($uri), $bytes, "F13 $what, $how: and is good");
+        }
+    }
+
+    $t->finish;
+}
+
+
+sub path {
+    my ($digest) = @_;
+
+    return ($digest =~ s{:}{/}r) . '/link';
+}
+
+
+sub emptied_sessions {
+    my $t = Test::Registry->new(location => 'registry_delete on;')->run;
+    my $bytes = blob(200_000, 'emptied');
+    my $digest = sha256($bytes);
+
+    my %damage = (
+        'data' => sub { ("$_[0]/data") },
+        'startedat' => sub { ("$_[0]/startedat") },
+        'the states' => sub { glob "$_[0]/hashstates/*/*" },
+    );
+
+    for my $size (1000, 150_000) {
+        for my $what (sort keys %damage) {
+            for my $how ('no bytes', 'zeros') {
+
+                # the data of a long one is on disk before its state is, and
+                # not read again
+
+                next if $size > 64 << 10 && $what eq 'data'
+                    && $how eq 'zeros';
+
+                my $l = $t->open_upload('app');
+                $t->patch($l, body => substr $bytes, 0, $size / 2);
+                $t->patch($l, body => substr $bytes, $size / 2, $size / 2);
+                my $dir = $t->repo_dir('app') . '/_uploads/'
+                    . ($l =~ m{([^/]+)\z})[0];
+
+                for my $file ($damage{$what}->($dir)) {
+                    $t->write_file($file, $how eq 'zeros'
+                        ? "\0" x -s $file : '');
+                }
+
+                goes_on_or_not($t, $l, $bytes, $size,
+                    "F13 a session of $size bytes, $how in $what:");
+                $t->delete($l);
+            }
+        }
+    }
+
+    is_status($t->post("/v2/app/blobs/uploads/?digest=$digest",
+        body => $bytes), 201, 'F13 pushed again');
+    is_whole($t->get("/v2/app/blobs/$digest"), $bytes, 'F13 it is good');
+    $t->finish;
+}
+
+
+# It is gone, or says how much of it is there. What comes of it is right or is
+# refused.
+
+sub goes_on_or_not {
+    my ($t, $l, $bytes, $size, $name) = @_;
+
+    my $digest = sha256($bytes);
+    my $r = $t->get($l);
+    my ($end) = ($r->header('Range') // '') =~ /\A0-(\d+)\z/;
+
+    is_status($r, [204, 404, 500], "$name an answer");
+    my $at = $r->status == 204 && $end ? $end + 1 : 0;
+    cmp_ok($at, '<=', $size, "$name no more than there was");
+
+    $r = $t->put("$l?digest=$digest", body => substr $bytes, $at);
+    is_status($r, [201, 400, 404, 416, 500], "$name it ends");
+
+    my $got = $t->get("/v2/app/blobs/$digest");
+    if ($r->status == 201) {
+        is_whole($got, $bytes, "$name well");
+        is_status($t->delete("/v2/app/blobs/$digest"), 202, 'deleted');
+        unlink $t->blob_file($digest);
+        rmdir $t->blob_file($digest) =~ s{/data\z}{}r;
+
+    } else {
+        is_error($got, 404, 'BLOB_UNKNOWN', "$name or leaves nothing");
+    }
 }
