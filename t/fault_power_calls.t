@@ -28,7 +28,7 @@ use constant MANY => 300;
 
 use constant STRIDE => torture(5, 1);
 
-alone(68);
+alone(132);
 seed();
 
 for my $fs (qw(ext4 xfs)) {
@@ -37,6 +37,7 @@ for my $fs (qw(ext4 xfs)) {
     my $cutter = Test::Registry::Cutter->new($disk);
 
     each_call($disk, $cutter);
+    between_parts($disk);
     unsynced($disk, $cutter);
 }
 
@@ -294,6 +295,47 @@ sub delete_repo {
     asks($x, 202, {
         map { $_ => '' } $x->{ledger}->things($x->{repo})
     }, 'DELETE', "/v2/$x->{repo}/_nginx/repository/content");
+}
+
+
+# F12: after the PATCH and before the PUT, alone on the disk and with somebody
+# else who syncs.
+
+sub between_parts {
+    my ($disk) = @_;
+
+    my $fs = $disk->fs;
+    $disk->format;
+
+    my $t = Test::Registry->new(root => $disk->root,
+        location => 'registry_delete on;')->run;
+
+    for my $parts ([50_000], [30_000, 29_000], [400, 400, 400],
+        [70_000, 1, 90_000])
+    {
+        for my $others (0, 1) {
+            my $size = 0;
+            my $bytes = blob(200_000, "$fs-@$parts-$others");
+            my $path = $t->open_upload('parts');
+
+            for my $n (@$parts) {
+                is($t->patch($path, body => substr $bytes, $size, $n)->status,
+                    202, "F12 $fs: a PATCH of $n bytes");
+                $size += $n;
+            }
+
+            $t->push_blob('others', "$path $_") for 1 .. $others;
+            $disk->cut;
+            $disk->power_up($t);
+
+            my @wrong = goes_on($t, { path => $path, bytes => $bytes,
+                sent => $size });
+            ok(!@wrong, "F12 $fs: cut after parts of @$parts"
+                . ($others ? ', others sync' : '')) or diag @wrong;
+        }
+    }
+
+    $t->finish(audit => { grace => 3600, unfinished => 1 });
 }
 
 
