@@ -456,6 +456,33 @@ sub bad_chunks {
         or diag $r->as_text;
     $c->close;
     finish_upload($l, 'hello world', 5, 'A33 after a bad chunk');
+
+    # Of a long one neither names nor space are kept.
+
+    my $long = blob(1 << 20, 'nonsense');
+    my $bad = sprintf("%x\r\n", length $long) . "$long\r\nzz\r\n";
+
+    $l = $t->open_upload('nonsense');
+    my ($data) = glob $t->repo_dir('nonsense') . '/_uploads/*/data';
+
+    for my $request ("PATCH $l", 'POST ' . with_query(
+        '/v2/nonsense/blobs/uploads/', digest => sha256($long)))
+    {
+        $c = $t->connect;
+        $c->send("$request HTTP/1.1\r\nHost: a\r\n"
+            . "Transfer-Encoding: chunked\r\n\r\n$bad");
+        is($c->reply(timeout => 5)->status, 400, 'A33 a bad chunk after 1 MiB')
+            or diag $request;
+        $c->close;
+    }
+
+    ok(wait_for(5, sub { !-s $data }), 'A33 the space of a PATCH is free again');
+    my $left;
+    ok(wait_for(5, sub {
+        $left = () = glob $t->repo_dir('nonsense') . '/_uploads/*';
+        return $left == 1;
+    }), 'A27 nothing is left of a single POST') or diag "$left sessions";
+    is_status($t->delete($l), 204, 'the session of the PATCH is there');
 }
 
 

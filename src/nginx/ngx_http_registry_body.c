@@ -204,7 +204,12 @@ ngx_http_registry_body_step(ngx_http_request_t *r,
     if (body->running && !ctx->busy) {
 
         if (ctx->rc != REG_OK) {
-            return ngx_http_registry_body_done(r, ctx);
+            body->end = ngx_http_registry_body_failed;
+            body->eof = 1;
+            body->running = NULL;
+            body->head = NULL;
+
+            return ngx_http_registry_body_ended(r, ctx);
         }
 
         if (!body->unhashed
@@ -677,7 +682,7 @@ ngx_http_registry_body_ended(ngx_http_request_t *r,
                                       ngx_http_registry_body_step);
     }
 
-    if (body->cut && body->end == ngx_http_registry_body_cut) {
+    if (body->cut) {
         return ngx_http_registry_task(r, ctx, body->cut,
                                       ngx_http_registry_body_after_cut);
     }
@@ -696,5 +701,16 @@ ngx_http_registry_body_after_cut(ngx_http_request_t *r,
         return NGX_HTTP_CLIENT_CLOSED_REQUEST;
     }
 
+    if (ctx->body->end == ngx_http_registry_body_failed) {
+        return ctx->body->done(r, ctx);
+    }
+
     return ctx->body->status;
+}
+
+
+ngx_http_registry_body_end_e
+ngx_http_registry_body_end(const ngx_http_registry_ctx_t *ctx)
+{
+    return ctx->body->end;
 }

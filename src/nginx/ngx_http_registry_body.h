@@ -30,7 +30,8 @@
 typedef enum {
     ngx_http_registry_body_whole = 0,
     ngx_http_registry_body_cut,          /* client gone or too slow */
-    ngx_http_registry_body_bad           /* framing nonsense, limit passed */
+    ngx_http_registry_body_bad,          /* framing nonsense, nginx's limit */
+    ngx_http_registry_body_failed        /* storage did; ctx->error */
 } ngx_http_registry_body_end_e;
 
 
@@ -39,14 +40,20 @@ typedef enum {
  * last byte and in the same task where there is one: it saves or commits.
  * Then next runs with ctx->rc.
  *
- * When the body ends before its time, cut runs in a thread instead (NULL:
- * nothing does), and the request is finalized without a next step.
+ * When the body ends before its time, cut runs in a thread instead, and the
+ * request is finalized without a next step; unless it could not be
+ * stored: then next runs with what cut returned, before which finish may have
+ * run.
  */
 ngx_int_t ngx_http_registry_body_stream(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, reg_upload_t *upload,
     reg_rc_t (*finish)(ngx_http_registry_ctx_t *ctx),
     reg_rc_t (*cut)(ngx_http_registry_ctx_t *ctx),
     ngx_http_registry_step_pt next);
+
+/* How it ended; for cut. */
+ngx_http_registry_body_end_e ngx_http_registry_body_end(
+    const ngx_http_registry_ctx_t *ctx);
 
 /*
  * Gathers the body in memory, up to max bytes, then goes on with next.

@@ -405,6 +405,11 @@ ngx_http_registry_upload_commit_work(ngx_http_registry_ctx_t *ctx)
     reg_upload_close(job->upload);
     job->upload = NULL;
 
+    if (rc != REG_OK && job->single) {
+        (void) reg_upload_cancel(ctx->store, ctx->op.name,
+                                 reg_str_of(job->id), NULL);
+    }
+
     return rc;
 }
 
@@ -422,24 +427,36 @@ ngx_http_registry_upload_committed(ngx_http_request_t *r,
 
 
 /*
- * In a thread: the client went away.  What came is kept, so that it can go
- * on; unless nobody knows the session.
+ * In a thread: the body was not received to its end.  Of a client that went
+ * away, what came is kept, so that it can go on; unless nobody knows the
+ * session.  Of nonsense nothing is kept.
  */
 
 static reg_rc_t
 ngx_http_registry_upload_cut_work(ngx_http_registry_ctx_t *ctx)
 {
     reg_rc_t                         rc;
+    ngx_http_registry_body_end_e     end;
     ngx_http_registry_upload_job_t  *job;
 
     job = ctx->job;
+    end = ngx_http_registry_body_end(ctx);
+
+    if (job->upload == NULL) {
+        return ctx->error.rc;
+    }
 
     if (job->single) {
-        rc = reg_upload_cancel(ctx->store, ctx->op.name,
-                               reg_str_of(job->id), &ctx->error);
+        (void) reg_upload_cancel(ctx->store, ctx->op.name,
+                                 reg_str_of(job->id), NULL);
+        rc = ctx->error.rc;
+
+    } else if (end == ngx_http_registry_body_cut) {
+        rc = reg_upload_save(job->upload, &ctx->error);
 
     } else {
-        rc = reg_upload_save(job->upload, &ctx->error);
+        reg_upload_undo(job->upload);
+        rc = ctx->error.rc;
     }
 
     reg_upload_close(job->upload);

@@ -384,6 +384,15 @@ test_unsaved(void)
                "received");
         ok(status() == (long long) rows[i].saved,
            "row %zu: promised is only what was saved", i);
+
+        if (i % 2) {
+            reg_upload_undo(u);
+            is_num(slurp(at(UPLOAD "/data", id)).len, rows[i].saved,
+                   "undone: the space is given back");
+            ok(reg_upload_save(u, NULL) != REG_OK, "it may only be closed");
+            ok(status() == (long long) rows[i].saved, "it stands as before");
+        }
+
         reg_upload_close(u);
 
         u = resume();

@@ -436,6 +436,15 @@ reg_upload_fail(reg_upload_t *u, reg_rc_t rc)
 }
 
 
+void
+reg_upload_undo(reg_upload_t *u)
+{
+    if (!u->failed) {
+        (void) reg_upload_fail(u, REG_OK);
+    }
+}
+
+
 /* The first bytes wait in memory, for the whole blob may be no longer. */
 
 static reg_rc_t

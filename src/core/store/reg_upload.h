@@ -85,6 +85,12 @@ void reg_upload_hash(reg_upload_t *u, const struct iovec *iov, int n);
 reg_rc_t reg_upload_save(reg_upload_t *u, reg_error_t *e);
 
 /*
+ * Gives back the space of what was appended and not saved.  The session may
+ * only be closed then.
+ */
+void reg_upload_undo(reg_upload_t *u);
+
+/*
  * Ends the session: compares, syncs, stores, links, in that order.  After
  * REG_OK and REG_DIGEST_MISMATCH the session is gone.
  */
