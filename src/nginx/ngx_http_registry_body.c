@@ -45,7 +45,7 @@ static void ngx_http_registry_body_cleanup(void *data);
 
 ngx_int_t
 ngx_http_registry_body_stream(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx, reg_upload_t *upload,
+    ngx_http_registry_ctx_t *ctx, reg_upload_t *upload, off_t room,
     reg_rc_t (*finish)(ngx_http_registry_ctx_t *ctx),
     reg_rc_t (*cut)(ngx_http_registry_ctx_t *ctx),
     ngx_http_registry_step_pt next)
@@ -58,6 +58,7 @@ ngx_http_registry_body_stream(ngx_http_request_t *r,
     }
 
     body->upload = upload;
+    body->room = room;
     body->finish = finish;
     body->cut = cut;
     body->done = next;
@@ -411,7 +412,13 @@ ngx_http_registry_body_read(ngx_http_request_t *r,
         }
     }
 
-    if (ngx_http_registry_body_take(r, body) != NGX_OK) {
+    rc = ngx_http_registry_body_take(r, body);
+
+    if (rc == NGX_DECLINED) {
+        body->end = ngx_http_registry_body_over;
+        body->eof = 1;
+
+    } else if (rc != NGX_OK) {
         return ngx_http_registry_body_abort(body);
     }
 
@@ -499,6 +506,7 @@ ngx_http_registry_body_switch(ngx_http_request_t *r,
 /*
  * Moves all that arrived into queue entries.  Nothing may stay behind: what
  * does would still stand in a buffer that is about to be changed for another.
+ * NGX_DECLINED when it is more than there is room for.
  */
 
 static ngx_int_t
@@ -512,6 +520,14 @@ ngx_http_registry_body_take(ngx_http_request_t *r,
 
     rb = r->request_body;
     entry = NULL;
+
+    for (cl = rb->bufs; cl; cl = cl->next) {
+        body->received += ngx_buf_size(cl->buf);
+    }
+
+    if (body->received > body->room) {
+        return NGX_DECLINED;
+    }
 
     while (rb->bufs) {
         cl = rb->bufs;
@@ -527,8 +543,6 @@ ngx_http_registry_body_take(ngx_http_request_t *r,
                     return NGX_ERROR;
                 }
             }
-
-            body->received += ngx_buf_size(b);
 
             if (b->in_file) {
                 entry->fd = b->file->fd;
@@ -701,7 +715,9 @@ ngx_http_registry_body_after_cut(ngx_http_request_t *r,
         return NGX_HTTP_CLIENT_CLOSED_REQUEST;
     }
 
-    if (ctx->body->end == ngx_http_registry_body_failed) {
+    if (ctx->body->end == ngx_http_registry_body_over
+        || ctx->body->end == ngx_http_registry_body_failed)
+    {
         return ctx->body->done(r, ctx);
     }
 

@@ -31,22 +31,23 @@ typedef enum {
     ngx_http_registry_body_whole = 0,
     ngx_http_registry_body_cut,          /* client gone or too slow */
     ngx_http_registry_body_bad,          /* framing nonsense, nginx's limit */
+    ngx_http_registry_body_over,         /* more than there is room for */
     ngx_http_registry_body_failed        /* storage did; ctx->error */
 } ngx_http_registry_body_end_e;
 
 
 /*
- * Streams the body into an open session.  finish runs in a thread, behind the
- * last byte and in the same task where there is one: it saves or commits.
- * Then next runs with ctx->rc.
+ * Streams the body, of at most room bytes, into an open session.  finish runs
+ * in a thread, behind the last byte and in the same task where there is one:
+ * it saves or commits.  Then next runs with ctx->rc.
  *
  * When the body ends before its time, cut runs in a thread instead, and the
- * request is finalized without a next step; unless it could not be
- * stored: then next runs with what cut returned, before which finish may have
- * run.
+ * request is finalized without a next step; unless it was too long or could
+ * not be stored: then next runs with what cut returned.  finish may have run
+ * before a cut of what could not be stored.
  */
 ngx_int_t ngx_http_registry_body_stream(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx, reg_upload_t *upload,
+    ngx_http_registry_ctx_t *ctx, reg_upload_t *upload, off_t room,
     reg_rc_t (*finish)(ngx_http_registry_ctx_t *ctx),
     reg_rc_t (*cut)(ngx_http_registry_ctx_t *ctx),
     ngx_http_registry_step_pt next);

@@ -37,6 +37,7 @@ struct ngx_http_registry_body_s {
     reg_buf_t                      memory;
     ngx_fd_t                       file;       /* gathered by nginx, in file */
     off_t                          received;
+    off_t                          room;       /* in the upload, for a body */
     size_t                         max;
 
     ngx_buf_t                     *bufs[NGX_HTTP_REGISTRY_BODY_BUFS];

@@ -3,6 +3,7 @@
 
 
 #include "ngx_http_registry_access.h"
+#include "ngx_http_registry_limits.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_send.h"
 #include "ngx_http_registry_task.h"
@@ -57,17 +58,29 @@ static ngx_int_t
 ngx_http_registry_list(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
     reg_rc_t (*work)(ngx_http_registry_ctx_t *ctx))
 {
-    ngx_pool_cleanup_t  *cln;
+    reg_page_t                       *page;
+    ngx_pool_cleanup_t               *cln;
+    ngx_http_registry_limits_conf_t  *limits;
+
+    limits = ngx_http_get_module_loc_conf(r, ngx_http_registry_limits_module);
 
     cln = ngx_pool_cleanup_add(r->pool, sizeof(reg_page_t));
     if (cln == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx->job = cln->data;
-    reg_page_init(ctx->job, &ctx->op);
+    page = cln->data;
+    ctx->job = page;
+
+    reg_page_init(page, &ctx->op);
 
     cln->handler = ngx_http_registry_list_cleanup;
+
+    /* of referrers cosign reads the first page alone */
+
+    if (ctx->op.op != REG_OP_REFERRERS) {
+        page->limit = ngx_min(page->limit, (uint64_t) limits->page_size);
+    }
 
     return ngx_http_registry_task(r, ctx, work, ngx_http_registry_listed);
 }

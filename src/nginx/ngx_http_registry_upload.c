@@ -3,6 +3,7 @@
 
 
 #include "ngx_http_registry_body.h"
+#include "ngx_http_registry_limits.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_send.h"
 #include "ngx_http_registry_task.h"
@@ -15,6 +16,12 @@
 static void ngx_http_registry_upload_cleanup(void *data);
 static reg_rc_t ngx_http_registry_upload_range(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, ngx_http_registry_upload_job_t *job);
+
+static reg_rc_t ngx_http_registry_upload_fits(ngx_http_registry_ctx_t *ctx);
+static reg_rc_t ngx_http_registry_upload_too_large(
+    ngx_http_registry_ctx_t *ctx);
+static off_t ngx_http_registry_upload_room(
+    const ngx_http_registry_upload_job_t *job);
 
 static reg_rc_t ngx_http_registry_upload_start_work(
     ngx_http_registry_ctx_t *ctx);
@@ -68,6 +75,9 @@ ngx_http_registry_upload_start(ngx_http_request_t *r,
         if (rc != NGX_OK) {
             return rc;
         }
+
+    } else if (ngx_http_registry_upload_fits(ctx) != REG_OK) {
+        return ngx_http_registry_send_error(r, ctx);
     }
 
     return ngx_http_registry_task(r, ctx, ngx_http_registry_upload_start_work,
@@ -174,6 +184,7 @@ ngx_http_registry_upload_started(ngx_http_request_t *r,
 
     if (job->single) {
         return ngx_http_registry_body_stream(r, ctx, job->upload,
+                                        ngx_http_registry_upload_room(job),
                                         ngx_http_registry_upload_commit_work,
                                         ngx_http_registry_upload_cut_work,
                                         ngx_http_registry_upload_committed);
@@ -272,6 +283,11 @@ ngx_http_registry_upload_open_work(ngx_http_registry_ctx_t *ctx)
                              (unsigned long long) job->start);
     }
 
+    rc = ngx_http_registry_upload_fits(ctx);
+    if (rc != REG_OK) {
+        return rc;
+    }
+
     if (ctx->op.op != REG_OP_UPLOAD_FINISH) {
         return REG_OK;
     }
@@ -305,12 +321,14 @@ ngx_http_registry_upload_opened(ngx_http_request_t *r,
 
     if (ctx->op.op == REG_OP_UPLOAD_FINISH) {
         return ngx_http_registry_body_stream(r, ctx, job->upload,
+                                        ngx_http_registry_upload_room(job),
                                         ngx_http_registry_upload_commit_work,
                                         ngx_http_registry_upload_cut_work,
                                         ngx_http_registry_upload_committed);
     }
 
     return ngx_http_registry_body_stream(r, ctx, job->upload,
+                                         ngx_http_registry_upload_room(job),
                                          ngx_http_registry_upload_save_work,
                                          ngx_http_registry_upload_cut_work,
                                          ngx_http_registry_upload_saved);
@@ -429,7 +447,8 @@ ngx_http_registry_upload_committed(ngx_http_request_t *r,
 /*
  * In a thread: the body was not received to its end.  Of a client that went
  * away, what came is kept, so that it can go on; unless nobody knows the
- * session.  Of nonsense nothing is kept.
+ * session.  Of nonsense nothing is kept, and a blob that is too large will
+ * never be one.
  */
 
 static reg_rc_t
@@ -446,7 +465,10 @@ ngx_http_registry_upload_cut_work(ngx_http_registry_ctx_t *ctx)
         return ctx->error.rc;
     }
 
-    if (job->single) {
+    if (end == ngx_http_registry_body_over) {
+        rc = ngx_http_registry_upload_too_large(ctx);
+
+    } else if (job->single) {
         (void) reg_upload_cancel(ctx->store, ctx->op.name,
                                  reg_str_of(job->id), NULL);
         rc = ctx->error.rc;
@@ -466,12 +488,65 @@ ngx_http_registry_upload_cut_work(ngx_http_registry_ctx_t *ctx)
 }
 
 
+/* Whether the blob stays within its limit, as far as it was announced. */
+
+static reg_rc_t
+ngx_http_registry_upload_fits(ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ctx->job;
+
+    if (job->max == 0
+        || (job->start <= job->max && job->length <= job->max - job->start
+            && (!job->has_range || job->range.last < job->max)))
+    {
+        return REG_OK;
+    }
+
+    return ngx_http_registry_upload_too_large(ctx);
+}
+
+
+/* In a thread, where there is a session yet: it ends. */
+
+static reg_rc_t
+ngx_http_registry_upload_too_large(ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ctx->job;
+
+    if (job->upload) {
+        (void) reg_upload_cancel(ctx->store, ctx->op.name,
+                                 reg_str_of(job->id), NULL);
+    }
+
+    return reg_error_set(&ctx->error, REG_BLOB_TOO_LARGE,
+                         "the limit is %llu bytes",
+                         (unsigned long long) job->max);
+}
+
+
+/* What a body of unknown length may bring. */
+
+static off_t
+ngx_http_registry_upload_room(const ngx_http_registry_upload_job_t *job)
+{
+    return job->max ? (off_t) (job->max - job->start)
+                    : NGX_MAX_OFF_T_VALUE;
+}
+
+
 ngx_http_registry_upload_job_t *
 ngx_http_registry_upload_job(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
-    ngx_pool_cleanup_t              *cln;
-    ngx_http_registry_upload_job_t  *job;
+    ngx_pool_cleanup_t               *cln;
+    ngx_http_registry_upload_job_t   *job;
+    ngx_http_registry_limits_conf_t  *limits;
+
+    limits = ngx_http_get_module_loc_conf(r, ngx_http_registry_limits_module);
 
     cln = ngx_pool_cleanup_add(r->pool,
                                sizeof(ngx_http_registry_upload_job_t));
@@ -483,6 +558,8 @@ ngx_http_registry_upload_job(ngx_http_request_t *r,
     ngx_memzero(job, sizeof(ngx_http_registry_upload_job_t));
 
     job->now = ngx_time();
+    job->max = limits->blob_max_size;
+    job->length = ngx_max(r->headers_in.content_length_n, 0);
 
     if (ctx->op.upload.len) {
         ngx_memcpy(job->id, ctx->op.upload.data, ctx->op.upload.len);

@@ -28,6 +28,8 @@ typedef struct {
     reg_range_t    range;
     uint64_t       offset;              /* as the reply tells it */
     uint64_t       start;               /* where this request began */
+    uint64_t       max;                 /* bytes of a blob; 0: no limit */
+    uint64_t       length;              /* of the body, if announced; or 0 */
     char           id[REG_UUID_LEN + 1];
     ngx_uint_t     tries;               /* to open a session that is busy */
     unsigned       has_range:1;

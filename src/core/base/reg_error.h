@@ -71,6 +71,8 @@
       "a login is required")                                                  \
     X(REG_DENIED,                403, "DENIED",                               \
       "access to the repository is denied")                                   \
+    X(REG_BLOB_TOO_LARGE,        403, "DENIED",                               \
+      "the blob is larger than this registry accepts")                        \
     X(REG_BODY_TOO_LARGE,        413, "SIZE_INVALID",                         \
       "request body larger than this registry accepts")                       \
     X(REG_BODY_INCOMPLETE,       400, "SIZE_INVALID",                         \
