@@ -18,6 +18,9 @@
 typedef struct {
     off_t       blob_max_size;        /* 0: none */
     ngx_int_t   page_size;            /* entries */
+    ngx_uint_t  sessions;             /* of uploads, in a store; 0: any */
+    ngx_uint_t  sessions_per_user;
+    time_t      sessions_idle;        /* seconds */
 } ngx_http_registry_limits_conf_t;
 
 

@@ -411,7 +411,10 @@ ngx_http_registry_send_error(ngx_http_request_t *r,
     status = reg_error_status(e->rc);
 
     if (status == 429 || status == NGX_HTTP_SERVICE_UNAVAILABLE) {
-        if (ngx_http_registry_header(r, "Retry-After", "1", 1) != NGX_OK) {
+        if (ngx_http_registry_headerf(r, "Retry-After", "%T",
+                                      ngx_max(ctx->retry_after, 1))
+            != NGX_OK)
+        {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }

@@ -3,7 +3,6 @@
 
 
 #include "ngx_http_registry_body.h"
-#include "ngx_http_registry_limits.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_send.h"
 #include "ngx_http_registry_task.h"
@@ -13,16 +12,10 @@
 #include "reg_upload_owner.h"
 
 
-static void ngx_http_registry_upload_cleanup(void *data);
-static reg_rc_t ngx_http_registry_upload_range(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx, ngx_http_registry_upload_job_t *job);
-
-static reg_rc_t ngx_http_registry_upload_fits(ngx_http_registry_ctx_t *ctx);
-static reg_rc_t ngx_http_registry_upload_too_large(
+static ngx_int_t ngx_http_registry_upload_mounted(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
-static off_t ngx_http_registry_upload_room(
-    const ngx_http_registry_upload_job_t *job);
-
+static ngx_int_t ngx_http_registry_upload_make(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_upload_start_work(
     ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_upload_mount(ngx_http_registry_ctx_t *ctx);
@@ -46,9 +39,6 @@ static ngx_int_t ngx_http_registry_upload_committed(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_upload_cut_work(
     ngx_http_registry_ctx_t *ctx);
-
-static ngx_int_t ngx_http_registry_upload_created(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx, const reg_digest_t *d);
 
 
 /*
@@ -80,6 +70,42 @@ ngx_http_registry_upload_start(ngx_http_request_t *r,
         return ngx_http_registry_send_error(r, ctx);
     }
 
+    if (ctx->op.mount) {
+        return ngx_http_registry_task(r, ctx, ngx_http_registry_upload_mount,
+                                      ngx_http_registry_upload_mounted);
+    }
+
+    return ngx_http_registry_upload_count(r, ctx,
+                                          ngx_http_registry_upload_make);
+}
+
+
+/* A mount that cannot be done is an upload like any other. */
+
+static ngx_int_t
+ngx_http_registry_upload_mounted(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    if (ctx->rc == REG_OK) {
+        return ngx_http_registry_upload_created(r, ctx,
+                                                &ctx->op.mount_digest);
+    }
+
+    if (ctx->rc != REG_BLOB_UNKNOWN) {
+        return ngx_http_registry_send_error(r, ctx);
+    }
+
+    reg_error_clear(&ctx->error);
+
+    return ngx_http_registry_upload_count(r, ctx,
+                                          ngx_http_registry_upload_make);
+}
+
+
+static ngx_int_t
+ngx_http_registry_upload_make(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
     return ngx_http_registry_task(r, ctx, ngx_http_registry_upload_start_work,
                                   ngx_http_registry_upload_started);
 }
@@ -97,42 +123,35 @@ ngx_http_registry_upload_start_work(ngx_http_registry_ctx_t *ctx)
 
     job = ctx->job;
 
-    if (ctx->op.mount) {
-        rc = ngx_http_registry_upload_mount(ctx);
-
-        if (rc == REG_OK) {
-            job->mounted = 1;
-            return REG_OK;
-        }
-
-        if (rc != REG_BLOB_UNKNOWN) {
-            return rc;
-        }
-
-        reg_error_clear(&ctx->error);
-    }
-
     alg = job->single ? ctx->op.digest.alg
           : ctx->op.has_alg ? ctx->op.alg
           : ctx->op.mount ? ctx->op.mount_digest.alg : REG_SHA256;
 
-    rc = reg_upload_create(ctx->store, ctx->op.name, alg, job->now, job->id,
-                           &ctx->error);
+    rc = reg_upload_create_as(ctx->store, ctx->op.name, alg, job->now,
+                              job->id, &ctx->error);
     if (rc != REG_OK) {
+        job->ended = 1;
         return rc;
     }
 
-    if (!job->single) {
-        who = ngx_http_registry_identity(ctx);
+    who = ngx_http_registry_identity(ctx);
 
-        return who->user.len ? reg_upload_own(ctx->store, ctx->op.name,
-                                              reg_str_of(job->id), who->user,
-                                              &ctx->error)
-                             : REG_OK;
+    if (job->single) {
+        rc = reg_upload_open(&job->upload, ctx->store, ctx->op.name,
+                             reg_str_of(job->id), &ctx->error);
+
+    } else if (who->user.len) {
+        rc = reg_upload_own(ctx->store, ctx->op.name, reg_str_of(job->id),
+                            who->user, &ctx->error);
     }
 
-    return reg_upload_open(&job->upload, ctx->store, ctx->op.name,
-                           reg_str_of(job->id), &ctx->error);
+    if (rc != REG_OK) {
+        (void) reg_upload_cancel(ctx->store, ctx->op.name,
+                                 reg_str_of(job->id), NULL);
+        job->ended = 1;
+    }
+
+    return rc;
 }
 
 
@@ -174,13 +193,11 @@ ngx_http_registry_upload_started(ngx_http_request_t *r,
     job = ctx->job;
 
     if (ctx->rc != REG_OK) {
+        ngx_http_registry_upload_forget(job);
         return ngx_http_registry_send_error(r, ctx);
     }
 
-    if (job->mounted) {
-        return ngx_http_registry_upload_created(r, ctx,
-                                                &ctx->op.mount_digest);
-    }
+    ngx_http_registry_upload_used(r, ctx);
 
     if (job->single) {
         return ngx_http_registry_body_stream(r, ctx, job->upload,
@@ -319,6 +336,8 @@ ngx_http_registry_upload_opened(ngx_http_request_t *r,
         return ngx_http_registry_upload_committed(r, ctx);
     }
 
+    ngx_http_registry_upload_used(r, ctx);
+
     if (ctx->op.op == REG_OP_UPLOAD_FINISH) {
         return ngx_http_registry_body_stream(r, ctx, job->upload,
                                         ngx_http_registry_upload_room(job),
@@ -392,9 +411,13 @@ static ngx_int_t
 ngx_http_registry_upload_saved(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
+    ngx_http_registry_upload_forget(ctx->job);
+
     if (ctx->rc != REG_OK) {
         return ngx_http_registry_upload_error(r, ctx);
     }
+
+    ngx_http_registry_upload_used(r, ctx);
 
     if (ngx_http_registry_upload_headers(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -428,6 +451,8 @@ ngx_http_registry_upload_commit_work(ngx_http_registry_ctx_t *ctx)
                                  reg_str_of(job->id), NULL);
     }
 
+    job->ended = (rc == REG_OK || rc == REG_DIGEST_MISMATCH || job->single);
+
     return rc;
 }
 
@@ -436,6 +461,8 @@ static ngx_int_t
 ngx_http_registry_upload_committed(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
+    ngx_http_registry_upload_forget(ctx->job);
+
     if (ctx->rc != REG_OK) {
         return ngx_http_registry_upload_error(r, ctx);
     }
@@ -471,6 +498,7 @@ ngx_http_registry_upload_cut_work(ngx_http_registry_ctx_t *ctx)
     } else if (job->single) {
         (void) reg_upload_cancel(ctx->store, ctx->op.name,
                                  reg_str_of(job->id), NULL);
+        job->ended = 1;
         rc = ctx->error.rc;
 
     } else if (end == ngx_http_registry_body_cut) {
@@ -485,205 +513,4 @@ ngx_http_registry_upload_cut_work(ngx_http_registry_ctx_t *ctx)
     job->upload = NULL;
 
     return rc;
-}
-
-
-/* Whether the blob stays within its limit, as far as it was announced. */
-
-static reg_rc_t
-ngx_http_registry_upload_fits(ngx_http_registry_ctx_t *ctx)
-{
-    ngx_http_registry_upload_job_t  *job;
-
-    job = ctx->job;
-
-    if (job->max == 0
-        || (job->start <= job->max && job->length <= job->max - job->start
-            && (!job->has_range || job->range.last < job->max)))
-    {
-        return REG_OK;
-    }
-
-    return ngx_http_registry_upload_too_large(ctx);
-}
-
-
-/* In a thread, where there is a session yet: it ends. */
-
-static reg_rc_t
-ngx_http_registry_upload_too_large(ngx_http_registry_ctx_t *ctx)
-{
-    ngx_http_registry_upload_job_t  *job;
-
-    job = ctx->job;
-
-    if (job->upload) {
-        (void) reg_upload_cancel(ctx->store, ctx->op.name,
-                                 reg_str_of(job->id), NULL);
-    }
-
-    return reg_error_set(&ctx->error, REG_BLOB_TOO_LARGE,
-                         "the limit is %llu bytes",
-                         (unsigned long long) job->max);
-}
-
-
-/* What a body of unknown length may bring. */
-
-static off_t
-ngx_http_registry_upload_room(const ngx_http_registry_upload_job_t *job)
-{
-    return job->max ? (off_t) (job->max - job->start)
-                    : NGX_MAX_OFF_T_VALUE;
-}
-
-
-ngx_http_registry_upload_job_t *
-ngx_http_registry_upload_job(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx)
-{
-    ngx_pool_cleanup_t               *cln;
-    ngx_http_registry_upload_job_t   *job;
-    ngx_http_registry_limits_conf_t  *limits;
-
-    limits = ngx_http_get_module_loc_conf(r, ngx_http_registry_limits_module);
-
-    cln = ngx_pool_cleanup_add(r->pool,
-                               sizeof(ngx_http_registry_upload_job_t));
-    if (cln == NULL) {
-        return NULL;
-    }
-
-    job = cln->data;
-    ngx_memzero(job, sizeof(ngx_http_registry_upload_job_t));
-
-    job->now = ngx_time();
-    job->max = limits->blob_max_size;
-    job->length = ngx_max(r->headers_in.content_length_n, 0);
-
-    if (ctx->op.upload.len) {
-        ngx_memcpy(job->id, ctx->op.upload.data, ctx->op.upload.len);
-    }
-
-    cln->handler = ngx_http_registry_upload_cleanup;
-    ctx->job = job;
-
-    return job;
-}
-
-
-static void
-ngx_http_registry_upload_cleanup(void *data)
-{
-    ngx_http_registry_upload_job_t  *job = data;
-
-    reg_upload_close(job->upload);
-}
-
-
-static reg_rc_t
-ngx_http_registry_upload_range(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx, ngx_http_registry_upload_job_t *job)
-{
-    off_t             length;
-    reg_rc_t          rc;
-    ngx_str_t         value;
-    ngx_table_elt_t  *h;
-
-    h = ngx_http_registry_find_header(r, "content-range", 13);
-
-    if (h == NULL) {
-        return REG_OK;
-    }
-
-    value = h->value;
-    length = r->headers_in.content_length_n;
-
-    rc = reg_range_parse(&job->range, ngx_http_registry_str(&value),
-                         &ctx->error);
-    if (rc != REG_OK) {
-        return rc;
-    }
-
-    job->has_range = 1;
-
-    if (length >= 0
-        && (uint64_t) length != job->range.last - job->range.first + 1)
-    {
-        return reg_error_set(&ctx->error, REG_SIZE_INVALID,
-                             "Content-Range and Content-Length disagree");
-    }
-
-    return REG_OK;
-}
-
-
-/* A refused range tells where the upload stands. */
-
-ngx_int_t
-ngx_http_registry_upload_error(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx)
-{
-    if (ctx->error.rc == REG_RANGE_INVALID
-        && ngx_http_registry_upload_headers(r, ctx) != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (ctx->error.rc == REG_UNAUTHORIZED) {
-        return ngx_http_registry_refuse(r, ctx, REG_MAY_PUSH);
-    }
-
-    return ngx_http_registry_send_error(r, ctx);
-}
-
-
-/*
- * "Range: 0-<last byte>".  Nothing can be said of an empty upload in that
- * form; 0-0 is what distribution answers and clients know.
- */
-
-ngx_int_t
-ngx_http_registry_upload_headers(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx)
-{
-    ngx_http_registry_upload_job_t  *job;
-
-    job = ctx->job;
-
-    if (ngx_http_registry_headerf(r, "Location",
-                                  "/v2/%*s/blobs/uploads/%s",
-                                  ctx->op.name.len, ctx->op.name.data,
-                                  job->id)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (ngx_http_registry_headerf(r, "Range", "0-%uL",
-                                  job->offset ? job->offset - 1 : 0)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return ngx_http_registry_header(r, "Docker-Upload-UUID", job->id,
-                                    REG_UUID_LEN);
-}
-
-
-static ngx_int_t
-ngx_http_registry_upload_created(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx, const reg_digest_t *d)
-{
-    if (ngx_http_registry_headerf(r, "Location", "/v2/%*s/blobs/%s",
-                                  ctx->op.name.len, ctx->op.name.data,
-                                  d->text)
-        != NGX_OK
-        || ngx_http_registry_digest_header(r, d) != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_registry_send_empty(r, NGX_HTTP_CREATED);
 }

@@ -1,7 +1,9 @@
 
 /*
  * What the requests to a session share: ngx_http_registry_upload.c has those
- * that write, ngx_http_registry_upload_session.c the others.
+ * that write, ngx_http_registry_upload_session.c the others; of what they have
+ * in common the limits stand in ngx_http_registry_upload_limit.c, the rest in
+ * ngx_http_registry_upload_job.c.
  */
 
 
@@ -10,6 +12,7 @@
 
 
 #include "ngx_http_registry_access.h"
+#include "ngx_http_registry_sessions.h"
 
 #include "reg_upload.h"
 
@@ -34,14 +37,24 @@ typedef struct {
     ngx_uint_t     tries;               /* to open a session that is busy */
     unsigned       has_range:1;
     unsigned       single:1;            /* the session is this request's own */
-    unsigned       mounted:1;
     unsigned       empty:1;             /* a body of no bytes is announced */
+    unsigned       looked:1;            /* at the limit, for sessions gone */
+    unsigned       ended:1;             /* there is no such session any more */
+
+    ngx_http_registry_main_conf_t      *rmcf;
+    ngx_http_registry_sessions_who_t    who;
+    ngx_http_registry_sessions_full_t  *full;
+    ngx_http_registry_step_pt           make;
 } ngx_http_registry_upload_job_t;
 
 
 /* Makes the job of a request to a session; NULL without memory. */
 ngx_http_registry_upload_job_t *ngx_http_registry_upload_job(
     ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx);
+
+/* Takes Content-Range into the job, or sets ctx->error. */
+reg_rc_t ngx_http_registry_upload_range(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_http_registry_upload_job_t *job);
 
 /* In a thread: whether the session is this user's, by REG_OK. */
 reg_rc_t ngx_http_registry_upload_mine(ngx_http_registry_ctx_t *ctx);
@@ -57,9 +70,43 @@ ngx_int_t ngx_http_registry_upload_busy(ngx_http_request_t *r,
 ngx_int_t ngx_http_registry_upload_error(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 
+/*
+ * Counts a session that is about to be made, and goes on with make; or the
+ * refusal.
+ */
+ngx_int_t ngx_http_registry_upload_count(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_http_registry_step_pt make);
+
+/* The session of this request is used: it is not idle, and it is counted. */
+void ngx_http_registry_upload_used(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+
+/* Counts it no longer when job->ended is set. */
+void ngx_http_registry_upload_forget(ngx_http_registry_upload_job_t *job);
+
+/*
+ * Whether the blob stays within its limit, as far as it was announced: REG_OK,
+ * or what upload_too_large() returns.
+ */
+reg_rc_t ngx_http_registry_upload_fits(ngx_http_registry_ctx_t *ctx);
+
+/*
+ * Sets and returns REG_BLOB_TOO_LARGE.  A session that is open ends, so it has
+ * to be called in a thread then.
+ */
+reg_rc_t ngx_http_registry_upload_too_large(ngx_http_registry_ctx_t *ctx);
+
+/* What a body of unknown length may bring. */
+off_t ngx_http_registry_upload_room(
+    const ngx_http_registry_upload_job_t *job);
+
 /* Location, Range and Docker-Upload-UUID: NGX_OK or NGX_ERROR. */
 ngx_int_t ngx_http_registry_upload_headers(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
+
+/* 201 for a blob that is there now. */
+ngx_int_t ngx_http_registry_upload_created(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, const reg_digest_t *d);
 
 
 #endif /* NGX_HTTP_REGISTRY_UPLOAD_PRIVATE_H_INCLUDED */

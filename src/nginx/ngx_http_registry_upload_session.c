@@ -162,6 +162,10 @@ ngx_int_t
 ngx_http_registry_upload_cancel(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
+    if (ngx_http_registry_upload_job(r, ctx) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     return ngx_http_registry_task(r, ctx,
                                   ngx_http_registry_upload_cancel_work,
                                   ngx_http_registry_upload_cancelled);
@@ -171,15 +175,22 @@ ngx_http_registry_upload_cancel(ngx_http_request_t *r,
 static reg_rc_t
 ngx_http_registry_upload_cancel_work(ngx_http_registry_ctx_t *ctx)
 {
-    reg_rc_t  rc;
+    reg_rc_t                         rc;
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ctx->job;
 
     rc = ngx_http_registry_upload_mine(ctx);
     if (rc != REG_OK) {
         return rc;
     }
 
-    return reg_upload_cancel(ctx->store, ctx->op.name, ctx->op.upload,
-                             &ctx->error);
+    rc = reg_upload_cancel(ctx->store, ctx->op.name, ctx->op.upload,
+                           &ctx->error);
+
+    job->ended = (rc == REG_OK);
+
+    return rc;
 }
 
 
@@ -187,6 +198,8 @@ static ngx_int_t
 ngx_http_registry_upload_cancelled(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
+    ngx_http_registry_upload_forget(ctx->job);
+
     if (ctx->rc != REG_OK) {
         return ngx_http_registry_upload_error(r, ctx);
     }

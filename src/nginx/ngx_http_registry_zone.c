@@ -25,7 +25,8 @@ typedef struct {
     ngx_rbtree_node_t    sentinel;
     ngx_queue_t          queue;       /* the least used at the end */
 
-    ngx_http_registry_logins_t  logins;
+    ngx_http_registry_logins_t    logins;
+    ngx_http_registry_sessions_t  sessions;
 } ngx_http_registry_zone_t;
 
 
@@ -91,6 +92,8 @@ ngx_http_registry_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     if (ngx_http_registry_logins_init(&zone->logins) != NGX_OK) {
         return NGX_ERROR;
     }
+
+    ngx_http_registry_sessions_init(&zone->sessions);
 
     pool->data = zone;
     pool->log_nomem = 0;
@@ -243,6 +246,17 @@ ngx_http_registry_zone_logins(ngx_http_registry_main_conf_t *rmcf)
     zone = rmcf->zone->data;
 
     return &zone->logins;
+}
+
+
+ngx_http_registry_sessions_t *
+ngx_http_registry_zone_sessions(ngx_http_registry_main_conf_t *rmcf)
+{
+    ngx_http_registry_zone_t  *zone;
+
+    zone = rmcf->zone->data;
+
+    return &zone->sessions;
 }
 
 

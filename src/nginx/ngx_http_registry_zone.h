@@ -7,7 +7,8 @@
  * small ones.  A digest names its bytes for ever, so an entry is never wrong;
  * whether a repository has the manifest is asked of the store every time.
  *
- * Logins: ngx_http_registry_logins.h.
+ * Logins: ngx_http_registry_logins.h.  Upload sessions:
+ * ngx_http_registry_sessions.h.
  */
 
 
@@ -17,6 +18,7 @@
 
 #include "ngx_http_registry.h"
 #include "ngx_http_registry_logins.h"
+#include "ngx_http_registry_sessions.h"
 
 #include "reg_manifest.h"
 
@@ -46,6 +48,10 @@ void ngx_http_registry_zone_add(ngx_http_request_t *r,
 
 /* The part of the zone that is about logins. */
 ngx_http_registry_logins_t *ngx_http_registry_zone_logins(
+    ngx_http_registry_main_conf_t *rmcf);
+
+/* The part that is about upload sessions. */
+ngx_http_registry_sessions_t *ngx_http_registry_zone_sessions(
     ngx_http_registry_main_conf_t *rmcf);
 
 /*

@@ -33,6 +33,8 @@
       "the upload request is malformed")                                      \
     X(REG_UPLOAD_BUSY,           429, "TOOMANYREQUESTS",                      \
       "another request is writing to this upload")                            \
+    X(REG_UPLOADS_TOO_MANY,      429, "TOOMANYREQUESTS",                      \
+      "too many uploads are open, try again later")                           \
     X(REG_RANGE_INVALID,         416, "RANGE_INVALID",                        \
       "range does not continue the upload")                                   \
     X(REG_DIGEST_INVALID,        400, "DIGEST_INVALID",                       \

@@ -44,6 +44,18 @@ reg_rc_t
 reg_upload_create(reg_store_t *s, reg_str_t name, reg_alg_e alg, time_t now,
     char *id, reg_error_t *e)
 {
+    if (reg_uuid_make(id) != 0) {
+        return reg_error_sys(e, errno, "getrandom", NULL);
+    }
+
+    return reg_upload_create_as(s, name, alg, now, id, e);
+}
+
+
+reg_rc_t
+reg_upload_create_as(reg_store_t *s, reg_str_t name, reg_alg_e alg,
+    time_t now, const char *id, reg_error_t *e)
+{
     int         dir, up, fresh;
     char        started[REG_UPLOAD_STARTED];
     reg_fs_t   *fs;
@@ -53,10 +65,6 @@ reg_upload_create(reg_store_t *s, reg_str_t name, reg_alg_e alg, time_t now,
     struct tm   tm;
 
     fs = reg_fs_of(s);
-
-    if (reg_uuid_make(id) != 0) {
-        return reg_error_sys(e, errno, "getrandom", NULL);
-    }
 
     if (gmtime_r(&now, &tm) == NULL
         || strftime(started, sizeof(started), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)

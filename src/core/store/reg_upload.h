@@ -44,9 +44,14 @@
 typedef struct reg_upload_s  reg_upload_t;
 
 
-/* Makes a session.  id has room for REG_UUID_LEN + 1 bytes. */
+/*
+ * Makes a session.  id has room for REG_UUID_LEN + 1 bytes, and is filled; for
+ * create_as() it is one that reg_uuid_make() has filled.
+ */
 reg_rc_t reg_upload_create(reg_store_t *s, reg_str_t name, reg_alg_e alg,
     time_t now, char *id, reg_error_t *e);
+reg_rc_t reg_upload_create_as(reg_store_t *s, reg_str_t name, reg_alg_e alg,
+    time_t now, const char *id, reg_error_t *e);
 
 /*
  * Opens a session for writing.  REG_UPLOAD_UNKNOWN, REG_UPLOAD_BUSY (another

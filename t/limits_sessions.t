@@ -1,0 +1,493 @@
+#!/usr/bin/perl
+
+# Open upload sessions: how many one user may have, and how many there may be.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use File::Path qw(remove_tree);
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+use Test::Registry;
+use Test::Registry::Torture;
+
+
+my $uploads = '/v2/app/blobs/uploads/';
+
+settings();
+
+# Whom the header names, nobody else: the password is another test's.
+
+my $t = Test::Registry->new(
+    workers => 2, ports => 2,
+    location => 'registry_user $http_x_user; registry_allow * * **;
+        registry_upload_sessions 6 per_user=3; registry_blob_max_size 1m;
+        registry_delete on;',
+    servers => <<'EOF'
+server {
+    listen 127.0.0.1:%%PORT1%%;
+    location /v2/ {
+        registry %%ROOT%%;
+        registry_user $http_x_user;
+        registry_allow * * **;
+        registry_upload_sessions 6 per_user=3 idle=1s;
+    }
+}
+server {
+    listen 127.0.0.1:%%PORT2%%;
+    location /v2/ {
+        registry %%ROOT%%;
+        registry_user $http_x_user;
+        registry_allow * * **;
+        registry_upload_sessions off;
+    }
+}
+EOF
+)->run;
+
+per_user();
+in_all();
+addresses();
+places();
+mounts();
+at_once();
+gone();
+reloads();
+restarts();
+kills();
+idle();
+switched_off();
+
+$t->finish;
+
+flood();
+small_zone();
+
+done_testing();
+
+
+sub settings {
+    my %bad = (
+        '0' => qr/1 to 1000000, or "off"/, 'x' => qr/"off"/, '-1' => qr/"off"/,
+        '1000001' => qr/1 to 1000000/, '' => qr/number of arguments/,
+        '5 per_user=0' => qr/"per_user=" from 1/,
+        '5 per_user=6' => qr/"per_user=" from 1/,
+        '5 per_user=x' => qr/"per_user=" from 1/,
+        '5 idle=x' => qr/"idle=1h"/, '5 idle=0' => qr/"idle=1h"/,
+        '5 more=1' => qr/nothing else/, 'off per_user=1' => qr/"off"/,
+        '5; registry_upload_sessions 6' => qr/is duplicate/,
+    );
+
+    for my $value (sort keys %bad) {
+        my $line = "registry_upload_sessions $value;";
+        my ($rc, $text) = Test::Registry->new(location => $line)->check;
+        ok($rc > 0 && $text =~ /\[emerg\] .*$bad{$value}.*nginx\.conf:\d/,
+            "refused: $line") or diag $text;
+    }
+
+    for my $value ('1', '5', 'off', '5 per_user=5', '5 idle=1m per_user=1') {
+        my ($rc, $text) = Test::Registry->new(
+            http => "registry_upload_sessions $value;")->check;
+        is($rc, 0, "accepted: registry_upload_sessions $value") or diag $text;
+    }
+}
+
+
+# A POST by somebody; options as in request().
+
+sub begin {
+    my ($user, %o) = @_;
+
+    my $uri = delete $o{uri} || $uploads;
+    return $t->post($uri, body => '', headers => { 'X-User' => $user }, %o);
+}
+
+
+sub opened {
+    my ($r, $name) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    is_status($r, 202, $name);
+    return path_of($r->header('Location') // '/none');
+}
+
+
+sub is_refused {
+    my ($r, $limit, $name) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    is_error($r, 429, 'TOOMANYREQUESTS', "A113 $name");
+    is_header($r, 'Retry-After', '10', 'A113 and when to try again');
+    my $j = $r->json;
+    is(ref $j ? $j->{errors}[0]{detail} : '', $limit, 'A113 and which limit');
+}
+
+
+my ($one, $all);
+BEGIN { ($one, $all) = ('one user may have 3', 'there may be 6') }
+
+
+sub cancel {
+    my ($user, @l) = @_;
+
+    for my $l (@l) {
+        my $r = $t->delete($l, headers => { 'X-User' => $user });
+        is($r->status, 204, 'cancelled') or diag $r->as_text;
+    }
+}
+
+
+sub per_user {
+    my @l = map { opened(begin('alice'), "A113 session $_ of 3") } 1 .. 3;
+
+    is_refused(begin('alice'), $one, 'a fourth session of one user');
+    is_refused(begin('alice', uri => '/v2/other/blobs/uploads/'), $one,
+        'in another repository, too');
+    is_refused(begin('alice', uri => with_query($uploads, digest =>
+        sha256('x')), body => 'x'), $one, 'a single POST is one, too');
+
+    my @b = map { opened(begin('bob'), 'A113 others are not concerned') }
+        1 .. 3;
+
+    is_status($t->patch($_, body => 'abc', headers => { 'X-User' => 'alice' }),
+        202, 'what is open goes on') for @l;
+
+    cancel('alice', @l);
+    cancel('bob', @b);
+}
+
+
+sub in_all {
+    my %l = map { my $u = $_; $u => [map { opened(begin($u), "of $u") }
+        1 .. 2] } qw(a b c);
+
+    is_refused(begin('d'), $all, 'a seventh session in all');
+    is_refused(begin('a'), $all, 'for who has fewer than three, too');
+
+    cancel('b', pop @{ $l{b} });
+    push @{ $l{d} }, opened(begin('d'), 'A113 a place that is free again');
+    is_refused(begin('b'), $all, 'nobody has a place of his own');
+
+    cancel($_, @{ $l{$_} }) for sort keys %l;
+}
+
+
+# Who has not logged in is an address.
+
+sub addresses {
+    my @l = map { opened(begin('', from => '127.0.0.2'), "address: $_") }
+        1 .. 3;
+
+    is_refused(begin('', from => '127.0.0.2'), $one, 'a fourth of an address');
+    push @l, opened(begin('', from => '127.0.0.3'), 'another address');
+    push @l, opened(begin('alice', from => '127.0.0.2'), 'a user from there');
+
+    cancel('alice', pop @l);
+    cancel('', @l);
+}
+
+
+# Each way in which a session ends gives its place back.
+
+sub places {
+    my @h = (headers => { 'X-User' => 'alice' });
+    my $big = blob(1 << 20, 'places') . 'x';
+
+    my %ways = (
+        'finished' => sub { $t->put(with_query($_[0], digest => sha256('abc')),
+            body => 'abc', @h) },
+        'finished without a body' => sub {
+            $t->put(with_query($_[0], digest => sha256('')), body => '', @h) },
+        'finished with another digest' => sub { $t->put(with_query($_[0],
+            digest => sha256('abd')), body => 'abc', @h) },
+        'cancelled' => sub { $t->delete($_[0], @h) },
+        'too large' => sub { $t->patch($_[0], body => $big, @h) },
+        'too large in chunks' => sub { $t->patch($_[0],
+            chunks => [unpack '(a65536)*', $big], @h) },
+    );
+
+    my @l = map { opened(begin('alice'), 'a session') } 1 .. 2;
+
+    for my $way (sort keys %ways) {
+        for my $try (1 .. 2) {
+            my $l = opened(begin('alice'), 'the third');
+            $ways{$way}->($l);
+        }
+        push @l, opened(begin('alice'), "A113 $way: its place is free");
+        is_refused(begin('alice'), $one, "and no more than that");
+        cancel('alice', pop @l);
+    }
+
+    # A single POST holds a place while it lasts.
+
+    my %posts = (
+        'whole' => sub { is_status($t->post(with_query($uploads,
+            digest => sha256('abc')), body => 'abc', @h), 201, 'one POST') },
+        'with another digest' => sub { $t->post(with_query($uploads,
+            digest => sha256('abd')), body => 'abc', @h) },
+        'too large' => sub { $t->post(with_query($uploads,
+            digest => sha256($big)), chunks => [unpack '(a65536)*', $big],
+            @h) },
+        'cut' => sub {
+            my $c = $t->connect;
+            $c->start('POST', with_query($uploads, digest => sha256('abc')),
+                length => 3, @h);
+            $c->send('ab');
+            sleep 0.1;
+            $c->close;
+            sleep 0.2;
+        },
+    );
+
+    for my $way (sort keys %posts) {
+        $posts{$way}->() for 1 .. 3;
+        my $l = opened(begin('alice'), "A113 a POST $way: its place is free");
+        cancel('alice', $l);
+    }
+
+    my $c = $t->connect;
+    $c->start('POST', with_query($uploads, digest => sha256('abc')),
+        length => 3, @h);
+    $c->send('ab');
+    ok(wait_for(5, sub { sessions('app') == 3 }), 'a POST that has not ended');
+    is_refused(begin('alice'), $one, 'a POST in progress counts');
+    $c->send('c');
+    is($c->reply->status, 201, 'it ends well');
+
+    cancel('alice', @l);
+}
+
+
+sub sessions { return scalar(my @all = glob $t->repo_dir($_[0]) . '/_uploads/*') }
+
+
+sub mounts {
+    my $d = sha256('mounted');
+    is_status($t->post(with_query($uploads, digest => $d), body => 'mounted'),
+        201, 'something to mount');
+
+    my @l = map { opened(begin('alice'), 'a session') } 1 .. 3;
+    my $uri = '/v2/to/blobs/uploads/';
+
+    is_status(begin('alice', uri => with_query(with_query($uri,
+        mount => $d), from => 'app')), 201, 'A113 a mount is no session');
+    is_refused(begin('alice', uri => with_query(with_query($uri,
+        mount => sha256('none')), from => 'app')), $one,
+        'a mount that cannot be done is one');
+
+    cancel('alice', @l);
+}
+
+
+# Two workers, many at once: never more than the limit.
+
+sub at_once {
+    for my $round (1 .. 20) {
+        my @c = map { $t->connect } 1 .. 40;
+
+        $_->start('POST', $uploads, body => '',
+            headers => { 'X-User' => 'alice' }) for @c;
+        my @r = map { $_->reply } @c;
+
+        my @good = grep { $_->status == 202 } @r;
+        my @busy = grep { $_->status == 429 } @r;
+        is(scalar @good, 3, "A113 three of forty at once, round $round");
+        is(scalar @busy, 37, 'A113 all others are refused');
+        cancel('alice', map { path_of($_->header('Location')) } @good);
+    }
+}
+
+
+# Removed by somebody else: the purge, another nginx, a hand.
+
+sub gone {
+    my @l = map { opened(begin('alice'), 'a session') } 1 .. 3;
+
+    is_refused(begin('alice'), $one, 'at the limit');
+    remove_tree(glob $t->repo_dir('app') . '/_uploads/*');
+    @l = map { opened(begin('alice'), 'A113 what is gone does not count') }
+        1 .. 3;
+    is_refused(begin('alice'), $one, 'at the limit again');
+
+    is_status($t->delete('/v2/app/_nginx/repository/content',
+        headers => { 'X-User' => 'alice' }), 202, 'the repository is deleted');
+    @l = map { opened(begin('alice'), 'A113 nor does what went with it') }
+        1 .. 3;
+    cancel('alice', @l);
+}
+
+
+sub reloads {
+    my @l = map { opened(begin('alice'), 'a session') } 1 .. 3;
+
+    $t->reload;
+    is_refused(begin('alice'), $one, 'after a reload');
+    cancel('alice', pop @l);
+    push @l, opened(begin('alice'), 'A113 one place after a reload');
+    is_refused(begin('alice'), $one, 'and no more');
+    cancel('alice', @l);
+}
+
+
+# What is in use is counted anew.
+
+sub restarts {
+    my @h = (headers => { 'X-User' => 'alice' });
+    my @l = map { opened(begin('alice'), 'a session') } 1 .. 3;
+
+    $t->restart;
+    is_status($t->patch($_, body => 'abc', @h), 202, 'used after a restart')
+        for @l;
+    is_refused(begin('alice'), $one, 'after a restart');
+    is_status($t->put(with_query(shift @l, digest => sha256('abc')),
+        body => '', @h), 201, 'one ends');
+    push @l, opened(begin('alice'), 'A113 one place');
+    is_refused(begin('alice'), $one, 'and no more');
+    cancel('alice', @l);
+}
+
+
+# A killed worker leaves sessions, and nothing else that counts.
+
+sub kills {
+    my @h = (headers => { 'X-User' => 'alice' });
+
+    for my $round (1 .. 4) {
+        my @c = map { $t->connect } 1 .. 3;
+        for my $c (@c) {
+            $c->start('POST', with_query($uploads, digest => sha256('abc')),
+                length => 3, @h);
+            $c->send('ab');
+        }
+        wait_for(5, sub { sessions('app') == 3 });
+        $t->kill_worker($_) for $t->workers;
+        $_->close for @c;
+        is(sessions('app'), 3, 'three sessions of a killed worker');
+        is_refused(begin('alice'), $one, 'they are there and count');
+        remove_tree(glob $t->repo_dir('app') . '/_uploads/*');
+    }
+
+    my @l = map { opened(begin('alice'), 'A113 nothing counts after a kill') }
+        1 .. 3;
+    cancel('alice', @l);
+}
+
+
+# At the limit what was idle for long gives way; what is written to does not.
+
+sub idle {
+    my @h = (headers => { 'X-User' => 'alice' }, port => $t->extra_port(1));
+    my @l = map { opened(begin('alice', @h), 'a session') } 1 .. 3;
+
+    is_refused(begin('alice', @h), $one, 'none of them is idle yet');
+    sleep 2.1;
+    is_refused(begin('alice'), $one, 'nor is it for who waits an hour');
+
+    is_status($t->patch($l[0], body => 'abc', @h), 202, 'the first is used');
+
+    my $c = $t->connect(port => $t->extra_port(1));
+    $c->start('PATCH', $l[1], length => 6, @h);
+    $c->send('abc');
+    sleep 2.1;
+    is_status($t->patch($l[0], body => 'def', @h), 202, 'and used again');
+
+    push @l, opened(begin('alice', @h), 'A113 the idle one gives way');
+    is_error($t->get($l[2], @h), 404, 'BLOB_UPLOAD_UNKNOWN', 'it is gone');
+    is_refused(begin('alice', @h), $one, 'the others stay');
+
+    is_header($t->get($l[0], @h), 'Range', '0-5', 'the one that was used');
+    $c->send('def');
+    is($c->reply(method => 'PATCH')->status, 202, 'the one that is busy');
+    is_status($t->put(with_query($l[1], digest => sha256('abcdef')), body => '',
+        @h), 201, 'whole');
+
+    cancel('alice', $l[0], $l[3]);
+}
+
+
+sub switched_off {
+    my @l = map { opened(begin('alice', port => $t->extra_port(2)), 'off') }
+        1 .. 8;
+
+    cancel('alice', @l);
+}
+
+
+# A113: many sessions by one user, and what it costs to refuse them.
+
+sub flood {
+    my $n = sanitized() ? 1000 : torture(5000, 100_000);
+
+    my $t = Test::Registry->new(workers => 1,
+        http => 'keepalive_requests 10000000;',
+        location => 'registry_upload_sessions 1000 per_user=100;')->run;
+    my ($pid) = $t->workers;
+    my $c = $t->connect;
+    my $other = $t->connect(from => '127.0.0.2');
+
+    $other->get('/v2/');
+    $c->post($uploads, body => '') for 1 .. 100;
+
+    my ($before, $slow, %got) = (rss_of($pid), 0);
+    my $begin = time;
+
+    for my $i (1 .. $n) {
+        $got{ $c->post($uploads, body => '')->status }++;
+
+        if ($i % 100 == 0) {
+            my $at = time;
+            is_status($other->post($uploads, body => ''), 202,
+                "A113 others are served, $i") if $i % 1000 == 0;
+            $other->get('/v2/');
+            $slow = time - $at if time - $at > $slow;
+        }
+    }
+
+    my $took = time - $begin;
+    figure('sessions refused a second', int($n / ($took || 1)));
+
+    is_deeply(\%got, { 429 => $n }, "A113 $n sessions more by one user");
+    cmp_ok($took / $n, '<', 1, 'R6 each is refused within a second');
+    cmp_ok(rss_of($pid) - $before, '<', 64 << 20, 'R6 memory is flat');
+
+    my @left = glob $t->repo_dir('app') . '/_uploads/*';
+    cmp_ok(scalar @left, '<=', 100 + $n / 1000,
+        'A113 there are no more sessions than the limit says');
+
+    $t->finish;
+}
+
+
+# A zone without room: uploads go on, and the log says what is wrong.
+
+sub small_zone {
+    my $t = Test::Registry->new(workers => 2, http => 'registry_zone_size 64k;',
+        location => 'registry_upload_sessions 1000;')->run;
+
+    my %got;
+    my $c = $t->connect;
+    my @l;
+
+    for (1 .. 300) {
+        my $r = $c->post($uploads, body => '');
+        $got{ $r->status }++;
+        push @l, path_of($r->header('Location') // '');
+    }
+
+    is_deeply(\%got, { 202 => 300 }, 'uploads go on where the zone is full');
+    my $said = () = $t->log_text =~ /registry_zone_size" should be larger/g;
+    is($said, 1, 'the log tells once');
+
+    $t->push_image('app', 'v1');
+    is_status($t->get('/v2/app/manifests/v1'), 200, 'manifests are served');
+    is($c->put(with_query($_, digest => sha256('abc')), body => 'abc')->status,
+        201, 'each can be finished') for @l[0, 1, 150, 299];
+
+    $t->finish;
+}
