@@ -37,6 +37,7 @@ typedef struct ngx_http_registry_ctx_s   ngx_http_registry_ctx_t;
 typedef struct ngx_http_registry_body_s  ngx_http_registry_body_t;
 
 struct ngx_http_registry_identity_s;
+struct ngx_http_registry_parse_s;
 struct ngx_http_registry_login_s;
 
 typedef ngx_int_t (*ngx_http_registry_step_pt)(ngx_http_request_t *r,
@@ -95,6 +96,8 @@ struct ngx_http_registry_ctx_s {
 
     ngx_event_t               *sleep;
     ngx_http_registry_body_t  *body;
+
+    struct ngx_http_registry_parse_s     *parse;
 
     /* who asks: ngx_http_registry_access.c, ngx_http_registry_login.c */
     struct ngx_http_registry_identity_s  *identity;

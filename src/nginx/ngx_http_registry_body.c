@@ -32,10 +32,10 @@ static ngx_int_t ngx_http_registry_body_switch(ngx_http_request_t *r,
     ngx_http_registry_body_t *body);
 static ngx_int_t ngx_http_registry_body_take(ngx_http_request_t *r,
     ngx_http_registry_body_t *body);
-static ngx_int_t ngx_http_registry_body_copy(ngx_http_request_t *r,
-    ngx_http_registry_body_t *body);
+static reg_rc_t ngx_http_registry_body_copy(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_body_too_large(
-    const ngx_http_registry_ctx_t *ctx);
+    ngx_http_registry_ctx_t *ctx, size_t max);
 static ngx_http_registry_entry_t *ngx_http_registry_body_entry(
     ngx_http_request_t *r, ngx_http_registry_body_t *body);
 static ngx_uint_t ngx_http_registry_body_splits(
@@ -74,9 +74,7 @@ ngx_http_registry_body_gather(ngx_http_request_t *r,
     ngx_http_registry_body_t  *body;
 
     if (r->headers_in.content_length_n > (off_t) max) {
-        (void) reg_error_set(&ctx->error,
-                             ngx_http_registry_body_too_large(ctx),
-                             "the limit is %zu bytes", max);
+        (void) ngx_http_registry_body_too_large(ctx, max);
         return ngx_http_registry_send_error(r, ctx);
     }
 
@@ -88,6 +86,10 @@ ngx_http_registry_body_gather(ngx_http_request_t *r,
     reg_buf_init(&body->memory, max);
     body->max = max;
     body->done = next;
+
+    if (ctx->op.op == REG_OP_MANIFEST_WRITE) {
+        body->parses = ngx_http_registry_parses(r);
+    }
 
     if (r->headers_in.content_length_n > 0
         && reg_buf_reserve(&body->memory, r->headers_in.content_length_n) != 0)
@@ -133,6 +135,10 @@ ngx_http_registry_body_cleanup(void *data)
     ngx_http_registry_body_t  *body = data;
 
     reg_buf_free(&body->memory);
+
+    if (body->parses) {
+        ngx_http_registry_parse_free(body->parses, body->held);
+    }
 }
 
 
@@ -385,12 +391,7 @@ ngx_http_registry_body_read(ngx_http_request_t *r,
     }
 
     if (body->upload == NULL) {
-        if (ngx_http_registry_body_copy(r, body) != NGX_OK) {
-            (void) reg_error_set(&ctx->error,
-                                 body->memory.state == REG_BUF_NOMEM
-                                 ? REG_NO_MEMORY
-                                 : ngx_http_registry_body_too_large(ctx),
-                                 "the limit is %zu bytes", body->max);
+        if (ngx_http_registry_body_copy(r, ctx) != REG_OK) {
             body->refused = 1;
             body->eof = 1;
         }
@@ -607,15 +608,17 @@ ngx_http_registry_body_entry(ngx_http_request_t *r,
 
 /* A manifest is small: its bytes are copied as they come. */
 
-static ngx_int_t
+static reg_rc_t
 ngx_http_registry_body_copy(ngx_http_request_t *r,
-    ngx_http_registry_body_t *body)
+    ngx_http_registry_ctx_t *ctx)
 {
-    ngx_buf_t                *b;
-    ngx_chain_t              *cl;
-    ngx_http_request_body_t  *rb;
+    ngx_buf_t                 *b;
+    ngx_chain_t               *cl;
+    ngx_http_request_body_t   *rb;
+    ngx_http_registry_body_t  *body;
 
     rb = r->request_body;
+    body = ctx->body;
 
     while (rb->bufs) {
         cl = rb->bufs;
@@ -625,7 +628,7 @@ ngx_http_registry_body_copy(ngx_http_request_t *r,
 
         if (b->in_file) {
             if (b->file_last > (off_t) body->max) {
-                return NGX_ERROR;
+                return ngx_http_registry_body_too_large(ctx, body->max);
             }
 
             body->file = b->file->fd;
@@ -641,17 +644,43 @@ ngx_http_registry_body_copy(ngx_http_request_t *r,
         ngx_free_chain(r->pool, cl);
     }
 
-    return reg_buf_failed(&body->memory) ? NGX_ERROR : NGX_OK;
+    if (body->memory.state == REG_BUF_NOMEM) {
+        return reg_error_set(&ctx->error, REG_NO_MEMORY, NULL);
+    }
+
+    if (reg_buf_failed(&body->memory)) {
+        return ngx_http_registry_body_too_large(ctx, body->max);
+    }
+
+    if (body->parses
+        && ngx_http_registry_parse_hold(body->parses, body->memory.len,
+                                        &body->held)
+           != NGX_OK)
+    {
+        return reg_error_set(&ctx->error, REG_BUSY,
+                             "too many large manifests are pushed");
+    }
+
+    return REG_OK;
 }
 
 
 /* What is gathered is a manifest, or the form of a token request. */
 
 static reg_rc_t
-ngx_http_registry_body_too_large(const ngx_http_registry_ctx_t *ctx)
+ngx_http_registry_body_too_large(ngx_http_registry_ctx_t *ctx, size_t max)
 {
-    return (ctx->op.op == REG_OP_MANIFEST_WRITE) ? REG_MANIFEST_TOO_LARGE
-                                                 : REG_BODY_TOO_LARGE;
+    return reg_error_set(&ctx->error,
+                         ctx->op.op == REG_OP_MANIFEST_WRITE
+                         ? REG_MANIFEST_TOO_LARGE : REG_BODY_TOO_LARGE,
+                         "the limit is %zu bytes", max);
+}
+
+
+size_t
+ngx_http_registry_body_size(const ngx_http_registry_ctx_t *ctx)
+{
+    return (size_t) ctx->body->received;
 }
 
 

@@ -58,11 +58,14 @@ ngx_http_registry_body_end_e ngx_http_registry_body_end(
 
 /*
  * Gathers the body in memory, up to max bytes, then goes on with next.
- * Answers REG_MANIFEST_TOO_LARGE itself.
+ * Answers itself when it is too large, or there is no memory for manifests.
  */
 ngx_int_t ngx_http_registry_body_gather(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, size_t max,
     ngx_http_registry_step_pt next);
+
+/* Bytes of a gathered body. */
+size_t ngx_http_registry_body_size(const ngx_http_registry_ctx_t *ctx);
 
 /*
  * The gathered body; for a thread, since nginx may have it in a file.  REG_OK

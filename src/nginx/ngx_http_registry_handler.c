@@ -163,6 +163,7 @@ ngx_http_registry_get_ctx(ngx_http_request_t *r)
     ctx->second_work = NULL;
     ctx->sleep = NULL;
     ctx->body = NULL;
+    ctx->parse = NULL;
     ctx->identity = NULL;
     ctx->login = NULL;
     ctx->busy = 0;

@@ -13,6 +13,12 @@
 
 
 #include "ngx_http_registry.h"
+#include "ngx_http_registry_parse.h"
+
+
+typedef struct {
+    ngx_http_registry_parses_t  parses;
+} ngx_http_registry_limits_main_conf_t;
 
 
 typedef struct {

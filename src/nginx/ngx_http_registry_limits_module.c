@@ -12,11 +12,18 @@
 #define NGX_HTTP_REGISTRY_SESSIONS_PER_USER  1000
 #define NGX_HTTP_REGISTRY_SESSIONS_TOP       1000000
 
+#define NGX_HTTP_REGISTRY_MANIFEST_MEMORY    (64 * 1024 * 1024)
+#define NGX_HTTP_REGISTRY_MANIFEST_LEAST     (1024 * 1024)
 
+
+static void *ngx_http_registry_limits_create_main(ngx_conf_t *cf);
+static char *ngx_http_registry_limits_init_main(ngx_conf_t *cf, void *conf);
 static void *ngx_http_registry_limits_create(ngx_conf_t *cf);
 static char *ngx_http_registry_limits_merge(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_registry_check_page(ngx_conf_t *cf, void *post,
+    void *data);
+static char *ngx_http_registry_check_memory(ngx_conf_t *cf, void *post,
     void *data);
 static char *ngx_http_registry_upload_sessions(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
@@ -24,6 +31,9 @@ static char *ngx_http_registry_upload_sessions(ngx_conf_t *cf,
 
 static ngx_conf_post_t  ngx_http_registry_page_post =
     { ngx_http_registry_check_page };
+
+static ngx_conf_post_t  ngx_http_registry_memory_post =
+    { ngx_http_registry_check_memory };
 
 
 static ngx_command_t  ngx_http_registry_limits_commands[] = {
@@ -42,6 +52,13 @@ static ngx_command_t  ngx_http_registry_limits_commands[] = {
       offsetof(ngx_http_registry_limits_conf_t, page_size),
       &ngx_http_registry_page_post },
 
+    { ngx_string("registry_manifest_memory"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_registry_limits_main_conf_t, parses.size),
+      &ngx_http_registry_memory_post },
+
     { ngx_string("registry_upload_sessions"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE123,
       ngx_http_registry_upload_sessions,
@@ -57,8 +74,8 @@ static ngx_http_module_t  ngx_http_registry_limits_module_ctx = {
     NULL,                                  /* preconfiguration */
     NULL,                                  /* postconfiguration */
 
-    NULL,                                  /* create main configuration */
-    NULL,                                  /* init main configuration */
+    ngx_http_registry_limits_create_main,  /* create main configuration */
+    ngx_http_registry_limits_init_main,    /* init main configuration */
 
     NULL,                                  /* create server configuration */
     NULL,                                  /* merge server configuration */
@@ -82,6 +99,36 @@ ngx_module_t  ngx_http_registry_limits_module = {
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
+
+
+static void *
+ngx_http_registry_limits_create_main(ngx_conf_t *cf)
+{
+    ngx_http_registry_limits_main_conf_t  *lmcf;
+
+    lmcf = ngx_pcalloc(cf->pool,
+                       sizeof(ngx_http_registry_limits_main_conf_t));
+    if (lmcf == NULL) {
+        return NULL;
+    }
+
+    ngx_queue_init(&lmcf->parses.waiting);
+    lmcf->parses.size = NGX_CONF_UNSET_SIZE;
+
+    return lmcf;
+}
+
+
+static char *
+ngx_http_registry_limits_init_main(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_registry_limits_main_conf_t *lmcf = conf;
+
+    ngx_conf_init_size_value(lmcf->parses.size,
+                             NGX_HTTP_REGISTRY_MANIFEST_MEMORY);
+
+    return NGX_CONF_OK;
+}
 
 
 static void *
@@ -139,6 +186,22 @@ ngx_http_registry_check_page(ngx_conf_t *cf, void *post, void *data)
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"registry_page_size\" must be between 1 and %d",
                            REG_PAGE_N_MAX);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_registry_check_memory(ngx_conf_t *cf, void *post, void *data)
+{
+    size_t *size = data;
+
+    if (*size < NGX_HTTP_REGISTRY_MANIFEST_LEAST) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"registry_manifest_memory\" must be at least "
+                           "1m");
         return NGX_CONF_ERROR;
     }
 

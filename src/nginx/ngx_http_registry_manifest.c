@@ -5,6 +5,7 @@
 #include "ngx_http_registry_access.h"
 #include "ngx_http_registry_body.h"
 #include "ngx_http_registry_ops.h"
+#include "ngx_http_registry_parse.h"
 #include "ngx_http_registry_send.h"
 #include "ngx_http_registry_task.h"
 #include "ngx_http_registry_zone.h"
@@ -40,6 +41,8 @@ static ngx_int_t ngx_http_registry_manifest_have(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_manifest_cleanup(void *data);
 static ngx_int_t ngx_http_registry_manifest_gathered(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_manifest_parse(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_manifest_write_work(
     ngx_http_registry_ctx_t *ctx);
@@ -153,12 +156,19 @@ ngx_http_registry_manifest_cached(ngx_http_request_t *r,
 static reg_rc_t
 ngx_http_registry_manifest_read_work(ngx_http_registry_ctx_t *ctx)
 {
+    reg_rc_t                       rc;
     ngx_http_registry_read_job_t  *job;
 
     job = ctx->job;
 
-    return reg_revision_read(ctx->store, &job->target, &job->body,
-                             job->type, &ctx->error);
+    rc = reg_revision_read(ctx->store, &job->target, &job->body, job->type,
+                           &ctx->error);
+
+    if (job->body.len > NGX_HTTP_REGISTRY_PARSE_FREE) {
+        ngx_http_registry_parse_trim();
+    }
+
+    return rc;
 }
 
 
@@ -288,6 +298,16 @@ static ngx_int_t
 ngx_http_registry_manifest_gathered(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
+    return ngx_http_registry_parse_enter(r, ctx,
+                                         ngx_http_registry_body_size(ctx),
+                                         ngx_http_registry_manifest_parse);
+}
+
+
+static ngx_int_t
+ngx_http_registry_manifest_parse(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
     return ngx_http_registry_task(r, ctx,
                                   ngx_http_registry_manifest_write_work,
                                   ngx_http_registry_manifest_written);
@@ -307,8 +327,13 @@ ngx_http_registry_manifest_write_work(ngx_http_registry_ctx_t *ctx)
         return rc;
     }
 
-    return reg_manifest_put(ctx->store, &job->put, &job->result,
-                            &ctx->error);
+    rc = reg_manifest_put(ctx->store, &job->put, &job->result, &ctx->error);
+
+    if (job->put.body.len > NGX_HTTP_REGISTRY_PARSE_FREE) {
+        ngx_http_registry_parse_trim();
+    }
+
+    return rc;
 }
 
 
@@ -317,6 +342,8 @@ ngx_http_registry_manifest_written(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
     ngx_http_registry_write_job_t  *job;
+
+    ngx_http_registry_parse_leave(ctx);
 
     if (ctx->rc == REG_DENIED) {
         return ngx_http_registry_refuse(r, ctx, REG_MAY_PUSH|REG_MAY_UPDATE);

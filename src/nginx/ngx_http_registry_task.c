@@ -5,7 +5,8 @@
  * dies meanwhile is kept by its blocked count until its threads are done, and
  * what they use goes with the pool cleanups, which run after that.
  *
- * start: ngx_http_registry_sleep().  wake: ngx_http_registry_sleep_done().
+ * start: ngx_http_registry_sleep().  wake: ngx_http_registry_sleep_done(),
+ * which is called early by ngx_http_registry_sleep_end().
  * cancel: ngx_http_registry_sleep_cancel(), a pool cleanup.
  */
 
@@ -253,6 +254,17 @@ ngx_http_registry_sleep(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
 }
 
 
+void
+ngx_http_registry_sleep_end(ngx_http_registry_ctx_t *ctx)
+{
+    if (ctx->sleep->timer_set) {
+        ngx_del_timer(ctx->sleep);
+    }
+
+    ngx_post_event(ctx->sleep, &ngx_posted_events);
+}
+
+
 static void
 ngx_http_registry_sleep_done(ngx_event_t *ev)
 {
@@ -281,5 +293,9 @@ ngx_http_registry_sleep_cancel(void *data)
 
     if (ev->timer_set) {
         ngx_del_timer(ev);
+    }
+
+    if (ev->posted) {
+        ngx_delete_posted_event(ev);
     }
 }

@@ -38,5 +38,8 @@ ngx_int_t ngx_http_registry_sleep(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, ngx_msec_t msec,
     ngx_http_registry_step_pt next);
 
+/* Ends that time now; next runs when whoever calls has returned. */
+void ngx_http_registry_sleep_end(ngx_http_registry_ctx_t *ctx);
+
 
 #endif /* NGX_HTTP_REGISTRY_TASK_H_INCLUDED */

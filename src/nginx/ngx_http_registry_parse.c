@@ -1,0 +1,255 @@
+
+/*
+ * start: ngx_http_registry_parse_enter().  wake: ngx_http_registry_parse_give(),
+ * or the timer of ngx_http_registry_sleep().  cancel:
+ * ngx_http_registry_parse_cleanup().
+ */
+
+
+#include "ngx_http_registry_limits.h"
+#include "ngx_http_registry_parse.h"
+#include "ngx_http_registry_send.h"
+#include "ngx_http_registry_task.h"
+
+#include "reg_json.h"
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
+
+/* what the tree has for an empty object, the dearest value there is */
+#define NGX_HTTP_REGISTRY_PARSE_VALUE  256
+
+/* such an object and the comma behind it */
+#define NGX_HTTP_REGISTRY_PARSE_BYTES  3
+
+/* the bytes themselves once more, for the parser's strings */
+#define NGX_HTTP_REGISTRY_PARSE_COPIES  1
+
+#define NGX_HTTP_REGISTRY_PARSE_WAIT   10000
+
+
+/*
+ *   waiting   in the queue, parked
+ *   entered   need is taken
+ *   neither   left, or given up
+ */
+struct ngx_http_registry_parse_s {
+    ngx_queue_t                  queue;
+    ngx_http_registry_parses_t  *parses;
+    ngx_http_registry_ctx_t     *ctx;
+    ngx_http_registry_step_pt    next;
+    size_t                       need;
+    unsigned                     waiting:1;
+    unsigned                     entered:1;
+};
+
+
+static ngx_uint_t ngx_http_registry_parse_fits(
+    const ngx_http_registry_parses_t *parses,
+    const ngx_http_registry_parse_t *parse);
+static size_t ngx_http_registry_parse_need(size_t len);
+static ngx_int_t ngx_http_registry_parse_waited(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static void ngx_http_registry_parse_give(ngx_http_registry_parses_t *parses);
+static void ngx_http_registry_parse_cleanup(void *data);
+
+
+ngx_int_t
+ngx_http_registry_parse_enter(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, size_t len, ngx_http_registry_step_pt next)
+{
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_registry_parse_t   *parse;
+    ngx_http_registry_parses_t  *parses;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_registry_parse_t));
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    parses = ngx_http_registry_parses(r);
+
+    parse = cln->data;
+    parse->parses = parses;
+    parse->ctx = ctx;
+    parse->next = next;
+    parse->need = ngx_http_registry_parse_need(len);
+    parse->waiting = 0;
+    parse->entered = 0;
+
+    cln->handler = ngx_http_registry_parse_cleanup;
+    ctx->parse = parse;
+
+    if (ngx_queue_empty(&parses->waiting)
+        && ngx_http_registry_parse_fits(parses, parse))
+    {
+        parses->parsing += parse->need;
+        parse->entered = 1;
+
+        return next(r, ctx);
+    }
+
+    if (ngx_http_registry_sleep(r, ctx, NGX_HTTP_REGISTRY_PARSE_WAIT,
+                                ngx_http_registry_parse_waited)
+        != NGX_AGAIN)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_queue_insert_tail(&parses->waiting, &parse->queue);
+    parse->waiting = 1;
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_uint_t
+ngx_http_registry_parse_fits(const ngx_http_registry_parses_t *parses,
+    const ngx_http_registry_parse_t *parse)
+{
+    return parses->parsing == 0
+           || (parses->parsing < parses->size
+               && parse->need <= parses->size - parses->parsing);
+}
+
+
+/* What parsing takes at most, for a text of that length. */
+
+static size_t
+ngx_http_registry_parse_need(size_t len)
+{
+    size_t  values;
+
+    values = len / NGX_HTTP_REGISTRY_PARSE_BYTES + 1;
+    values = ngx_min(values, REG_JSON_VALUES_MAX);
+
+    return values * NGX_HTTP_REGISTRY_PARSE_VALUE
+           + len * NGX_HTTP_REGISTRY_PARSE_COPIES;
+}
+
+
+static ngx_int_t
+ngx_http_registry_parse_waited(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_parse_t  *parse;
+
+    parse = ctx->parse;
+
+    if (parse->entered) {
+        return parse->next(r, ctx);
+    }
+
+    ngx_queue_remove(&parse->queue);
+    parse->waiting = 0;
+
+    (void) reg_error_set(&ctx->error, REG_BUSY,
+                         "too many large manifests are pushed");
+
+    return ngx_http_registry_send_error(r, ctx);
+}
+
+
+/* Lets in who is next, as long as there is memory. */
+
+static void
+ngx_http_registry_parse_give(ngx_http_registry_parses_t *parses)
+{
+    ngx_queue_t                *q;
+    ngx_http_registry_parse_t  *parse;
+
+    while (!ngx_queue_empty(&parses->waiting)) {
+        q = ngx_queue_head(&parses->waiting);
+        parse = ngx_queue_data(q, ngx_http_registry_parse_t, queue);
+
+        if (!ngx_http_registry_parse_fits(parses, parse)) {
+            return;
+        }
+
+        ngx_queue_remove(q);
+
+        parses->parsing += parse->need;
+        parse->waiting = 0;
+        parse->entered = 1;
+
+        ngx_http_registry_sleep_end(parse->ctx);
+    }
+}
+
+
+void
+ngx_http_registry_parse_leave(ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_parse_cleanup(ctx->parse);
+}
+
+
+static void
+ngx_http_registry_parse_cleanup(void *data)
+{
+    ngx_http_registry_parse_t *parse = data;
+
+    if (parse->waiting) {
+        parse->waiting = 0;
+        ngx_queue_remove(&parse->queue);
+
+    } else if (parse->entered) {
+        parse->entered = 0;
+        parse->parses->parsing -= parse->need;
+
+    } else {
+        return;
+    }
+
+    ngx_http_registry_parse_give(parse->parses);
+}
+
+
+ngx_int_t
+ngx_http_registry_parse_hold(ngx_http_registry_parses_t *parses, size_t now,
+    size_t *held)
+{
+    size_t  others;
+
+    others = parses->bodies - *held;
+
+    if (now > NGX_HTTP_REGISTRY_PARSE_FREE && others
+        && (others > parses->size || now > parses->size - others))
+    {
+        return NGX_BUSY;
+    }
+
+    parses->bodies = others + now;
+    *held = now;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_registry_parse_free(ngx_http_registry_parses_t *parses, size_t held)
+{
+    parses->bodies -= held;
+}
+
+
+void
+ngx_http_registry_parse_trim(void)
+{
+#if defined(__GLIBC__)
+    (void) malloc_trim(0);
+#endif
+}
+
+
+ngx_http_registry_parses_t *
+ngx_http_registry_parses(ngx_http_request_t *r)
+{
+    ngx_http_registry_limits_main_conf_t  *lmcf;
+
+    lmcf = ngx_http_get_module_main_conf(r, ngx_http_registry_limits_module);
+
+    return &lmcf->parses;
+}

@@ -1,0 +1,246 @@
+#!/usr/bin/perl
+
+# Memory for manifests that are pushed: what a worker takes for many at once,
+# who waits and who is told to come back.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Fcntl qw(:flock);
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+use Test::Registry;
+use Test::Registry::Torture;
+
+
+settings();
+
+my $t = Test::Registry->new(workers => 1,
+    http => 'registry_manifest_memory 8m;')->run;
+
+my $data = image(seed => 'memory');
+$t->push_image('app', 'v1', image => $data);
+my $small = $data->{bytes};
+
+in_order();
+bodies();
+waits();
+goes_away();
+
+$t->finish;
+
+bounded();
+
+done_testing();
+
+
+sub settings {
+    my %bad = (
+        'http|registry_manifest_memory 1023k;' => qr/at least 1m/,
+        'http|registry_manifest_memory 0;' => qr/at least 1m/,
+        'http|registry_manifest_memory x;' => qr/invalid value/,
+        'http|registry_manifest_memory 2m; registry_manifest_memory 2m;'
+            => qr/is duplicate/,
+        'location|registry_manifest_memory 2m;' => qr/not allowed here/,
+    );
+
+    for my $case (sort keys %bad) {
+        my ($where, $line) = split /\|/, $case;
+        my ($rc, $text) = Test::Registry->new($where => $line)->check;
+        ok($rc > 0 && $text =~ /\[emerg\] .*$bad{$case}.*nginx\.conf:\d/,
+            "refused: $line") or diag $text;
+    }
+}
+
+
+# A right manifest of that many values and about that many bytes.
+
+sub large {
+    my ($values, $size, $seed) = @_;
+
+    my $fill = '{},' x $values;
+    my $text = substr($small, 0, -1) . ",\"seed\":\"$seed\",\"x\":[${fill}0],"
+        . '"pad":""}';
+    my $short = $size - length $text;
+    substr $text, -2, 0, 'p' x $short if $short > 0;
+    return $text;
+}
+
+
+sub start_put {
+    my ($body, $tag, %o) = @_;
+
+    my $c = $t->connect;
+    $c->start('PUT', "/v2/app/manifests/$tag", length => length $body,
+        headers => { 'Content-Type' => OCI_MANIFEST });
+    $c->send(substr $body, 0, length($body) - ($o{without} || 0));
+    return $c;
+}
+
+
+# Each of them may take all there is: they are parsed one behind the other.
+
+sub in_order {
+    my @c = map { start_put(large(100_000, 310_000, $_), "o$_") } 1 .. 12;
+    my $n = grep { $_->reply->status == 201 } @c;
+    is($n, 12, 'A48 twelve large manifests at once are taken in turn');
+
+    @c = map { start_put($small, "s$_") } 1 .. 40;
+    $n = grep { $_->reply->status == 201 } @c;
+    is($n, 40, 'forty small ones are taken at once');
+
+    is_status($t->push_manifest('app', 'whole', large(190_000, 4_000_000, 'w'),
+        OCI_MANIFEST), 201, 'one that may need more than there is');
+}
+
+
+# Bytes that are sent and held: large ones are refused, small ones never.
+
+sub bodies {
+    my $big = large(1000, 3_900_000, 'b');
+    my @c = map { start_put($big, "b$_", without => 1) } 1 .. 2;
+
+    sleep 0.3;
+    my $r = start_put($big, 'b3')->reply;
+    is_error($r, 503, 'TOOMANYREQUESTS', 'A48 a third large one');
+    is_header($r, 'Retry-After', qr/\A[1-9]\d*\z/, 'and when to try again');
+    like($r->body, qr/too many large manifests/, 'in words');
+
+    is_status($t->push_manifest('app', "s$_", $small, OCI_MANIFEST), 201,
+        'small ones are taken') for 1 .. 3;
+    is_status($t->push_manifest('app', 'm1', large(10, 60_000, 'm'),
+        OCI_MANIFEST), 201, 'up to 64k');
+
+    $c[0]->send('}');
+    is($c[0]->reply->status, 201, 'what is there already goes on');
+    $c[1]->close;
+
+    ok(wait_for(5, sub {
+        start_put($big, 'b3')->reply->status == 201
+    }), 'and the memory is given back');
+
+    # Announced is not held.
+
+    @c = map { $t->connect } 1 .. 20;
+    $_->start('PUT', '/v2/app/manifests/a', length => 4_000_000,
+        headers => { 'Content-Type' => OCI_MANIFEST }) for @c;
+    is(start_put($big, 'b4')->reply->status, 201,
+        'who announces and sends nothing takes nothing');
+}
+
+
+# With the store's lock taken nothing ends: who waits is told to come back.
+
+sub blocked {
+    my ($code) = @_;
+
+    my $file = $t->root . '/docker/registry/nginx/lock';
+    open my $lock, '+<', $file or die "$file: $!\n";
+    flock $lock, LOCK_EX or die "$file: $!\n";
+    $code->();
+    close $lock;
+}
+
+
+sub waits {
+    my ($first, $second, $r, $took);
+
+    blocked(sub {
+        $first = start_put(large(100_000, 310_000, 'x'), 'x1');
+        sleep 0.3;
+        my $begin = time;
+        $second = start_put(large(100_000, 310_000, 'y'), 'x2');
+        $r = $second->reply;
+        $took = time - $begin;
+    });
+
+    is_error($r, 503, 'TOOMANYREQUESTS', 'one that has waited for too long');
+    is_header($r, 'Retry-After', '1', 'is told to come back');
+    cmp_ok($took, '>', 8, 'after ten seconds');
+    is($first->reply->status, 201, 'the one it waited for');
+    is(start_put(large(100_000, 310_000, 'y'), 'x2')->reply->status, 201,
+        'and then it is taken');
+}
+
+
+# A client that goes away while he waits keeps no place.
+
+sub goes_away {
+    my (@c, $third);
+
+    blocked(sub {
+        @c = map { start_put(large(100_000, 310_000, "g$_"), "g$_") } 1 .. 3;
+        sleep 0.3;
+        $c[1]->close;
+        $c[2]->reset;
+        $third = start_put(large(100_000, 310_000, 'g4'), 'g4');
+        sleep 0.3;
+        $t->reload;
+    });
+
+    is($c[0]->reply->status, 201, 'the first of three');
+    is($third->reply->status, 201, 'the one behind those who went away');
+    is(start_put(large(100_000, 310_000, 'g5'), 'g5')->reply->status, 201,
+        'nothing is left taken');
+}
+
+
+sub reset_peak {
+    my ($pid) = @_;
+
+    open my $fh, '>', "/proc/$pid/clear_refs" or return;
+    print {$fh} '5';
+    close $fh;
+}
+
+
+sub peak {
+    my ($pid) = @_;
+
+    open my $fh, '<', "/proc/$pid/status" or return 0;
+    my ($kb) = join('', <$fh>) =~ /^VmHWM:\s+(\d+) kB/m;
+    return ($kb || 0) * 1024;
+}
+
+
+# The defaults: the dearest manifests there are, many at once.
+
+sub bounded {
+    $t = Test::Registry->new(workers => 1)->run;
+    $t->push_image('app', 'v1', image => $data);
+
+    my ($pid) = $t->workers;
+    my $bomb = large(199_900, 700_000, 'bomb');
+    my $other = $t->connect;
+
+    is(start_put($bomb, 'one')->reply->status, 201, 'one dear manifest');
+
+    reset_peak($pid);
+    my $before = rss_of($pid);
+    my @c = map { start_put($bomb, "d$_") } 1 .. torture(16, 64);
+    my ($slow, $ok) = (0, 0);
+
+    for (1 .. 20) {
+        my $at = time;
+        is($other->get('/v2/')->status, 200, 'others are served')
+            if $_ % 10 == 0;
+        $slow = time - $at if time - $at > $slow;
+    }
+
+    for my $c (@c) {
+        my $s = $c->reply(timeout => 60)->status;
+        $ok++ if $s == 201 || $s == 503;
+    }
+
+    is($ok, scalar @c, 'A48 each is taken or told to come back');
+    my $grown = int((peak($pid) - $before) / 1048576);
+    figure('MiB taken by ' . @c . ' dear manifests at once', $grown);
+    cmp_ok($grown, '<', 128, 'A48 memory stays below twice the limit')
+        if !sanitized();
+
+    $t->finish;
+}
