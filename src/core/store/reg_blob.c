@@ -2,6 +2,7 @@
 #include "reg_blob.h"
 
 #include "reg_catalog.h"
+#include "reg_lease.h"
 #include "reg_repo.h"
 
 #include <string.h>
@@ -168,6 +169,12 @@ reg_blob_place(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
     reg_path_t  path;
 
     rc = reg_blob_stored(s, target, e);
+
+    /* the collector may have looked at this repository already */
+
+    if (rc == REG_OK) {
+        rc = reg_lease_blob(s, target, e);
+    }
 
     if (rc == REG_OK) {
         rc = reg_repo_make(s, name, e);

@@ -8,6 +8,7 @@
 
 #include "reg_blob.h"
 #include "reg_fs.h"
+#include "reg_lease.h"
 #include "reg_referrers.h"
 
 #include <stdio.h>
@@ -413,7 +414,11 @@ reg_manifest_check_refs(reg_store_t *s, const reg_manifest_put_t *put,
 }
 
 
-/* REG_OK when what is referred to is here, link and bytes; REG_ABSENT. */
+/*
+ * REG_OK when what is referred to is here, link and bytes; REG_ABSENT.  The
+ * collector, which may have looked at this repository before the manifest is
+ * in it, sees by the lease that it has to keep the link.
+ */
 
 static reg_rc_t
 reg_manifest_check_ref(reg_store_t *s, reg_str_t name,
@@ -430,7 +435,7 @@ reg_manifest_check_ref(reg_store_t *s, reg_str_t name,
         reg_layout_layer(&path, name, &ref->digest);
     }
 
-    rc = reg_link_read(s, path.s, &target, e);
+    rc = reg_lease_link(s, path.s, REG_LEASE_FRESH, &target, e);
 
     return (rc == REG_OK) ? reg_blob_stored(s, &target, e) : rc;
 }
