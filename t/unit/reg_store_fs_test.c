@@ -492,6 +492,9 @@ test_discard(reg_store_t *s)
                      (struct timespec[2]) { { 1000000000, 0 },
                                             { 1000000000, 0 } }, 0);
     (void) s->driver->empty_trash(s, 100, &left, NULL);
+    ok(is_there(at(REG_FS_TMP "/old")), "%s: that is no trash", mode);
+    (void) reg_fs_remove_old(s, REG_FS_TMP,
+                             INT64_C(1000000001) * 1000000000, NULL);
     ok(is_there(at(REG_FS_TMP "/young")), "%s: a new temporary stays", mode);
     ok(!is_there(at(REG_FS_TMP "/old")), "%s: an old one goes", mode);
     (void) unlink(at(REG_FS_TMP "/young"));

@@ -186,6 +186,10 @@ int reg_fs_own(reg_fs_t *fs, const char *path);
 int reg_fs_rmtree(reg_fs_t *fs, int dir, const char *name,
     unsigned *budget);
 
+/* Removes what stands in a directory since before that time, in ns. */
+reg_rc_t reg_fs_remove_old(reg_store_t *s, const char *path, int64_t before,
+    reg_error_t *e);
+
 /*
  * Moves a directory into the trash; name (of REG_FS_UNIQUE bytes) tells what
  * it is called there.  On a disk that is full it is removed where it is, and
@@ -227,6 +231,14 @@ reg_rc_t reg_fs_empty_trash(reg_store_t *s, unsigned files, int *left,
 reg_rc_t reg_fs_lock(reg_store_t *s, reg_lock_e mode, int *handle,
     reg_error_t *e);
 void reg_fs_unlock(reg_store_t *s, int handle);
+
+/*
+ * Tries to have the store's lock alone: REG_ABSENT when others would not let
+ * go of it.  For so many ms nobody new is let in, so that those who have it
+ * are waited for; with 0 nobody is held up.
+ */
+reg_rc_t reg_fs_lock_try(reg_store_t *s, unsigned ms, int *handle,
+    reg_error_t *e);
 
 /*
  * Locks a directory of a repository against others who do the same, waiting

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 
@@ -25,6 +26,7 @@ static reg_rc_t reg_fs_lock_file(reg_fs_t *fs, const char *path,
 static int reg_fs_lock_open(reg_fs_t *fs, const char *path);
 static int reg_fs_lock_wait(int fd, reg_lock_e mode);
 static int reg_fs_lock_stale(reg_fs_t *fs, int fd, const char *path);
+static int reg_fs_lock_poll(int fd, unsigned ms);
 
 
 /*
@@ -130,6 +132,92 @@ reg_fs_lock_wait(int fd, reg_lock_e mode)
         door.l_type = F_UNLCK;
         (void) fcntl(fd, F_OFD_SETLK, &door);
     }
+
+    return rc;
+}
+
+
+reg_rc_t
+reg_fs_lock_try(reg_store_t *s, unsigned ms, int *handle, reg_error_t *e)
+{
+    int          fd, err;
+    struct stat  st;
+
+    for ( ;; ) {
+        fd = reg_fs_lock_open(reg_fs_of(s), REG_FS_LOCK);
+
+        if (fd == -1) {
+            return reg_error_sys(e, errno, "open", REG_FS_LOCK);
+        }
+
+        if (reg_fs_lock_poll(fd, ms) == -1 || fstat(fd, &st) == -1) {
+            err = errno;
+            (void) close(fd);
+
+            return (err == EWOULDBLOCK)
+                   ? REG_ABSENT
+                   : reg_error_sys(e, err, "flock", REG_FS_LOCK);
+        }
+
+        if (st.st_nlink != 0) {
+            *handle = fd;
+            return REG_OK;
+        }
+
+        (void) close(fd);
+    }
+}
+
+
+/*
+ * The same door, kept shut for a while at most: whoever holds the lock may
+ * have been stopped, and everybody else would wait for him behind us.
+ */
+
+static int
+reg_fs_lock_poll(int fd, unsigned ms)
+{
+    int              rc, err;
+    unsigned         i;
+    struct flock     door;
+    struct timespec  ts;
+
+    memset(&door, 0, sizeof(door));
+
+    door.l_type = F_WRLCK;
+    door.l_whence = SEEK_SET;
+    door.l_len = 1;
+
+    if (ms > 0 && fcntl(fd, F_OFD_SETLK, &door) == -1
+        && errno != EINVAL && errno != ENOLCK && errno != ENOTSUP)
+    {
+        /* somebody is just passing, or waits himself */
+
+        if (errno == EACCES) {
+            errno = EWOULDBLOCK;
+        }
+
+        return -1;
+    }
+
+    for (i = 0; /* void */ ; i++) {
+        rc = flock(fd, LOCK_EX|LOCK_NB);
+        err = errno;
+
+        if (rc == 0 || (err != EWOULDBLOCK && err != EINTR) || i >= ms) {
+            break;
+        }
+
+        ts.tv_sec = 0;
+        ts.tv_nsec = 1000000;
+
+        (void) nanosleep(&ts, NULL);
+    }
+
+    door.l_type = F_UNLCK;
+    (void) fcntl(fd, F_OFD_SETLK, &door);
+
+    errno = (err == EINTR) ? EWOULDBLOCK : err;
 
     return rc;
 }

@@ -13,12 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-
-/* a temporary or a spare that old has no owner any more, in seconds */
-#define REG_FS_TMP_AGE   (24 * 3600)
 
 /* directories inside one another that are removed at most */
 #define REG_FS_TREE_MAX  64
@@ -30,7 +26,8 @@ static int reg_fs_take_away(reg_fs_t *fs, int dir, const char *name,
 static int reg_fs_rmdir(reg_fs_t *fs, int dir, const char *name,
     unsigned *budget, unsigned depth);
 static reg_rc_t reg_fs_sweep(reg_fs_t *fs, const char *path,
-    time_t before, unsigned *files, int *left, reg_error_t *e);
+    const int64_t *before, unsigned *files, int *left, reg_error_t *e);
+static int reg_fs_older(int dir, const char *name, int64_t before);
 
 
 int
@@ -252,40 +249,34 @@ reg_rc_t
 reg_fs_empty_trash(reg_store_t *s, unsigned files, int *left,
     reg_error_t *e)
 {
-    time_t    before;
-    reg_rc_t  rc;
-
     *left = 0;
 
-    rc = reg_fs_sweep(reg_fs_of(s), REG_FS_TRASH, 0, &files, left, e);
+    return reg_fs_sweep(reg_fs_of(s), REG_FS_TRASH, NULL, &files, left, e);
+}
 
-    if (rc != REG_OK || *left) {
-        return rc;
-    }
 
-    /* what a process left there that was killed, or has ended */
+reg_rc_t
+reg_fs_remove_old(reg_store_t *s, const char *path, int64_t before,
+    reg_error_t *e)
+{
+    int       left;
+    unsigned  files;
 
-    before = time(NULL) - REG_FS_TMP_AGE;
+    left = 0;
+    files = UINT_MAX;
 
-    rc = reg_fs_sweep(reg_fs_of(s), REG_FS_TMP, before, &files, left, e);
-
-    if (rc != REG_OK || *left) {
-        return rc;
-    }
-
-    return reg_fs_sweep(reg_fs_of(s), REG_FS_SPARE, before, &files, left, e);
+    return reg_fs_sweep(reg_fs_of(s), path, &before, &files, &left, e);
 }
 
 
 /* Removes what a directory holds; with before set only what is older. */
 
 static reg_rc_t
-reg_fs_sweep(reg_fs_t *fs, const char *path, time_t before,
+reg_fs_sweep(reg_fs_t *fs, const char *path, const int64_t *before,
     unsigned *files, int *left, reg_error_t *e)
 {
     int             fd, rc, err;
     DIR            *list;
-    struct stat     st;
     struct dirent  *entry;
 
     fd = reg_fs_opendir(fs, fs->root, path);
@@ -314,15 +305,12 @@ reg_fs_sweep(reg_fs_t *fs, const char *path, time_t before,
             continue;
         }
 
-        if (before != 0
-            && (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == -1
-                || st.st_mtime >= before))
-        {
+        if (before != NULL && !reg_fs_older(fd, entry->d_name, *before)) {
             continue;
         }
 
-        rc = (before != 0) ? reg_fs_take_away(fs, fd, entry->d_name, files)
-                           : reg_fs_rmtree(fs, fd, entry->d_name, files);
+        rc = (before != NULL) ? reg_fs_take_away(fs, fd, entry->d_name, files)
+                              : reg_fs_rmtree(fs, fd, entry->d_name, files);
 
         if (rc == 1) {
             *left = 1;
@@ -380,4 +368,15 @@ reg_fs_take_away(reg_fs_t *fs, int dir, const char *name, unsigned *files)
     errno = err;
 
     return rc;
+}
+
+
+static int
+reg_fs_older(int dir, const char *name, int64_t before)
+{
+    struct stat  st;
+
+    return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0
+           && (int64_t) st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec
+              < before;
 }
