@@ -34,6 +34,8 @@ static char                 last[REG_UUID_LEN + 1];
 int
 main(void)
 {
+    fault_lazy = 1;
+
     root_make();
     s = store_open();
     how.idle = 3600;

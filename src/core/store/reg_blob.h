@@ -21,6 +21,21 @@
 reg_rc_t reg_blob_find(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
     reg_digest_t *target, reg_error_t *e);
 
+/*
+ * The same, and when its lease was renewed last, in ns since the epoch.  fast
+ */
+reg_rc_t reg_blob_find_leased(reg_store_t *s, reg_str_t name,
+    const reg_digest_t *d, reg_digest_t *target, int64_t *leased,
+    reg_error_t *e);
+
+/*
+ * Renews that lease, if it is older than so many ns, before somebody is told
+ * that the blob is there: REG_OK, REG_BLOB_UNKNOWN.  Where the store cannot be
+ * written to, nobody collects, and there is nothing to renew.
+ */
+reg_rc_t reg_blob_lease(reg_store_t *s, reg_str_t name,
+    const reg_digest_t *d, int64_t older, reg_error_t *e);
+
 /* Opens the bytes of a found blob; REG_BLOB_UNKNOWN when they are gone. fast */
 reg_rc_t reg_blob_open(reg_store_t *s, const reg_digest_t *target,
     reg_file_t *f, reg_error_t *e);

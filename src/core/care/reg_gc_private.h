@@ -1,0 +1,146 @@
+
+/* What the files of the collector share: reg_gc*.c. */
+
+
+#ifndef REG_GC_PRIVATE_H_INCLUDED
+#define REG_GC_PRIVATE_H_INCLUDED
+
+
+#include "reg_gc.h"
+
+
+/* things that are removed under one lock, unless it takes too long */
+#define REG_GC_BATCH     64
+
+/* us that the store stays locked at most, but for the call in hand */
+#define REG_GC_HOLD      5000
+
+/* directories below one that is gone through: blobs/<alg>/<2>/<hex> */
+#define REG_GC_LEVELS    3
+
+
+typedef enum {
+    REG_GC_START = 0,           /* the time is taken, alone in the store */
+    REG_GC_WALK,                /* the next repository is looked for */
+    REG_GC_REVISIONS,           /* its manifests are read */
+    REG_GC_UNTAGGED,            /* those without a tag go */
+    REG_GC_LAYERS,              /* links of layers that are not named go */
+    REG_GC_SYNC,                /* what went is gone from the disk */
+    REG_GC_EMPTY,               /* and the repository, if it holds nothing */
+    REG_GC_BLOBS,               /* blobs without a mark go */
+    REG_GC_TRASH,               /* what went is freed */
+    REG_GC_DONE
+} reg_gc_state_e;
+
+
+/* Something that may go, when the store is locked. */
+typedef struct {
+    reg_gc_what_e   what;
+    unsigned        gone:1;
+    unsigned        dead:1;         /* a directory without its link */
+    unsigned        leads:1;        /* target is set */
+    uint64_t        size;
+    reg_digest_t    d;
+    reg_digest_t    target;
+    reg_path_t      path;           /* of the directory that goes */
+} reg_gc_item_t;
+
+
+/* The manifests of one repository, for those without a tag. */
+typedef struct reg_gc_graph_s  reg_gc_graph_t;
+
+
+struct reg_gc_s {
+    reg_store_t         *s;
+    const reg_gc_how_t  *how;
+    reg_gc_counts_t      counts;
+    reg_care_t           care;
+    int64_t              before;        /* older than that may go */
+    reg_gc_state_e       state;
+
+    reg_walk_t           walk;
+    reg_marks_t          linked;        /* by any repository */
+
+    /* of the repository in hand */
+    reg_marks_t          named;         /* by its manifests */
+    unsigned             damaged:1;     /* one of them is not understood */
+    unsigned             touched:1;     /* something went */
+    unsigned             holds:1;       /* something is left in it */
+    reg_gc_graph_t      *graph;
+
+    /* the directories that are gone through */
+    reg_names_list_t     lists[REG_GC_LEVELS];
+    const char          *parts[REG_GC_LEVELS];
+    unsigned             level;
+
+    reg_gc_item_t       *batch;
+    size_t               n;             /* of these */
+    size_t               at;            /* so many were decided */
+    unsigned             full:1;        /* they come first */
+    unsigned             tries;         /* for the lock */
+
+    reg_buf_t            body;          /* of a manifest */
+};
+
+
+typedef enum {
+    REG_GC_AGAIN = 0,           /* one directory further */
+    REG_GC_ENTRY,               /* a path and its last parts */
+    REG_GC_END
+} reg_gc_next_e;
+
+
+/* --- reg_gc.c --- */
+
+/*
+ * The next directory that is so many levels below base, whose path becomes
+ * *path, and g->parts its names.  Reads one directory at most.
+ */
+reg_rc_t reg_gc_next(reg_gc_t *g, const char *base, unsigned levels,
+    reg_path_t *path, reg_gc_next_e *next, reg_error_t *e);
+
+/* Notes that a repository leads to that blob. */
+reg_rc_t reg_gc_mark(reg_gc_t *g, const reg_digest_t *d, reg_error_t *e);
+
+void reg_gc_tell(reg_gc_t *g, reg_gc_what_e what, const char *path,
+    uint64_t size);
+
+/* 1 and *d, when the names are those of a digest. */
+int reg_gc_digest(const char *alg, const char *hex, reg_digest_t *d);
+
+
+/* --- reg_gc_mark.c --- */
+
+/* Reads the manifest whose revision is that directory. */
+reg_rc_t reg_gc_revision(reg_gc_t *g, const reg_path_t *path,
+    reg_error_t *e);
+
+
+/* --- reg_gc_sweep.c --- */
+
+/* Look at a link of a layer, at a blob: put into the batch, or kept. */
+reg_rc_t reg_gc_layer(reg_gc_t *g, const reg_path_t *path, reg_error_t *e);
+reg_rc_t reg_gc_blob(reg_gc_t *g, const reg_path_t *path, reg_error_t *e);
+
+/* The next free place of the batch. */
+reg_gc_item_t *reg_gc_item(reg_gc_t *g, reg_gc_what_e what,
+    const reg_path_t *path);
+
+/* Removes what is in the batch, under the lock; REG_BUSY without it. */
+reg_rc_t reg_gc_sweep(reg_gc_t *g, reg_error_t *e);
+
+/* Locks the store alone: REG_OK, REG_BUSY. */
+reg_rc_t reg_gc_lock(reg_gc_t *g, int *lock, reg_error_t *e);
+
+/* Syncs the directories of a repository that links may have gone from. */
+reg_rc_t reg_gc_sync(reg_gc_t *g, reg_error_t *e);
+
+/*
+ * When the link in a directory changed last, or, without one, the directory:
+ * REG_OK, or REG_ABSENT when both are gone.
+ */
+reg_rc_t reg_gc_age(reg_gc_t *g, const reg_path_t *path, const char *file,
+    int64_t *mtime, unsigned *dead, uint64_t *size, reg_error_t *e);
+
+
+#endif /* REG_GC_PRIVATE_H_INCLUDED */

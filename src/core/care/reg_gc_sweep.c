@@ -1,0 +1,459 @@
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#define _FILE_OFFSET_BITS  64
+
+#include "reg_gc_private.h"
+
+#include "reg_fs.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+
+/* attempts at the lock before anybody is held up for it, in steps */
+#define REG_GC_TRIES     20
+
+/* ms that new ones are held up then, doubled at every so many attempts */
+#define REG_GC_DOOR      10
+#define REG_GC_DOOR_MAX  2000
+#define REG_GC_DOUBLE    5
+
+
+static reg_rc_t reg_gc_look(reg_gc_t *g, reg_gc_item_t *item,
+    reg_error_t *e);
+static reg_rc_t reg_gc_decided(reg_gc_t *g, reg_error_t *e);
+static reg_rc_t reg_gc_sync_dir(reg_gc_t *g, const char *path,
+    reg_error_t *e);
+
+
+reg_gc_item_t *
+reg_gc_item(reg_gc_t *g, reg_gc_what_e what, const reg_path_t *path)
+{
+    reg_gc_item_t  *item;
+
+    item = &g->batch[g->n++];
+    memset(item, 0, offsetof(reg_gc_item_t, d));
+
+    item->what = what;
+    item->path = *path;
+
+    return item;
+}
+
+
+reg_rc_t
+reg_gc_layer(reg_gc_t *g, const reg_path_t *path, reg_error_t *e)
+{
+    int             known, leads;
+    int64_t         mtime;
+    unsigned        dead;
+    uint64_t        size;
+    reg_rc_t        rc;
+    reg_path_t      link;
+    reg_digest_t    d, target;
+    reg_gc_item_t  *item;
+
+    known = reg_gc_digest(g->parts[0], g->parts[1], &d);
+
+    link = *path;
+    memcpy(link.s + link.len, "/link", sizeof("/link"));
+
+    g->counts.calls++;
+
+    rc = reg_link_read(g->s, link.s, &target, e);
+
+    if (rc != REG_OK && rc != REG_ABSENT) {
+        return rc;
+    }
+
+    leads = (rc == REG_OK);
+    g->counts.links += (unsigned) leads;
+
+    if (known && !g->damaged && !reg_marks_has(&g->named, &d)) {
+
+        rc = reg_gc_age(g, path, "/link", &mtime, &dead, &size, e);
+
+        if (rc != REG_OK) {
+            return (rc == REG_ABSENT) ? REG_OK : rc;
+        }
+
+        if (mtime < g->before) {
+            item = reg_gc_item(g, REG_GC_LINK, path);
+
+            item->d = d;
+            item->dead = dead;
+            item->leads = (unsigned) leads;
+
+            if (leads) {
+                item->target = target;
+            }
+
+            return REG_OK;
+        }
+    }
+
+    g->holds = 1;
+
+    /* a link that is damaged still says by its name what it was for */
+
+    rc = known ? reg_gc_mark(g, &d, e) : REG_OK;
+
+    return (rc == REG_OK && leads) ? reg_gc_mark(g, &target, e) : rc;
+}
+
+
+reg_rc_t
+reg_gc_blob(reg_gc_t *g, const reg_path_t *path, reg_error_t *e)
+{
+    int64_t         mtime;
+    unsigned        dead;
+    uint64_t        size;
+    reg_rc_t        rc;
+    reg_digest_t    d;
+    reg_gc_item_t  *item;
+
+    if (!reg_gc_digest(g->parts[0], g->parts[2], &d)
+        || strncmp(g->parts[1], g->parts[2], 2) != 0
+        || g->parts[1][2] != '\0')
+    {
+        return REG_OK;
+    }
+
+    g->counts.blobs++;
+
+    if (reg_marks_has(&g->linked, &d)) {
+        return REG_OK;
+    }
+
+    rc = reg_gc_age(g, path, "/data", &mtime, &dead, &size, e);
+
+    if (rc != REG_OK || mtime >= g->before) {
+        return (rc == REG_ABSENT) ? REG_OK : rc;
+    }
+
+    item = reg_gc_item(g, REG_GC_BLOB, path);
+
+    item->d = d;
+    item->dead = dead;
+    item->size = size;
+
+    return REG_OK;
+}
+
+
+reg_rc_t
+reg_gc_age(reg_gc_t *g, const reg_path_t *path, const char *file,
+    int64_t *mtime, unsigned *dead, uint64_t *size, reg_error_t *e)
+{
+    size_t      len;
+    reg_rc_t    rc;
+    reg_path_t  p;
+    reg_stat_t  st;
+
+    *size = 0;
+    *mtime = INT64_MIN;
+
+    len = strlen(file);
+    p = *path;
+    memcpy(p.s + p.len, file, len + 1);
+
+    g->counts.calls++;
+
+    rc = g->s->driver->stat(g->s, p.s, &st, e);
+
+    *dead = (rc == REG_ABSENT);
+
+    if (rc == REG_OK) {
+        *mtime = st.mtime;
+        *size = st.dir ? 0 : st.size;
+
+    } else if (rc != REG_ABSENT) {
+        return rc;
+    }
+
+    /* the lease of a blob is on its directory, that of a link on itself */
+
+    if (*dead || file[1] == 'd') {
+        rc = g->s->driver->stat(g->s, path->s, &st, e);
+
+        if (rc != REG_OK) {
+            return rc;
+        }
+
+        if (st.mtime > *mtime) {
+            *mtime = st.mtime;
+        }
+    }
+
+    return REG_OK;
+}
+
+
+/*
+ * Others are never made to wait for long: first it is only seen whether the
+ * lock is free; then new ones are held up, for a time that grows, so that who
+ * has it can come to an end.
+ */
+
+reg_rc_t
+reg_gc_lock(reg_gc_t *g, int *lock, reg_error_t *e)
+{
+    unsigned  i, ms;
+    reg_rc_t  rc;
+
+    *lock = -1;
+
+    if (g->how->dry) {
+        return REG_OK;
+    }
+
+    ms = 0;
+
+    if (g->tries >= REG_GC_TRIES) {
+        ms = REG_GC_DOOR;
+
+        for (i = REG_GC_TRIES; i < g->tries && ms < REG_GC_DOOR_MAX;
+             i += REG_GC_DOUBLE)
+        {
+            ms *= 2;
+        }
+    }
+
+    rc = reg_fs_lock_try(g->s, ms, lock, e);
+
+    if (rc == REG_ABSENT) {
+        g->tries++;
+        return REG_BUSY;
+    }
+
+    g->tries = 0;
+    g->counts.locked += (rc == REG_OK);
+
+    return rc;
+}
+
+
+reg_rc_t
+reg_gc_sweep(reg_gc_t *g, reg_error_t *e)
+{
+    int        lock;
+    size_t     from;
+    int64_t    began;
+    uint64_t   held;
+    reg_rc_t   rc;
+
+    rc = reg_gc_lock(g, &lock, e);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    from = g->at;
+    began = reg_care_us();
+
+    rc = reg_care_look(&g->care, e);
+
+    while (rc == REG_OK && g->at < g->n) {
+        rc = reg_gc_look(g, &g->batch[g->at], e);
+
+        if (rc == REG_OK) {
+            g->at++;
+        }
+
+        if (reg_care_us() - began > REG_GC_HOLD) {
+            break;
+        }
+    }
+
+    if (lock != -1) {
+        g->s->driver->unlock(g->s, lock);
+
+        held = (uint64_t) (reg_care_us() - began);
+
+        if (held > g->counts.longest) {
+            g->counts.longest = held;
+        }
+    }
+
+    for (/* void */; from < g->at && rc == REG_OK; from++) {
+        /* what was decided is told, and counted, when nobody waits for us */
+
+        g->batch[0] = g->batch[from];
+        rc = reg_gc_decided(g, e);
+    }
+
+    if (rc == REG_OK && g->at == g->n) {
+        g->n = 0;
+        g->at = 0;
+        g->full = 0;
+    }
+
+    return rc;
+}
+
+
+/* Under the lock: is it as old as it was?  Then it goes. */
+
+static reg_rc_t
+reg_gc_look(reg_gc_t *g, reg_gc_item_t *item, reg_error_t *e)
+{
+    char       name[REG_FS_UNIQUE];
+    int64_t    mtime;
+    unsigned   dead;
+    uint64_t   size;
+    reg_rc_t   rc;
+
+    rc = reg_gc_age(g, &item->path,
+                    (item->what == REG_GC_BLOB) ? "/data" : "/link", &mtime,
+                    &dead, &size, e);
+
+    if (rc == REG_ABSENT) {
+
+        /* somebody else was quicker */
+
+        item->dead = 1;
+        item->leads = 0;
+
+        return REG_OK;
+    }
+
+    if (rc != REG_OK || mtime >= g->before || (item->dead && !dead)) {
+        return rc;
+    }
+
+    if (!g->how->dry) {
+        g->counts.calls += 2;
+        rc = reg_fs_discard(reg_fs_of(g->s), item->path.s, 0, name, e);
+    }
+
+    if (rc == REG_ABSENT) {
+        item->dead = 1;
+        item->leads = 0;
+
+        return REG_OK;
+    }
+
+    item->gone = (rc == REG_OK);
+
+    return rc;
+}
+
+
+/* batch[0] was decided. */
+
+static reg_rc_t
+reg_gc_decided(reg_gc_t *g, reg_error_t *e)
+{
+    reg_rc_t        rc;
+    reg_gc_item_t  *item;
+
+    item = &g->batch[0];
+
+    if (item->gone) {
+        g->touched = 1;
+
+        if (item->dead) {
+            return REG_OK;
+        }
+
+        if (item->what == REG_GC_BLOB) {
+            g->counts.blobs_gone++;
+            g->counts.bytes_gone += item->size;
+
+        } else {
+            g->counts.links_gone++;
+        }
+
+        reg_gc_tell(g, item->what, item->path.s, item->size);
+
+        return REG_OK;
+    }
+
+    if (item->what == REG_GC_BLOB || item->dead) {
+        return REG_OK;
+    }
+
+    g->holds = 1;
+
+    rc = reg_gc_mark(g, &item->d, e);
+
+    return (rc == REG_OK && item->leads) ? reg_gc_mark(g, &item->target, e)
+                                         : rc;
+}
+
+
+/*
+ * A link that is gone may come back by a power cut, as long as its directory
+ * is not synced, and would lead to a blob that is not there any more.
+ */
+
+reg_rc_t
+reg_gc_sync(reg_gc_t *g, reg_error_t *e)
+{
+    unsigned    i, k;
+    reg_rc_t    rc;
+    reg_path_t  path;
+
+    static const char  *const parts[] = {
+        "/_layers", "/_manifests/revisions"
+    };
+
+    if (g->how->dry) {
+        return REG_OK;
+    }
+
+    for (i = 0; i < 2; i++) {
+        for (k = 0; k < REG_ALG_N; k++) {
+            (void) reg_walk_path(&g->walk, &path, "%s/%s", parts[i],
+                                 reg_alg_name((reg_alg_e) k).data);
+
+            rc = reg_gc_sync_dir(g, path.s, e);
+
+            if (rc != REG_OK) {
+                return rc;
+            }
+        }
+    }
+
+    return REG_OK;
+}
+
+
+static reg_rc_t
+reg_gc_sync_dir(reg_gc_t *g, const char *path, reg_error_t *e)
+{
+    int          dir, err;
+    reg_fs_t    *fs;
+    reg_rc_t     rc;
+    reg_stat_t   st;
+
+    g->counts.calls++;
+
+    rc = g->s->driver->stat(g->s, path, &st, e);
+
+    if (rc != REG_OK) {
+        return (rc == REG_ABSENT) ? REG_OK : rc;
+    }
+
+    if (!g->touched
+        && st.ctime < g->care.now - REG_SYNC_AGE * REG_CARE_SECOND)
+    {
+        return REG_OK;
+    }
+
+    fs = reg_fs_of(g->s);
+    dir = reg_fs_opendir(fs, fs->root, path);
+
+    if (dir == -1) {
+        rc = reg_fs_fail(e, errno, "open", path);
+        return (rc == REG_ABSENT) ? REG_OK : rc;
+    }
+
+    err = (fsync(dir) == -1) ? errno : 0;
+    (void) close(dir);
+
+    return (err == 0) ? REG_OK : reg_error_sys(e, err, "fsync", path);
+}
