@@ -20,7 +20,7 @@ my $dir = work_dir();
 my $first = ctl('--help');
 is_exit($first, 0, 'help');
 is($first->{err}, '', 'is what was asked for');
-my @groups = $first->{out} =~ /^  (\w+)  /mg;
+my @groups = $first->{out} =~ /^  ([\w-]+)  /mg;
 cmp_ok(scalar @groups, '>=', 3, 'groups');
 
 my %calls = map { %{ from_help($_) } } @groups;
@@ -59,12 +59,12 @@ sub from_help {
         my $name = defined $2 ? "$group $2" : $group;
         next if $all{$name};                    # an example further down
         my @options = $rest
-            =~ /^ {6}((?:-\w, )?--\w+(?: \S+)?)(?= {2,}|$)/mg;
+            =~ /^ {6}((?:-\w, )?--[\w-]+(?: \S+)?)(?= {2,}|$)/mg;
 
         $all{$name} = {
             usage => $usage,
             options => \@options,
-            bare => [ map { /(--\w+)/ } @options ]
+            bare => [ map { /(--[\w-]+)/ } @options ]
         };
     }
 
@@ -90,11 +90,11 @@ sub help_of_one {
         my $r = ctl(split(/ /, $name), '--help');
         is_exit($r, 0, "$name --help");
         like(one_line($r->{out}), qr/\AUsage: \Q$c->{usage}\E /, 'its usage');
-        is_deeply([ $r->{out} =~ /^ {6}((?:-\w, )?--\w+(?: \S+)?)(?= {2,}|$)/mg
+        is_deeply([ $r->{out} =~ /^ {6}((?:-\w, )?--[\w-]+(?: \S+)?)(?= {2,}|$)/mg
             ], $c->{options}, 'its options');
         is(ctl('help', split / /, $name)->{out}, $r->{out}, "help $name");
 
-        my @said = $c->{usage} =~ /(--\w+)/g;
+        my @said = $c->{usage} =~ /(--[\w-]+)/g;
         is_deeply(\@said, $c->{bare}, 'usage and options are the same');
     }
 
@@ -109,7 +109,7 @@ sub reference {
     my $text = slurp('docs/registryctl.md');
     my %known;
 
-    my $heading = qr/^\#\#(?:\#\ (\w+\ \w+)|\ (\w+))\n\n\ {4}/mx;
+    my $heading = qr/^\#\#(?:\#\ (\w+\ \w+)|\ ([\w-]+))\n\n\ {4}/mx;
 
     while ($text =~ /$heading(.*?)\n(.*?)(?=^#|\z)/msg) {
         my ($name, $usage, $rest) = ($1 // $2, $3, $4);
@@ -133,7 +133,7 @@ sub manual {
     $text =~ s/\\-/-/g;
     my %known;
 
-    while ($text =~ /^\.SS (\w+(?: \w+)?)\n\.nf\n(.*?)\.fi\n(.*?)(?=^\.S[SH]|\z)/msg)
+    while ($text =~ /^\.SS ([\w-]+(?: \w+)?)\n\.nf\n(.*?)\.fi\n(.*?)(?=^\.S[SH]|\z)/msg)
     {
         my ($name, $usage, $rest) = ($1, $2, $3);
         $known{$name} = 1;
@@ -192,7 +192,7 @@ sub completion {
             "bash: options of $name");
 
         for my $option (@{ $calls{$name}{options} }) {
-            my ($bare, $value) = $option =~ /(--\w+)( \S+)?/;
+            my ($bare, $value) = $option =~ /(--[\w-]+)( \S+)?/;
             my $all = offered(split(/ /, $name), $bare, '-');
             is(scalar(grep { $_ eq '--help' } @$all), defined $value ? 0 : 1,
                 "bash: $name $bare" . ($value // ''));

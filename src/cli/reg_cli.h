@@ -104,6 +104,8 @@ extern const reg_cli_group_t  reg_cli_user;
 extern const reg_cli_group_t  reg_cli_token;
 extern const reg_cli_group_t  reg_cli_key;
 extern const reg_cli_group_t  reg_cli_audit;
+extern const reg_cli_group_t  reg_cli_gc;
+extern const reg_cli_group_t  reg_cli_purge;
 
 
 /*

@@ -23,22 +23,27 @@ _registryctl_words()
 _registryctl()
 {
     local cur prev group command words values names file operands first i
+    local single
     cur=${COMP_WORDS[COMP_CWORD]}
     prev=${COMP_WORDS[COMP_CWORD - 1]}
     group=${COMP_WORDS[1]}
     command=${COMP_WORDS[2]}
-    values=' --cost -C --allow --expires --user --comment --keep --algorithm --grace '
+    values=' --cost -C --allow --expires --user --comment --keep --algorithm --grace --idle '
     COMPREPLY=()
 
-    if [ "$COMP_CWORD" -eq 1 ]; then
-        words='user token key audit help --help'
+    # groups that are a command themselves
+    single=
+    case $group in audit|gc|purge-uploads) single=1 ;; esac
 
-    elif [ "$COMP_CWORD" -eq 2 ] && [ "$group" != audit ]; then
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        words='user token key audit gc purge-uploads help --help'
+
+    elif [ "$COMP_CWORD" -eq 2 ] && [ -z "$single" ]; then
         case $group in
             user)  words='add passwd remove list check --help' ;;
             token) words='create list revoke --help' ;;
             key)   words='rotate show --help' ;;
-            help)  words='user token key audit' ;;
+            help)  words='user token key audit gc purge-uploads' ;;
             *)     return ;;
         esac
 
@@ -47,7 +52,8 @@ _registryctl()
             --allow)     words='pull:** pull,push:** *:**' ;;
             --expires)   words='12h 30d 90d never' ;;
             --algorithm) words='ES256 EdDSA' ;;
-            --grace)     words='0 10m 1h 1d' ;;
+            --grace)     words='10m 1h 1d' ;;
+            --idle)      words='1h 1d 7d' ;;
             *)           return ;;
         esac
 
@@ -57,7 +63,7 @@ _registryctl()
 
     else
         # a command without a name of its own
-        [ "$group" = audit ] && command=
+        [ -n "$single" ] && command=
 
         case "$group $command" in
             'user add')     words='--cost --stdin' ;;
@@ -71,6 +77,8 @@ _registryctl()
             'key rotate')   words='--keep --algorithm --json' ;;
             'key show')     words='' ;;
             'audit ')       words='--digests --sparse --grace --json' ;;
+            'gc ')          words='--dry-run --grace --json' ;;
+            'purge-uploads ') words='--dry-run --idle --json' ;;
             *)              return ;;
         esac
 
@@ -78,7 +86,7 @@ _registryctl()
     fi
 
     first=3
-    [ "$group" = audit ] && first=2
+    [ -n "$single" ] && first=2
 
     if [ "$COMP_CWORD" -lt "$first" ] || [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

@@ -20,6 +20,8 @@ static const reg_cli_group_t *const  groups[] = {
     &reg_cli_token,
     &reg_cli_key,
     &reg_cli_audit,
+    &reg_cli_gc,
+    &reg_cli_purge,
     NULL
 };
 

@@ -125,6 +125,8 @@ reg_care_open(reg_care_t *c, reg_error_t *e)
         return reg_error_sys(e, errno, "open", c->path);
     }
 
+    reg_fs_give(fs, c->fd);
+
     if (flock(c->fd, LOCK_EX|LOCK_NB) == 0) {
         return REG_OK;
     }

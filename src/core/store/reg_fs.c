@@ -426,6 +426,17 @@ reg_fs_unique(reg_fs_t *fs, char *name)
 }
 
 
+void
+reg_fs_give(reg_fs_t *fs, int fd)
+{
+    struct stat  st;
+
+    if (geteuid() == 0 && fstat(fs->root, &st) == 0 && st.st_uid != 0) {
+        (void) !fchown(fd, st.st_uid, st.st_gid);
+    }
+}
+
+
 int
 reg_fs_own(reg_fs_t *fs, const char *path)
 {
@@ -442,8 +453,22 @@ reg_fs_own(reg_fs_t *fs, const char *path)
     fd = reg_fs_mkdirs(fs, REG_FS_TRASH, sizeof(REG_FS_TRASH) - 1);
 
     if (fd != -1) {
+        reg_fs_give(fs, fd);
         (void) close(fd);
     }
 
-    return reg_fs_mkdirs(fs, path, strlen(path));
+    fd = reg_fs_opendir(fs, fs->root, REG_LAYOUT_OWN);
+
+    if (fd != -1) {
+        reg_fs_give(fs, fd);
+        (void) close(fd);
+    }
+
+    fd = reg_fs_mkdirs(fs, path, strlen(path));
+
+    if (fd != -1) {
+        reg_fs_give(fs, fd);
+    }
+
+    return fd;
 }

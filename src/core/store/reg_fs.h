@@ -176,6 +176,12 @@ int reg_fs_create(reg_fs_t *fs, int dir, const char *name, reg_str_t data);
 /* A name that nobody else uses, in this process or another. */
 void reg_fs_unique(reg_fs_t *fs, char *name);
 
+/*
+ * What the superuser made, calling registryctl, is given to whom the root
+ * belongs to: nginx's workers have to open it, too.
+ */
+void reg_fs_give(reg_fs_t *fs, int fd);
+
 /* Opens one of our own directories (REG_FS_TMP, ...), making it. */
 int reg_fs_own(reg_fs_t *fs, const char *path);
 

@@ -96,6 +96,10 @@ reg_fs_lock_open(reg_fs_t *fs, const char *path)
         (void) close(dir);
 
         fd = reg_fs_open(fs, fs->root, path, O_RDWR|O_CREAT);
+
+        if (fd != -1) {
+            reg_fs_give(fs, fd);
+        }
     }
 
     return fd;

@@ -1,0 +1,132 @@
+#!/usr/bin/perl
+
+# registryctl gc and purge-uploads: what they print, and how they end.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use JSON::PP qw(decode_json);
+use Test::More;
+use Time::HiRes qw(sleep);
+
+use Test::Registry;
+use Test::Registry::Command;
+
+my $t = Test::Registry->new(location => 'registry_delete on;')->run;
+my $root = $t->{root};
+my $v2 = "$root/docker/registry/v2";
+my $image = $t->push_image('some/app', 'v1', layers => [ blob(70_000, 1) ]);
+my $lone = $t->push_blob('some/app', blob(5000, 2));
+
+calls();
+nothing();
+garbage();
+uploads();
+damaged();
+
+$t->finish;
+done_testing();
+
+
+sub calls {
+    my $empty = work_dir();
+    for my $group (qw(gc purge-uploads)) {
+        my $r = ctl($group, $empty);
+        is_exit($r, 3, "$group of no store");
+        like($r->{err}, qr/no registry's store/, 'is told as such');
+        ok(!-e "$empty/docker", 'and nothing is made there');
+
+        is_exit(ctl($group), 2, "$group: no root");
+        is_exit(ctl($group, $root, $root), 2, "$group: two of them");
+        is_exit(ctl($group, $root, '--nose'), 2, "$group: no such option");
+        is_exit(ctl($group, "$root/none"), 3, "$group: no such directory");
+
+        my $option = $group eq 'gc' ? '--grace' : '--idle';
+        for my $period ('', '1', 'x', '-1h', '1y', '0', '0s') {
+            is_exit(ctl($group, $root, "$option=$period"), 2,
+                "$group $option=$period");
+        }
+    }
+    is_exit(ctl('gc', $root, '--grace=1s'), 2, 'gc: less than two seconds');
+}
+
+
+sub nothing {
+    my $r = ctl('gc', $root);
+    is_exit($r, 0, 'gc: all is fresh');
+    is($r->{out}, '', 'nothing goes');
+    like($r->{err}, qr/\Aregistryctl: 0 of 4 blobs with 0 bytes and 0 of 3 /,
+        'a summary');
+
+    $r = ctl('purge-uploads', $root);
+    is_exit($r, 0, 'purge-uploads: there are none');
+    is($r->{out}, '', 'nothing goes');
+}
+
+
+sub garbage {
+    sleep 3;
+    my $r = ctl(qw(gc --grace 2s --dry-run --json), $root);
+    is_exit($r, 0, 'gc --dry-run --json');
+    my $all = decode_json($r->{out});
+    is_deeply([ map { $_->{what} } @{ $all->{things} } ], [qw(link blob)],
+        'what would go');
+    is($all->{counts}{bytes_gone}, 5000, 'so many bytes');
+    is($t->head("/v2/some/app/blobs/$lone")->status, 200, 'it is still there');
+
+    sleep 3;
+    $r = ctl(qw(gc --grace 2s), $root);
+    is_exit($r, 0, 'gc');
+    my ($hex) = $lone =~ /:(.*)/;
+    is($r->{out}, "link docker/registry/v2/repositories/some/app/_layers/"
+        . "sha256/$hex\nblob docker/registry/v2/blobs/sha256/"
+        . substr($hex, 0, 2) . "/$hex\n", 'what went');
+    is($t->head("/v2/some/app/blobs/$lone")->status, 404, 'it is gone');
+    is($t->get("/v2/some/app/manifests/v1")->status, 200, 'the image is not');
+
+    is((stat "$root/docker/registry/nginx/$_")[4], (stat $root)[4],
+        "$_ belongs to whom the root does") for qw(collect purge lock);
+
+    open my $fh, '<', "$root/docker/registry/nginx/collect" or die;
+    flock $fh, 2 or die;
+    $r = ctl(qw(gc --grace 2s), $root);
+    is_exit($r, 3, 'F48 somebody else collects');
+    like($r->{err}, qr/somebody else is at it/, 'F48 is told as such');
+}
+
+
+sub uploads {
+    my $r = $t->post('/v2/some/app/blobs/uploads/');
+    my ($id) = $r->header('Location') =~ m{/uploads/([0-9a-f-]{36})};
+    sleep 2.2;
+    $r = ctl(qw(purge-uploads --idle 1h), $root);
+    is($r->{out}, '', 'an upload that is young stays');
+    $r = ctl(qw(purge-uploads --idle 2s --dry-run --json), $root);
+    is_exit($r, 0, 'purge-uploads --dry-run --json');
+    my $all = decode_json($r->{out});
+    is($all->{things}[0]{what}, 'upload', 'it would go');
+    cmp_ok($all->{things}[0]{idle}, '>=', 2, 'so old it is');
+    is($all->{counts}{uploads_gone}, 1, 'one');
+    $r = ctl(qw(purge-uploads --idle 2s), $root);
+    is($r->{out}, "upload docker/registry/v2/repositories/some/app/_uploads/"
+        . "$id\n", 'it goes');
+    is($t->get("/v2/some/app/blobs/uploads/$id")->status, 404, 'and is gone');
+}
+
+
+sub damaged {
+    my ($hex) = $image->{digest} =~ /:(.*)/;
+    my $data = "$v2/blobs/sha256/" . substr($hex, 0, 2) . "/$hex/data";
+    my $was = file_text($data);
+    put_file($data, '{}');
+    my $r = ctl(qw(gc --grace 2s), $root);
+    is_exit($r, 1, 'a damaged manifest');
+    is($r->{out}, "damaged docker/registry/v2/repositories/some/app/"
+        . "_manifests/revisions/sha256/$hex/link\n", 'is named');
+    like($r->{err}, qr/1 repositories were left alone/, 'and what follows');
+    put_file($data, $was);
+    is_exit(ctl(qw(gc --grace 2s), $root), 0, 'mended');
+}
