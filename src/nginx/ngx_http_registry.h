@@ -44,11 +44,21 @@ typedef ngx_int_t (*ngx_http_registry_step_pt)(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 
 
+struct ngx_http_registry_gc_conf_s;
+struct ngx_http_registry_work_s;
+
 /* One directory of images, whichever locations name it. */
 typedef struct {
     ngx_str_t         root;        /* absolute, NUL-terminated */
     reg_store_t      *store;       /* opened by every process for itself */
     ngx_msec_t        due;         /* when maintenance looks at it again */
+
+    /* what some location says of it; NULL and NGX_CONF_UNSET: none does */
+    struct ngx_http_registry_gc_conf_s  *gc;
+    time_t                               upload_idle;
+
+    /* of the manager: what is in hand, one for each job */
+    struct ngx_http_registry_work_s     *work;
 } ngx_http_registry_root_t;
 
 
@@ -68,6 +78,8 @@ typedef struct {
     size_t                     upload_buffer_size;
     ngx_flag_t                 delete;
     ngx_flag_t                 sparse_index;
+    time_t                     upload_idle;
+    struct ngx_http_registry_gc_conf_s  *gc;
 } ngx_http_registry_loc_conf_t;
 
 

@@ -2,36 +2,109 @@
 /* Blobs: read and deleted. */
 
 
+#include "ngx_http_registry_gc.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_send.h"
 #include "ngx_http_registry_task.h"
 
 #include "reg_blob.h"
+#include "reg_lease.h"
 
 
+static ngx_int_t ngx_http_registry_blob_found(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, reg_digest_t *target);
+static reg_rc_t ngx_http_registry_blob_lease_work(
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_blob_leased(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_blob_delete_work(
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_blob_deleted(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 
 
+/*
+ * Who asks by HEAD may be about to name the blob in a manifest instead of
+ * pushing it, so the answer is a lease: one that gets old is renewed by a
+ * thread first.
+ */
+
 ngx_int_t
 ngx_http_registry_blob_read(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
-    reg_rc_t              rc;
-    ngx_str_t             path;
-    reg_digest_t          target;
-    ngx_open_file_info_t  of;
+    int64_t                        leased;
+    reg_rc_t                       rc;
+    reg_digest_t                   target;
+    ngx_http_registry_loc_conf_t  *rlcf;
 
-    rc = reg_blob_find(ctx->store, ctx->op.name, &ctx->op.digest, &target,
-                       &ctx->error);
+    if (r->method != NGX_HTTP_HEAD) {
+        rc = reg_blob_find(ctx->store, ctx->op.name, &ctx->op.digest, &target,
+                           &ctx->error);
 
-    if (rc == REG_OK) {
-        rc = ngx_http_registry_open_blob(r, ctx, &target, &of, &path);
+    } else {
+        rc = reg_blob_find_leased(ctx->store, ctx->op.name, &ctx->op.digest,
+                                  &target, &leased, &ctx->error);
+
+        rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+        if (rc == REG_OK
+            && reg_lease_old(leased, ngx_http_registry_gc_lease(rlcf->root)))
+        {
+            ctx->job = rlcf->root;
+
+            return ngx_http_registry_task(r, ctx,
+                                          ngx_http_registry_blob_lease_work,
+                                          ngx_http_registry_blob_leased);
+        }
     }
 
     if (rc != REG_OK) {
+        return ngx_http_registry_send_error(r, ctx);
+    }
+
+    return ngx_http_registry_blob_found(r, ctx, &target);
+}
+
+
+static reg_rc_t
+ngx_http_registry_blob_lease_work(ngx_http_registry_ctx_t *ctx)
+{
+    return reg_blob_lease(ctx->store, ctx->op.name, &ctx->op.digest,
+                          ngx_http_registry_gc_lease(ctx->job), &ctx->error);
+}
+
+
+static ngx_int_t
+ngx_http_registry_blob_leased(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    reg_rc_t      rc;
+    reg_digest_t  target;
+
+    rc = ctx->rc;
+
+    if (rc == REG_OK) {
+        rc = reg_blob_find(ctx->store, ctx->op.name, &ctx->op.digest, &target,
+                           &ctx->error);
+    }
+
+    if (rc != REG_OK) {
+        return ngx_http_registry_send_error(r, ctx);
+    }
+
+    return ngx_http_registry_blob_found(r, ctx, &target);
+}
+
+
+static ngx_int_t
+ngx_http_registry_blob_found(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, reg_digest_t *target)
+{
+    ngx_str_t             path;
+    ngx_open_file_info_t  of;
+
+    if (ngx_http_registry_open_blob(r, ctx, target, &of, &path) != REG_OK) {
         return ngx_http_registry_send_error(r, ctx);
     }
 

@@ -1,17 +1,52 @@
 
 #include "ngx_http_registry_maintenance.h"
+#include "ngx_http_registry_gc.h"
 
 
 /* files freed by one call: a slice of some milliseconds */
-#define NGX_HTTP_REGISTRY_SLICE      200
+#define NGX_HTTP_REGISTRY_FREES      200
+
+/* ms that a job works at a time; nothing else is done meanwhile */
+#define NGX_HTTP_REGISTRY_SLICE      10
 
 #define NGX_HTTP_REGISTRY_IDLE       5000
 #define NGX_HTTP_REGISTRY_PAUSE      10
 #define NGX_HTTP_REGISTRY_FAILED     60000
 
 
+/* A job in hand. */
+typedef struct ngx_http_registry_work_s {
+    void        *work;             /* NULL: none */
+    ngx_msec_t   due;              /* when to look, or to go on */
+    ngx_msec_t   began;
+} ngx_http_registry_work_t;
+
+
 static ngx_msec_t ngx_http_registry_manager(void *data);
+static ngx_msec_t ngx_http_registry_free(ngx_http_registry_root_t *root,
+    reg_store_t *store);
+static ngx_msec_t ngx_http_registry_job(ngx_http_registry_root_t *root,
+    reg_store_t *store, const ngx_http_registry_job_t *job,
+    ngx_http_registry_work_t *w);
+static ngx_msec_t ngx_http_registry_job_begin(ngx_http_registry_root_t *root,
+    reg_store_t *store, const ngx_http_registry_job_t *job,
+    ngx_http_registry_work_t *w);
+static ngx_msec_t ngx_http_registry_job_wait(reg_store_t *store,
+    const ngx_http_registry_job_t *job, time_t interval);
+static ngx_msec_t ngx_http_registry_job_slice(ngx_http_registry_root_t *root,
+    const ngx_http_registry_job_t *job, ngx_http_registry_work_t *w);
+static void ngx_http_registry_job_failed(ngx_http_registry_root_t *root,
+    const ngx_http_registry_job_t *job, reg_error_t *e);
 static void ngx_http_registry_timer(ngx_event_t *ev);
+
+
+static const ngx_http_registry_job_t *const  ngx_http_registry_jobs[] = {
+    &ngx_http_registry_gc_job,
+    &ngx_http_registry_purge_job
+};
+
+#define NGX_HTTP_REGISTRY_JOBS                                                \
+    (sizeof(ngx_http_registry_jobs) / sizeof(ngx_http_registry_jobs[0]))
 
 
 ngx_int_t
@@ -31,6 +66,12 @@ ngx_http_registry_maintenance_add(ngx_conf_t *cf,
     path->conf_file = cf->conf_file->file.name.data;
     path->line = cf->conf_file->line;
 
+    root->work = ngx_pcalloc(cf->pool, NGX_HTTP_REGISTRY_JOBS
+                                       * sizeof(ngx_http_registry_work_t));
+    if (root->work == NULL) {
+        return NGX_ERROR;
+    }
+
     return ngx_add_path(cf, &path);
 }
 
@@ -42,11 +83,10 @@ ngx_http_registry_manager(void *data)
 {
     ngx_http_registry_root_t *root = data;
 
-    int           left;
-    reg_rc_t      rc;
-    ngx_msec_t    now, wait;
-    reg_error_t   e;
-    reg_store_t  *store;
+    ngx_uint_t                 i;
+    ngx_msec_t                 now, wait, next;
+    reg_store_t               *store;
+    ngx_http_registry_work_t  *w;
 
     now = ngx_current_msec;
 
@@ -54,35 +94,213 @@ ngx_http_registry_manager(void *data)
         return root->due - now;
     }
 
-    left = 0;
-    wait = NGX_HTTP_REGISTRY_IDLE;
-
     store = ngx_http_registry_store(root, ngx_cycle->log);
 
     if (store == NULL) {
-        wait = NGX_HTTP_REGISTRY_FAILED;
-
-    } else {
-        reg_error_clear(&e);
-
-        rc = store->driver->empty_trash(store, NGX_HTTP_REGISTRY_SLICE, &left,
-                                        &e);
-
-        if (rc != REG_OK) {
-            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, e.sys,
-                          "could not free deleted content: %s \"%V/%s\" "
-                          "failed", e.call ? e.call : "storage call",
-                          &root->root, e.path);
-            wait = NGX_HTTP_REGISTRY_FAILED;
-
-        } else if (left) {
-            wait = NGX_HTTP_REGISTRY_PAUSE;
-        }
+        root->due = now + NGX_HTTP_REGISTRY_FAILED;
+        return NGX_HTTP_REGISTRY_FAILED;
     }
 
-    root->due = now + wait;
+    wait = ngx_http_registry_free(root, store);
+
+    for (i = 0; i < NGX_HTTP_REGISTRY_JOBS; i++) {
+        w = &root->work[i];
+
+        if ((ngx_msec_int_t) (w->due - ngx_current_msec) <= 0) {
+            next = ngx_http_registry_job(root, store,
+                                         ngx_http_registry_jobs[i], w);
+            ngx_time_update();
+            w->due = ngx_current_msec + next;
+        }
+
+        next = w->due - ngx_current_msec;
+        wait = ngx_min(wait, next);
+    }
+
+    root->due = ngx_current_msec + wait;
 
     return wait;
+}
+
+
+static ngx_msec_t
+ngx_http_registry_free(ngx_http_registry_root_t *root, reg_store_t *store)
+{
+    int          left;
+    reg_rc_t     rc;
+    reg_error_t  e;
+
+    left = 0;
+    reg_error_clear(&e);
+
+    rc = store->driver->empty_trash(store, NGX_HTTP_REGISTRY_FREES, &left,
+                                    &e);
+
+    if (rc != REG_OK) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, e.sys,
+                      "could not free deleted content: %s \"%V/%s\" failed",
+                      e.call ? e.call : "storage call", &root->root, e.path);
+
+        return NGX_HTTP_REGISTRY_FAILED;
+    }
+
+    return left ? NGX_HTTP_REGISTRY_PAUSE : NGX_HTTP_REGISTRY_IDLE;
+}
+
+
+/* The ms after which this job is looked at again. */
+
+static ngx_msec_t
+ngx_http_registry_job(ngx_http_registry_root_t *root, reg_store_t *store,
+    const ngx_http_registry_job_t *job, ngx_http_registry_work_t *w)
+{
+    if (job->interval(root) == 0) {
+        return NGX_HTTP_REGISTRY_FAILED;
+    }
+
+    if (job->allowed && !job->allowed(root)) {
+
+        /* whatever it was at is found again in the store */
+
+        if (w->work) {
+            job->end(root, w->work, 0, ngx_current_msec - w->began);
+            w->work = NULL;
+        }
+
+        return NGX_HTTP_REGISTRY_FAILED;
+    }
+
+    return w->work ? ngx_http_registry_job_slice(root, job, w)
+                   : ngx_http_registry_job_begin(root, store, job, w);
+}
+
+
+static ngx_msec_t
+ngx_http_registry_job_begin(ngx_http_registry_root_t *root,
+    reg_store_t *store, const ngx_http_registry_job_t *job,
+    ngx_http_registry_work_t *w)
+{
+    reg_rc_t     rc;
+    ngx_msec_t   wait;
+    reg_stat_t   st;
+    reg_error_t  e;
+
+    reg_error_clear(&e);
+
+    /* nothing was pushed yet: the first one makes what is needed */
+
+    if (store->driver->stat(store, REG_LAYOUT_V2, &st, &e) == REG_ABSENT) {
+        return NGX_HTTP_REGISTRY_IDLE;
+    }
+
+    wait = ngx_http_registry_job_wait(store, job, job->interval(root));
+
+    if (wait > 0) {
+        return wait;
+    }
+
+    rc = job->begin(root, store, &w->work, &e);
+
+    if (rc == REG_OK) {
+        w->began = ngx_current_msec;
+        return 1;
+    }
+
+    w->work = NULL;
+
+    if (rc == REG_ABSENT) {
+        return ngx_min(NGX_HTTP_REGISTRY_IDLE,
+                       (ngx_msec_t) job->interval(root) * 1000);
+    }
+
+    ngx_http_registry_job_failed(root, job, &e);
+
+    return NGX_HTTP_REGISTRY_FAILED;
+}
+
+
+/* From the last one on, whoever did it; a day is waited for at most. */
+
+static ngx_msec_t
+ngx_http_registry_job_wait(reg_store_t *store,
+    const ngx_http_registry_job_t *job, time_t interval)
+{
+    time_t       passed;
+    reg_stat_t   st;
+
+    if (store->driver->stat(store, job->lock, &st, NULL) != REG_OK) {
+        return 0;
+    }
+
+    passed = ngx_time() - (time_t) (st.mtime / 1000000000);
+
+    /* a clock that was set back must not stop it for good */
+
+    if (passed < 0 || passed >= interval) {
+        return 0;
+    }
+
+    return (ngx_msec_t) ngx_min(interval - passed, 3600) * 1000;
+}
+
+
+static ngx_msec_t
+ngx_http_registry_job_slice(ngx_http_registry_root_t *root,
+    const ngx_http_registry_job_t *job, ngx_http_registry_work_t *w)
+{
+    reg_rc_t     rc;
+    ngx_msec_t   began, took, pace;
+    ngx_uint_t   done;
+    reg_error_t  e;
+
+    done = 0;
+    began = ngx_current_msec;
+    reg_error_clear(&e);
+
+    do {
+        rc = job->step(w->work, &done, &e);
+
+        ngx_time_update();
+
+    } while (rc == REG_OK && !done
+             && ngx_current_msec - began < NGX_HTTP_REGISTRY_SLICE);
+
+    took = ngx_current_msec - w->began;
+
+    if (rc == REG_BUSY && e.rc == REG_OK) {
+        return NGX_HTTP_REGISTRY_PAUSE;
+    }
+
+    if (rc == REG_OK && !done) {
+        pace = job->pace(root, w->work);
+        return (pace > took) ? ngx_min(pace - took, 1000) : 1;
+    }
+
+    if (rc != REG_OK) {
+        ngx_http_registry_job_failed(root, job, &e);
+    }
+
+    job->end(root, w->work, done, took);
+    w->work = NULL;
+
+    return (rc == REG_OK) ? 1000 : NGX_HTTP_REGISTRY_FAILED;
+}
+
+
+static void
+ngx_http_registry_job_failed(ngx_http_registry_root_t *root,
+    const ngx_http_registry_job_t *job, reg_error_t *e)
+{
+    if (e->call) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, e->sys,
+                      "could not %s: %s \"%V/%s\" failed", job->what,
+                      e->call, &root->root, e->path);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "could not %s of \"%V\": %s", job->what, &root->root,
+                  e->detail[0] ? e->detail : reg_error_text(e->rc));
 }
 
 

@@ -1,7 +1,13 @@
 
 /*
- * Work that belongs to no request, in nginx's cache manager process: for now
- * the freeing of what was deleted.
+ * Work that belongs to no request, in nginx's cache manager process: the
+ * freeing of what was deleted, and a table of jobs.
+ *
+ * A job goes over a store in small steps, every so often.  The time of the
+ * last one is that of its lock file in the store, so a reload, a binary upgrade
+ * or a second nginx on the same store do not begin anew, and a manager that
+ * dies of a job is not killed by it again and again.  Two managers run at once
+ * during each reload; the lock lets one of them work.
  */
 
 
@@ -10,6 +16,35 @@
 
 
 #include "ngx_http_registry.h"
+
+
+typedef struct {
+    const char   *what;            /* "collect garbage", for the log */
+    const char   *lock;            /* its file, below the root */
+
+    /* Seconds from one to the next; 0: not at all. */
+    time_t      (*interval)(ngx_http_registry_root_t *root);
+
+    /* 1 when it may run at this time of the day; NULL: always. */
+    ngx_uint_t  (*allowed)(ngx_http_registry_root_t *root);
+
+    /* REG_OK and *work; REG_ABSENT: somebody else is at it; an error. */
+    reg_rc_t    (*begin)(ngx_http_registry_root_t *root, reg_store_t *store,
+                         void **work, reg_error_t *e);
+
+    /*
+     * A piece of some ms; *done after the last.  REG_BUSY without a word in
+     * e: others have to let go of something first.
+     */
+    reg_rc_t    (*step)(void *work, ngx_uint_t *done, reg_error_t *e);
+
+    /* How many ms all that was done since begin() ought to take. */
+    ngx_msec_t  (*pace)(ngx_http_registry_root_t *root, void *work);
+
+    /* Tells what came of it, if it is done, and frees it. */
+    void        (*end)(ngx_http_registry_root_t *root, void *work,
+                       ngx_uint_t done, ngx_msec_t took);
+} ngx_http_registry_job_t;
 
 
 /*

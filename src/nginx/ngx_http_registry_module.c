@@ -5,6 +5,7 @@
 #include "ngx_http_registry.h"
 #include "ngx_http_registry_cors.h"
 #include "ngx_http_registry_errors.h"
+#include "ngx_http_registry_gc.h"
 #include "ngx_http_registry_maintenance.h"
 #include "ngx_http_registry_zone.h"
 
@@ -97,6 +98,20 @@ static ngx_command_t  ngx_http_registry_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_registry_loc_conf_t, upload_buffer_size),
       &ngx_http_registry_buffer_post },
+
+    { ngx_string("registry_upload_idle_time"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_registry_loc_conf_t, upload_idle),
+      NULL },
+
+    { ngx_string("registry_gc"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_registry_gc,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("registry_thread_pool"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -202,6 +217,8 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
     conf->cors_origins = NGX_CONF_UNSET_PTR;
     conf->manifest_max_size = NGX_CONF_UNSET_SIZE;
     conf->upload_buffer_size = NGX_CONF_UNSET_SIZE;
+    conf->gc = NGX_CONF_UNSET_PTR;
+    conf->upload_idle = NGX_CONF_UNSET;
     conf->delete = NGX_CONF_UNSET;
     conf->sparse_index = NGX_CONF_UNSET;
 
@@ -222,6 +239,9 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_size_value(conf->upload_buffer_size,
                               prev->upload_buffer_size, 1024 * 1024);
     ngx_conf_merge_str_value(conf->pool_name, prev->pool_name, "default");
+    ngx_conf_merge_ptr_value(conf->gc, prev->gc, NULL);
+    ngx_conf_merge_sec_value(conf->upload_idle, prev->upload_idle,
+                             NGX_CONF_UNSET);
     ngx_conf_merge_value(conf->delete, prev->delete, 0);
     ngx_conf_merge_value(conf->sparse_index, prev->sparse_index, 0);
 
@@ -231,6 +251,10 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     conf->pool = ngx_thread_pool_add(cf, &conf->pool_name);
     if (conf->pool == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_registry_gc_merge(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -538,6 +562,8 @@ ngx_http_registry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (root == NULL) {
         return NGX_CONF_ERROR;
     }
+
+    new->upload_idle = NGX_CONF_UNSET;
 
     *root = new;
     rlcf->root = new;

@@ -16,8 +16,6 @@
 #include <string.h>
 
 
-#define REG_GC_LOCK    REG_LAYOUT_OWN "/collect"
-
 /* files freed at a step */
 #define REG_GC_FREES   64
 

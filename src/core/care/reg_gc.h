@@ -59,6 +59,9 @@
 #include "reg_walk.h"
 
 
+/* held by who does it, and changed whenever somebody does */
+#define REG_GC_LOCK         REG_LAYOUT_OWN "/collect"
+
 /* the least that anything is given, in seconds; see reg_lease.h */
 #define REG_GC_GRACE_MIN  2
 

@@ -17,8 +17,6 @@
 #include <unistd.h>
 
 
-#define REG_PURGE_LOCK   REG_LAYOUT_OWN "/purge"
-
 /* hashstates/<alg>/<offset> below a session */
 #define REG_PURGE_DEPTH  4
 

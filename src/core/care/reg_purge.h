@@ -23,6 +23,9 @@
 #include "reg_walk.h"
 
 
+/* held by who does it, and changed whenever somebody does */
+#define REG_PURGE_LOCK  REG_LAYOUT_OWN "/purge"
+
 /* a temporary or a spare that old has no owner any more, in seconds */
 #define REG_PURGE_LEFT  (24 * 3600)
 

@@ -1,0 +1,267 @@
+#!/usr/bin/perl
+
+# registry_gc and registry_upload_idle_time: garbage goes while others push,
+# and nothing else does.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+use Test::Registry;
+use Test::Registry::Command;
+
+# grace is short, so whatever has to survive for longer than that is tested
+use constant GRACE => 2;
+
+configuration();
+
+my $gc = 'registry_gc on interval=1s grace=' . GRACE . 's rate=0 iops=0;'
+    . ' registry_upload_idle_time 2s;';
+my $t = Test::Registry->new(location => "registry_delete on; $gc")->run;
+
+garbage();
+head_and_mount();
+child_first();
+kept();
+deep();
+uploads();
+two_at_once();
+reloads();
+
+$t->finish;
+done_testing();
+
+
+sub configuration {
+    for my $bad ('', 'maybe', 'off grace=1h', 'on grace=1s', 'on grace=x',
+        'on interval=0', 'on window=1-2', 'on window=25:00-01:00',
+        'on window=01:00-01:60', 'on rate=x', 'on iops=-1', 'on nose=1',
+        'on; registry_gc on')
+    {
+        my ($rc, $text) = Test::Registry->new(
+            location => "registry_gc $bad;")->check;
+        ok($rc > 0 && $text =~ /\[emerg\].*registry_gc/, "refused: $bad")
+            or diag $text;
+    }
+
+    for my $good ('off', 'on', 'on window=22:00-04:00',
+        'on interval=1d grace=2h window=00:00-24:00 rate=1m iops=100')
+    {
+        my ($rc, $text) = Test::Registry->new(
+            location => "registry_gc $good;")->check;
+        is($rc, 0, "taken: $good") or diag $text;
+    }
+
+    my ($rc, $text) = Test::Registry->new(location => 'registry_gc on;',
+        server => 'location = /v2/a { registry %%ROOT%%;'
+            . ' registry_gc on grace=2h; }')->check;
+    ok($rc > 0 && $text =~ /says one thing and another/,
+        'refused: two locations that disagree') or diag $text;
+    ($rc, $text) = Test::Registry->new(location => 'registry_gc on;',
+        server => 'location = /v2/a { registry %%ROOT%%; }')->check;
+    is($rc, 0, 'taken: one that says nothing') or diag $text;
+}
+
+
+# Waits until the bytes of a blob are gone.
+
+sub gone {
+    my ($digest) = @_;
+
+    my $end = time + 60;
+    sleep 0.1 while -e $t->blob_file($digest) && time < $end;
+    return !-e $t->blob_file($digest);
+}
+
+
+# Lets a whole collection pass that begins from now on, and the grace time.
+
+sub a_collection {
+    my $lone = $t->push_blob('pass', blob(100, rand));
+    return gone($lone);
+}
+
+
+sub garbage {
+    my $image = $t->push_image('some/app', 'v1', seed => 1);
+    my $lone = $t->push_blob('some/app', blob(70_000, 2));
+    ok(gone($lone), 'a blob that no manifest names goes');
+    is($t->head("/v2/some/app/blobs/$lone")->status, 404, 'it is not served');
+    pulls('some/app', 'v1', $image, 'an image stays');
+    like($t->log_text,
+        qr/\[notice\].*collected garbage of .*: 1 of \d+ blobs, 70000 bytes, /,
+        'the log says so');
+
+    $t->delete("/v2/some/app/manifests/$image->{digest}");
+    ok(gone(sha256($image->{layers}[0])), 'the layer of a deleted one goes');
+    ok(gone($image->{digest}), 'and the manifest');
+    $t->push_image('some/app', 'v1', seed => 1);
+    pulls('some/app', 'v1', $image, 'pushed again');
+}
+
+
+sub pulls {
+    my ($repo, $ref, $image, $name) = @_;
+
+    my @bad = grep { $t->get($_->[0])->body ne $_->[1] }
+        [ "/v2/$repo/manifests/$ref", $image->{bytes} ],
+        map { [ "/v2/$repo/blobs/" . sha256($_), $_ ] }
+            $image->{config}, @{ $image->{layers} };
+    is(scalar @bad, 0, $name);
+}
+
+
+# F44, F45: whoever is told that a blob is there can rely on it.
+
+sub head_and_mount {
+    my $image = image(seed => 'head');
+    $t->push_blob('head', $_) for $image->{config}, @{ $image->{layers} };
+    my @digests = map { sha256($_) } $image->{config}, @{ $image->{layers} };
+
+    my $bad = 0;
+    my $end = time + 3 * GRACE;
+    while (time < $end) {
+        $bad += $t->head("/v2/head/blobs/$_")->status != 200 for @digests;
+        sleep 0.5;
+    }
+    is($bad, 0, 'F44 what HEAD asks for again and again stays');
+    is($t->push_manifest('head', 'v1', $image->{bytes})->status, 201,
+        'F44 and can be named');
+
+    my $lone = $t->push_blob('from', blob(1000, 'mount'));
+    sleep 1;
+    is($t->post("/v2/to/blobs/uploads/?mount=$lone&from=from")->status, 201,
+        'F45 a mount of what nobody names');
+    sleep 1;
+    is($t->get("/v2/to/blobs/$lone")->body, blob(1000, 'mount'),
+        'F45 is there for the grace time');
+    ok(gone($lone), 'F45 and no longer');
+    pulls('head', 'v1', $image, 'F44 the image is whole');
+}
+
+
+# F46: children, then a pause, then the index; a referrer, then its subject.
+
+sub child_first {
+    my @child = map { $t->push_image('multi', undef, seed => "child $_") }
+        1, 2;
+    my $subject = image(seed => 'subject');
+    my $referrer = $t->push_referrer('multi',
+        { mediaType => OCI_MANIFEST, digest => $subject->{digest},
+            size => length $subject->{bytes} }, type => 'a/b');
+    ok(a_collection(), 'F46 a collection passes');
+
+    my $index = to_json(manifest_index([ map { descriptor(OCI_MANIFEST,
+        $_->{bytes}) } @child ]));
+    is($t->push_manifest('multi', 'v1', $index, OCI_INDEX)->status, 201,
+        'F46 the index of children that were there before');
+    $t->push_image('multi', 'subject', image => $subject);
+    ok(a_collection(), 'F46 a collection passes');
+
+    pulls('multi', $_->{digest}, $_, 'F46 a child is whole') for @child;
+    is($t->get("/v2/multi/referrers/$subject->{digest}")->json
+        ->{manifests}[0]{digest}, $referrer->{digest},
+        'F46 the referrer is listed');
+    is($t->get("/v2/multi/manifests/$referrer->{digest}")->body,
+        $referrer->{bytes}, 'F46 and served');
+}
+
+
+# What looks like garbage and is none.
+
+sub kept {
+    my $image = $t->push_image('kept', 'v1', seed => 'kept');
+    my $untagged = $t->push_image('kept', undef, seed => 'untagged');
+    my ($hex) = $image->{digest} =~ /:(.*)/;
+    my $signature = $t->push_image('kept', "sha256-$hex.sig", seed => 'sig');
+    my $moved = $t->push_image('kept', 'moved', seed => 'moved 1');
+    $t->push_image('kept', 'moved', seed => 'moved 2');
+
+    ok(a_collection(), 'a collection passes');
+    pulls('kept', 'v1', $image, 'an image');
+    pulls('kept', $untagged->{digest}, $untagged, 'one without a tag');
+    pulls('kept', "sha256-$hex.sig", $signature, 'a signature of cosign');
+    pulls('kept', $moved->{digest}, $moved, 'one whose tag moved on');
+}
+
+
+sub deep {
+    my $bytes = $t->push_image('deep', undef, seed => 'deep')->{bytes};
+    my $type = OCI_MANIFEST;
+    my $bad = 0;
+
+    for (1 .. 30) {
+        $bytes = to_json(manifest_index([
+            map { descriptor($type, $bytes) } 1, 2 ]));
+        $type = OCI_INDEX;
+        $bad += $t->push_manifest('deep', sha256($bytes), $bytes, $type)
+            ->status != 201;
+    }
+    is($bad, 0, 'A62 30 levels of indexes are pushed');
+
+    my $from = time;
+    ok(a_collection(), 'A62 a collection passes');
+    cmp_ok(time - $from, '<', 30, 'A62 in time');
+    is($t->get('/v2/deep/manifests/' . sha256($bytes))->body, $bytes,
+        'A62 all of it is there');
+}
+
+
+# F49: an upload that is idle goes, a slow one does not.
+
+sub uploads {
+    my $idle = $t->open_upload('up');
+    my $slow = $t->open_upload('up');
+    my $c = $t->connect;
+    my $bytes = blob(8, 'slow');
+
+    $c->start('PATCH', $slow, headers => [['Content-Length', 8],
+        ['Content-Type', 'application/octet-stream']]);
+    for my $i (0 .. 7) {
+        $c->send(substr $bytes, $i, 1);
+        sleep 1;
+    }
+    my $r = $c->reply;
+    is($r->status, 202, 'F49 a slow upload is not purged');
+    is($t->get($idle)->status, 404, 'F49 an idle one is');
+    my $location = Test::Registry::Server::path_of($r->header('Location'));
+    is($t->put(Test::Registry::Server::with_query($location,
+        digest => sha256($bytes)))->status, 201, 'F49 and can be finished');
+    like($t->log_text, qr/\[notice\].*purged uploads of ".*": 1 of \d/,
+        'the log says so');
+}
+
+
+# F48: by hand beside the timer.
+
+sub two_at_once {
+    my ($done, $busy, $bad) = (0, 0, 0);
+
+    for (1 .. 20) {
+        my $r = ctl('gc', $t->{root}, '--grace=' . GRACE . 's');
+        my $rc = $r->{rc};
+        if (!defined $rc || ($rc != 0 && $rc != 3)) { $bad++; next }
+        $rc == 0 ? $done++ : $busy++;
+        sleep 0.1;
+    }
+    is($bad, 0, "F48 by hand: $done times done, $busy times somebody else");
+    cmp_ok($done, '>', 0, 'F48 it gets its turn');
+    ok(a_collection(), 'F48 and so does nginx');
+}
+
+
+sub reloads {
+    for (1 .. 5) {
+        $t->push_blob('reload', blob(1000, "reload $_"));
+        $t->reload;
+    }
+    ok(a_collection(), 'after reloads it goes on');
+    my @errors = grep { /could not (?:collect|purge)/ }
+        split /\n/, $t->log_text;
+    is(scalar @errors, 0, 'without an error') or diag "@errors";
+}
