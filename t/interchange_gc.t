@@ -2,7 +2,8 @@
 
 # One data directory, ours and distribution's, after distribution has collected
 # its garbage there: what is tagged is still served by both, what was garbage
-# is gone for both, though we never restarted, and can be pushed again.
+# is gone for both, though we never restarted, and can be pushed again.  Then
+# the same after we have collected what distribution has left there.
 
 use strict;
 use warnings;
@@ -13,10 +14,11 @@ use lib "$FindBin::Bin/lib";
 use Test::Clients::Shared;
 use Test::More;
 use Test::Registry;
+use Test::Registry::Command;
 
-# four looks at what is tagged, and the rest
+# five looks at what is tagged, and the rest
 use constant {
-    ALL => 4 * 20 + 41 + Test::Registry::Nginx::FINISH - 1
+    ALL => 5 * 20 + 41 + 10 + Test::Registry::Nginx::FINISH - 1
 };
 
 each_peer(ALL, sub {
@@ -53,6 +55,8 @@ each_peer(ALL, sub {
     serves_image($peer, 'a/ours', 'new', $new, "$v: a push to us afterwards");
     $new = $peer->push_image('a/peer', 'new', seed => "$v-new-too");
     serves_image($ours, 'a/peer', 'new', $new, "$v: a push to it afterwards");
+
+    we_collect($s, $have, $v);
 });
 
 
@@ -288,6 +292,40 @@ sub garbage_comes_back {
         for $s->ours, $s->peer;
 
     return;
+}
+
+
+# Garbage of distribution's own making, collected by us.  11 assertions, and a
+# look at what is tagged.
+
+sub we_collect {
+    my ($s, $have, $v) = @_;
+
+    my ($ours, $peer) = ($s->ours, $s->peer);
+    my $lone = $peer->push_blob('a/peer', blob(3000, "$v-lone"));
+    my $dead = $peer->push_image('a/peer', undef, seed => "$v-dead");
+    is_status($peer->delete("/v2/a/peer/manifests/$dead->{digest}"), 202,
+        "$v: deleted there");
+    my $half = $peer->open_upload('a/peer');
+    $ours->delete('/v2/a/peer/manifests/new');
+
+    $peer->stop;
+    sleep 3;
+    my $r = ctl('gc', $s->root, '--grace=2s');
+    is_exit($r, 0, "$v: we collect");
+    is_exit(ctl('purge-uploads', $s->root, '--idle=2s'), 0, "$v: and purge");
+    $peer->run;
+
+    ok(!-e $ours->blob_file($_), "$v: collected by us")
+        for $lone, $dead->{digest}, map { sha256($_) } $dead->{config},
+            @{ $dead->{layers} };
+    is($_->get($half)->status, 404, "$v: an upload of it is gone")
+        for $ours, $peer;
+    is(ctl(qw(gc --grace=2s --dry-run), $s->root)->{out}, '',
+        "$v: all of the garbage");
+
+    tagged_is_served($s, $have, "$v, after ours",
+        $peer->major < 3 ? 'index' : '');
 }
 
 

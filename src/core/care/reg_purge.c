@@ -17,11 +17,15 @@
 #include <unistd.h>
 
 
+/* files freed at a step */
+#define REG_PURGE_FREES  64
+
 /* hashstates/<alg>/<offset> below a session */
 #define REG_PURGE_DEPTH  4
 
 
 static reg_rc_t reg_purge_left(reg_purge_t *p, reg_error_t *e);
+static reg_rc_t reg_purge_trash(reg_purge_t *p, reg_error_t *e);
 static reg_rc_t reg_purge_session(reg_purge_t *p, const char *path,
     reg_error_t *e);
 static reg_rc_t reg_purge_locked(reg_purge_t *p, const char *path,
@@ -74,8 +78,13 @@ reg_purge_step(reg_purge_t *p, reg_error_t *e)
     }
 
     if (p->walk.done) {
-        p->done = 1;
-        return reg_purge_left(p, e);
+
+        if (!p->swept) {
+            p->swept = 1;
+            return reg_purge_left(p, e);
+        }
+
+        return reg_purge_trash(p, e);
     }
 
     p->counts.calls++;
@@ -136,6 +145,28 @@ reg_purge_left(reg_purge_t *p, reg_error_t *e)
 
     return (rc == REG_OK) ? reg_fs_remove_old(p->s, REG_FS_SPARE, before, e)
                           : rc;
+}
+
+
+/* What went takes up room until it is freed, and perhaps no nginx runs. */
+
+static reg_rc_t
+reg_purge_trash(reg_purge_t *p, reg_error_t *e)
+{
+    int       left;
+    reg_rc_t  rc;
+
+    left = 0;
+    rc = REG_OK;
+
+    if (!p->how->dry) {
+        p->counts.calls += REG_PURGE_FREES;
+        rc = p->s->driver->empty_trash(p->s, REG_PURGE_FREES, &left, e);
+    }
+
+    p->done = (rc == REG_OK && !left);
+
+    return rc;
 }
 
 

@@ -59,6 +59,7 @@ typedef struct {
     reg_care_t              care;
     reg_walk_t              walk;
     reg_names_list_t        sessions;
+    unsigned                swept:1;       /* of temporaries */
     unsigned                done:1;
 } reg_purge_t;
 
