@@ -628,7 +628,7 @@ make_old(const char *path)
 static void
 test_spare_swept(void)
 {
-    int            n, hit, left;
+    int            n, hit;
     int64_t        when;
     reg_rc_t       rc;
     reg_upload_t  *u;
@@ -643,7 +643,7 @@ test_spare_swept(void)
         make_old(at(REG_FS_SPARE));
 
         fault_arm(n, FAULT_CALL);
-        rc = s->driver->empty_trash(s, 1000, &left, NULL);
+        rc = reg_fs_remove_old(s, REG_FS_SPARE, 1000000000, NULL);
         hit = fault_disarm();
 
         if (!hit) {
