@@ -49,7 +49,7 @@ sub descriptors {
     $t->allow_log(qr/worker_connections are not enough/);
 
     my (%seen, @bad);
-    for my $round (1 .. torture(3, 100)) {
+    for my $round (1 .. torture(2, 100)) {
         descriptors_round($t, $round, $bytes, $digest, $image, \%seen, \@bad);
     }
 
@@ -286,7 +286,7 @@ EOC
 # it can hold: all of it goes on, a little slower.
 
 sub small_zone {
-    my $n = torture(400, 4000);
+    my $n = torture(250, 4000);
     my %users = map { ("user$_" => "secret $_") } 1 .. $n;
     my $t = Test::Registry->new(
         workers => 2,

@@ -107,7 +107,7 @@ sub under_load {
     my $f = $number{$signal};
     my $load = Test::Registry::Load->start($t, cuts => 1, push => 4,
         pull => 1, cancel => 1, slow => 2);
-    my $rounds = torture(3, 200);
+    my $rounds = torture(2, 200);
 
     for my $round (1 .. $rounds) {
         sleep 0.5 + rand 1;

@@ -46,6 +46,7 @@ my $reloads = 0;
 
 $t->reload;
 is_status($client->get('/v2/'), 200, 'a server at rest');
+ok(alone(), 'of one generation');
 my %idle = map { $_ => files($_) } qw(worker manager master);
 
 my $load = Test::Registry::Load->start($t, headers => [\@login],
@@ -94,6 +95,13 @@ sub reload_all {
         sample();
         sleep $pause;
     }
+}
+
+
+# Waits for old workers and the old manager to go.
+
+sub alone {
+    return wait_for(20, sub { children($t->pid) == 3 });
 }
 
 
@@ -169,8 +177,7 @@ sub operations {
 
 
 sub at_rest {
-    ok(wait_for(15, sub { !$t->workers(old => 1) }),
-        'F29 no old worker stays');
+    ok(alone(), 'F29 no old worker stays');
     is(scalar $t->workers, 2, 'F29 there are two workers');
 
     my @open = grep { -d } glob "$t->{root}/docker/registry/v2/repositories/"
