@@ -38,7 +38,7 @@ for (1 .. $rounds) {
 my $sum = $load->stop;
 is($sum->{failed}, 0, 'F32 no operation has failed') or diag $sum->reasons;
 cmp_ok($sum->count($_), '>', 0, "F32 $_ among them")
-    for qw(push pull delete slow);
+    for qw(push pull slow);
 my @lost = $sum->lost($t);
 is("@lost", '', 'F32 everything acknowledged is there');
 figure('upgrades, and ways back', 2 * $rounds);

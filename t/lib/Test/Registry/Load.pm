@@ -36,7 +36,7 @@ use Test::Registry::Server;
 
 use constant STAY => 4;            # images that nobody deletes
 use constant IMAGES => 24;         # of each pusher
-use constant KEEP => 8;            # of them in the registry at a time
+use constant KEEP => 5;            # of them in the registry at a time
 
 *path_of = \&Test::Registry::Server::path_of;
 *with_query = \&Test::Registry::Server::with_query;
