@@ -29,6 +29,8 @@
 
 #define NGX_HTTP_REGISTRY_PARSE_WAIT   10000
 
+#define NGX_HTTP_REGISTRY_PARSE_TRIM   (96 * 1024)
+
 
 /*
  *   waiting   in the queue, parked
@@ -235,10 +237,21 @@ ngx_http_registry_parse_free(ngx_http_registry_parses_t *parses, size_t held)
 }
 
 
+/*
+ * malloc_trim() leaves alone what lies at the end of the heap of a thread that
+ * is not the first.  That is given back by a free() of as much as 64k, which is
+ * not taken from the system by itself as long as it is less than 128k.
+ */
+
 void
 ngx_http_registry_parse_trim(void)
 {
 #if defined(__GLIBC__)
+    void *volatile  p;
+
+    p = malloc(NGX_HTTP_REGISTRY_PARSE_TRIM);
+    free(p);
+
     (void) malloc_trim(0);
 #endif
 }
