@@ -1,6 +1,10 @@
 
 /* Input: a JSON Web Key Set, or, when it begins with "-", a bundle in PEM. */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
 #include "fuzz.h"
 #include "reg_keys.h"
 
@@ -77,11 +81,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (reg_keys_add_jwks(again, reg_buf_slice(&b), NULL, NULL, &why)
                 == 0)
             {
-                must(reg_keys_count(again) == n);
+                must(reg_keys_count(again) <= n);
 
             } else {
-                must(strstr(why.text, "the numbers of the key make none")
-                     != NULL);
+                must(why.text[0] != '\0');
+                must(memmem(b.data, b.len, "\"RSA\"", 5) != NULL);
             }
 
             reg_keys_free(again);
