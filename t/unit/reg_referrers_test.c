@@ -20,6 +20,7 @@ static void test_read_only(void);
 static void test_damaged(void);
 static void test_other(void);
 static void test_large(void);
+static void test_deleted_meanwhile(void);
 static const char *page(const char *name, const reg_digest_t *subject,
     const char *query);
 static reg_digest_t refer(const char *name, const reg_digest_t *subject,
@@ -49,6 +50,7 @@ main(void)
     test_damaged();
     test_other();
     test_large();
+    test_deleted_meanwhile();
 
     json_decref(last_page);
     reg_store_close(s);
@@ -573,4 +575,51 @@ test_large(void)
 
     free(pad);
     free(text);
+}
+
+
+static const reg_driver_t  *real;
+
+
+static reg_rc_t
+read_and_delete(reg_store_t *st, const char *path, size_t max, reg_buf_t *out,
+    reg_error_t *e)
+{
+    reg_rc_t  rc;
+
+    rc = real->read(st, path, max, out, e);
+
+    if (strstr(path, "/blobs/") != NULL) {
+        st->driver = real;
+        (void) reg_repo_delete(st, reg_str("meanwhile"), NULL);
+    }
+
+    return rc;
+}
+
+
+/* Who asks while the repository is deleted leaves nothing in its place. */
+
+static void
+test_deleted_meanwhile(void)
+{
+    reg_digest_t  subject;
+    reg_driver_t  driver;
+
+    subject = digest_of(REG_SHA256, reg_str("meanwhile"));
+    (void) refer("meanwhile", &subject, TYPE_A, 0);
+    (void) nftw(at(REPOS "meanwhile/_referrers"), root_remove_one, 32,
+                FTW_DEPTH|FTW_PHYS);
+    (void) usleep(60000);
+
+    real = s->driver;
+    driver = *real;
+    driver.read = read_and_delete;
+    s->driver = &driver;
+
+    (void) page("meanwhile", &subject, "");
+    s->driver = real;
+
+    ok(!is_there(at(REPOS "meanwhile")),
+       "a repository that is deleted while its referrers are looked for");
 }

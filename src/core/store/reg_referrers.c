@@ -39,6 +39,7 @@ typedef struct {
  * On a file system that takes no entries the answer is right all the same.
  */
 typedef struct {
+    reg_str_t            name;          /* of the repository */
     const reg_digest_t  *subject;
     reg_digests_t       *found;
     unsigned             lost:1;        /* entries could not be written */
@@ -63,6 +64,7 @@ static reg_rc_t reg_referrers_scan(reg_store_t *s, const reg_op_t *op,
 static reg_rc_t reg_referrers_scan_one(reg_store_t *s, reg_str_t name,
     const reg_digest_t *d, reg_scan_t *scan, reg_error_t *e);
 static void reg_referrers_scan_write(reg_store_t *s, reg_scan_t *scan);
+static int reg_referrers_lock(reg_store_t *s, reg_str_t name);
 static reg_rc_t reg_digests_list(reg_store_t *s, const char *path,
     reg_digests_t *list, reg_error_t *e);
 static reg_rc_t reg_digests_entry(void *ctx, reg_str_t name, int dir);
@@ -435,6 +437,7 @@ static reg_rc_t
 reg_referrers_scan(reg_store_t *s, const reg_op_t *op, reg_digests_t *found,
     reg_error_t *e)
 {
+    int              lock;
     char             mark[REG_MARK_MAX];
     size_t           i;
     int64_t          newest, now;
@@ -462,6 +465,7 @@ reg_referrers_scan(reg_store_t *s, const reg_op_t *op, reg_digests_t *found,
         return reg_error_set(e, REG_NO_MEMORY, NULL);
     }
 
+    scan->name = op->name;
     scan->subject = &op->digest;
     scan->found = found;
     scan->lost = 0;
@@ -482,7 +486,12 @@ reg_referrers_scan(reg_store_t *s, const reg_op_t *op, reg_digests_t *found,
     /* a directory that was changed just now is looked through once more */
 
     if (rc == REG_OK && !scan->lost && newest + reg_fs_tick(newest) <= now) {
-        reg_referrers_mark_write(s, op->name, mark);
+        lock = reg_referrers_lock(s, op->name);
+
+        if (lock != -1) {
+            reg_referrers_mark_write(s, op->name, mark);
+            s->driver->unlock(s, lock);
+        }
     }
 
     free(list.d);
@@ -563,13 +572,46 @@ reg_referrers_scan_one(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
 static void
 reg_referrers_scan_write(reg_store_t *s, reg_scan_t *scan)
 {
-    if (scan->n > 0 && !scan->lost
-        && s->driver->put(s, scan->items, scan->n, NULL) != REG_OK)
-    {
-        scan->lost = 1;
+    int  lock;
+
+    if (scan->n > 0 && !scan->lost) {
+        lock = reg_referrers_lock(s, scan->name);
+
+        if (lock == -1
+            || s->driver->put(s, scan->items, scan->n, NULL) != REG_OK)
+        {
+            scan->lost = 1;
+        }
+
+        if (lock != -1) {
+            s->driver->unlock(s, lock);
+        }
     }
 
     scan->n = 0;
+}
+
+
+/*
+ * Keeps the repository from being deleted while something is written into it
+ * by who only reads.  -1 when it is gone already, or cannot be kept.
+ */
+
+static int
+reg_referrers_lock(reg_store_t *s, reg_str_t name)
+{
+    int  lock;
+
+    if (s->driver->lock(s, REG_LOCK_SHARED, &lock, NULL) != REG_OK) {
+        return -1;
+    }
+
+    if (reg_repo_exists(s, name, NULL) != 1) {
+        s->driver->unlock(s, lock);
+        return -1;
+    }
+
+    return lock;
 }
 
 
