@@ -42,6 +42,7 @@ finish_late(const char *text)
     reg_upload_t  *u;
     struct iovec   iov;
 
+    u = NULL;
     iov.iov_base = (void *) text;
     iov.iov_len = strlen(text);
     d = digest_of(REG_SHA256, reg_str_of(text));
@@ -80,6 +81,7 @@ grow_late(int repository)
 
     static char    text[300000];
 
+    u = NULL;
     iov.iov_base = text;
 
     if (reg_upload_create(s, reg_str(NAME), REG_SHA256, 1700000000, id, NULL)

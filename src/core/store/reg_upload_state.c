@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 
-#define REG_STATE_DIR    "/hashstates"
+#define REG_STATE_DIR    "hashstates"
 
 /* 2^63 - 1 has 19 digits */
 #define REG_STATE_NAME   24
@@ -72,7 +72,7 @@ reg_upload_state_load(reg_store_t *s, int dir, const char *path,
 
     for (i = 0; i < REG_ALG_N; i++) {
 
-        n = snprintf(sub, sizeof(sub), "%s" REG_STATE_DIR "/%s", path,
+        n = snprintf(sub, sizeof(sub), "%s/" REG_STATE_DIR "/%s", path,
                      reg_alg_name((reg_alg_e) i).data);
 
         if (n < 0 || n >= (int) sizeof(sub)) {
@@ -220,7 +220,7 @@ reg_upload_state_save(reg_store_t *s, int dir, const char *path,
     unsigned char      text[REG_HASH_STATE_MAX];
     reg_state_clean_t  c;
 
-    (void) snprintf(sub, sizeof(sub), "%s/%s", REG_STATE_DIR + 1,
+    (void) snprintf(sub, sizeof(sub), "%s/%s", REG_STATE_DIR,
                     reg_alg_name(h->alg).data);
     (void) snprintf(file, sizeof(file), "%" PRIu64, h->length);
 
@@ -275,7 +275,7 @@ reg_upload_state_dir(reg_fs_t *fs, int dir, const char *sub)
         return fd;
     }
 
-    if ((mkdirat(dir, REG_STATE_DIR + 1, REG_FS_DIR_MODE) == -1
+    if ((mkdirat(dir, REG_STATE_DIR, REG_FS_DIR_MODE) == -1
          && errno != EEXIST)
         || (mkdirat(dir, sub, REG_FS_DIR_MODE) == -1 && errno != EEXIST))
     {
