@@ -32,6 +32,7 @@ deep();
 uploads();
 two_at_once();
 reloads();
+untagged();
 
 # what went may still be in the trash
 $t->finish(audit => { grace => 3600 });
@@ -39,7 +40,7 @@ done_testing();
 
 
 sub configuration {
-    for my $bad ('', 'maybe', 'off grace=1h', 'on grace=1s', 'on grace=x',
+    for my $bad ('', 'maybe', 'off grace=1h', 'on grace=1s', 'on grace=x', 'on untagged=1s',
         'on interval=0', 'on window=1-2', 'on window=25:00-01:00',
         'on window=01:00-01:60', 'on rate=x', 'on iops=-1', 'on nose=1',
         'on; registry_gc on')
@@ -51,7 +52,8 @@ sub configuration {
     }
 
     for my $good ('off', 'on', 'on window=22:00-04:00',
-        'on interval=1d grace=2h window=00:00-24:00 rate=1m iops=100')
+        'on interval=1d grace=2h window=00:00-24:00 rate=1m iops=100',
+        'on untagged=30d empty')
     {
         my ($rc, $text) = Test::Registry->new(
             location => "registry_gc $good;")->check;
@@ -265,4 +267,44 @@ sub reloads {
     my @errors = grep { /could not (?:collect|purge)/ }
         split /\n/, $t->log_text;
     is(scalar @errors, 0, 'without an error') or diag "@errors";
+}
+
+
+# Manifests without a tag go, but not what belongs to one that stays.
+
+sub untagged {
+    my $second = Test::Registry->new(location => 'registry_delete on;'
+        . ' registry_gc on interval=1s grace=2s untagged=4s empty rate=0'
+        . ' iops=0;')->run;
+    my ($first, $s) = ($t, $second);
+
+    my $child = $s->push_image('u', undef, seed => 'u child');
+    $s->push_manifest('u', 'v1', manifest_index([ descriptor(OCI_MANIFEST,
+        $child->{bytes}) ]), OCI_INDEX);
+    my $signature = $s->push_referrer('u', { mediaType => OCI_MANIFEST,
+        digest => $child->{digest}, size => length $child->{bytes} },
+        type => 'a/b');
+    my $lone = $s->push_image('u', undef, seed => 'u lone');
+    my $asked = $s->push_image('u', undef, seed => 'u asked');
+    my $empty = $s->push_image('gone/empty', undef, seed => 'u empty');
+
+    my $end = time + 60;
+    my $bad = 0;
+    while (time < $end && (-e $s->blob_file(sha256($lone->{config}))
+        || -e $s->repo_dir('gone/empty')))
+    {
+        $bad += $s->head("/v2/u/manifests/$asked->{digest}")->status != 200;
+        sleep 0.5;
+    }
+    is($s->get("/v2/u/manifests/$lone->{digest}")->status, 404,
+        'a manifest without a tag goes');
+    ok(!-e $s->blob_file(sha256($lone->{config})), 'and then its layers');
+    ok(!-e $s->repo_dir('gone/empty'), 'and a repository that is empty');
+    is($bad, 0, 'F46 one that HEAD asks for stays');
+    is($s->get("/v2/u/manifests/$_->{digest}")->body, $_->{bytes},
+        'F46 the child of an index, and its signature, stay')
+        for $child, $signature;
+    is($s->push_manifest('u', 'asked', $asked->{bytes})->status, 201,
+        'F46 what was asked for can be tagged');
+    $second->finish(audit => { grace => 3600 });
 }

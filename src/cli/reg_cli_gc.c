@@ -75,6 +75,10 @@ static const reg_cli_option_t  gc_options[] = {
     { "grace", 0, "PERIOD", 0, 0,
       "30s, 45m, 2h or 1d: what was pushed, mounted or asked for since stays; "
       "default: 1h" },
+    { "untagged", 0, "PERIOD", 0, 0,
+      "manifests go that have had no tag for so long, unless one that stays "
+      "names them, or is their subject, or the other way round" },
+    { "empty", 0, NULL, 0, 0, "repositories go that hold nothing" },
     { "json", 0, NULL, 0, 0, "print JSON instead of lines" },
     { NULL, 0, NULL, 0, 0, NULL }
 };
@@ -147,6 +151,10 @@ gc_run(const reg_cli_t *c)
     rc = gc_period(c, "grace", REG_GC_GRACE_MIN, &how.grace);
 
     if (rc == REG_CLI_OK) {
+        rc = gc_period(c, "untagged", REG_GC_GRACE_MIN, &how.untagged);
+    }
+
+    if (rc == REG_CLI_OK) {
         rc = gc_begin(&gc, c);
     }
 
@@ -155,6 +163,7 @@ gc_run(const reg_cli_t *c)
     }
 
     how.dry = gc.dry;
+    how.empty = (reg_cli_value(c, "empty") != NULL);
     how.tell = gc_tell;
     how.data = &gc;
 
@@ -228,6 +237,8 @@ gc_collected(gc_t *gc, const reg_gc_counts_t *n)
         { "kept",          n->kept },
         { "links",         n->links },
         { "links_gone",    n->links_gone },
+        { "untagged_gone", n->untagged_gone },
+        { "empty_gone",    n->empty_gone },
         { "blobs",         n->blobs },
         { "blobs_gone",    n->blobs_gone },
         { "bytes_gone",    n->bytes_gone },
@@ -240,9 +251,10 @@ gc_collected(gc_t *gc, const reg_gc_counts_t *n)
     gc_counts(gc, rows, sizeof(rows) / sizeof(rows[0]));
 
     reg_cli_say("%" PRIu64 " of %" PRIu64 " blobs with %" PRIu64 " bytes and "
-                "%" PRIu64 " of %" PRIu64 " links %s, in %" PRIu64
-                " repositories and %lld.%03d s", n->blobs_gone, n->blobs,
-                n->bytes_gone, n->links_gone, n->links,
+                "%" PRIu64 " of %" PRIu64 " links, %" PRIu64 " manifests and "
+                "%" PRIu64 " repositories %s, of %" PRIu64 " repositories in "
+                "%lld.%03d s", n->blobs_gone, n->blobs, n->bytes_gone,
+                n->links_gone, n->links, n->untagged_gone, n->empty_gone,
                 gc->dry ? "would go" : "are gone", n->repositories,
                 (long long) ms / 1000, (int) (ms % 1000));
 

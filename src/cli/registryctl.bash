@@ -28,7 +28,7 @@ _registryctl()
     prev=${COMP_WORDS[COMP_CWORD - 1]}
     group=${COMP_WORDS[1]}
     command=${COMP_WORDS[2]}
-    values=' --cost -C --allow --expires --user --comment --keep --algorithm --grace --idle '
+    values=' --cost -C --allow --expires --user --comment --keep --algorithm --grace --idle --untagged '
     COMPREPLY=()
 
     # groups that are a command themselves
@@ -53,7 +53,7 @@ _registryctl()
             --expires)   words='12h 30d 90d never' ;;
             --algorithm) words='ES256 EdDSA' ;;
             --grace)     words='10m 1h 1d' ;;
-            --idle)      words='1h 1d 7d' ;;
+            --idle|--untagged) words='1h 1d 7d' ;;
             *)           return ;;
         esac
 
@@ -77,7 +77,7 @@ _registryctl()
             'key rotate')   words='--keep --algorithm --json' ;;
             'key show')     words='' ;;
             'audit ')       words='--digests --sparse --grace --json' ;;
-            'gc ')          words='--dry-run --grace --json' ;;
+            'gc ')          words='--dry-run --grace --untagged --empty --json' ;;
             'purge-uploads ') words='--dry-run --idle --json' ;;
             *)              return ;;
         esac

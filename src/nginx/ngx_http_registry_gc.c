@@ -108,6 +108,7 @@ ngx_http_registry_gc(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     gc->interval = NGX_HTTP_REGISTRY_GC_INTERVAL;
     gc->grace = REG_GC_GRACE;
+    gc->untagged = -1;
     gc->rate = NGX_HTTP_REGISTRY_GC_RATE;
     gc->iops = NGX_HTTP_REGISTRY_GC_IOPS;
 
@@ -165,6 +166,21 @@ ngx_http_registry_gc_param(ngx_conf_t *cf, ngx_http_registry_gc_conf_t *gc,
             return NGX_CONF_OK;
         }
 
+    } else if (ngx_strncmp(s.data, "untagged=", 9) == 0) {
+        s.data += 9;
+        s.len -= 9;
+        gc->untagged = ngx_parse_time(&s, 1);
+
+        if (gc->untagged != (time_t) NGX_ERROR
+            && gc->untagged >= REG_GC_GRACE_MIN)
+        {
+            return NGX_CONF_OK;
+        }
+
+    } else if (ngx_strcmp(s.data, "empty") == 0) {
+        gc->empty = 1;
+        return NGX_CONF_OK;
+
     } else if (ngx_strncmp(s.data, "rate=", 5) == 0) {
         s.data += 5;
         s.len -= 5;
@@ -194,7 +210,8 @@ ngx_http_registry_gc_param(ngx_conf_t *cf, ngx_http_registry_gc_conf_t *gc,
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "\"registry_gc\" does not understand \"%V\", it knows "
                        "interval=6h, grace=1h (2s at least), "
-                       "window=01:00-05:00, rate=16m and iops=2000", value);
+                       "untagged=30d, empty, window=01:00-05:00, rate=16m "
+                       "and iops=2000", value);
 
     return NGX_CONF_ERROR;
 }
@@ -291,6 +308,13 @@ ngx_http_registry_gc_lease(ngx_http_registry_root_t *root)
 }
 
 
+ngx_uint_t
+ngx_http_registry_gc_manifests(ngx_http_registry_root_t *root)
+{
+    return root->gc && root->gc->enable && root->gc->untagged != -1;
+}
+
+
 static time_t
 ngx_http_registry_gc_interval(ngx_http_registry_root_t *root)
 {
@@ -333,7 +357,8 @@ ngx_http_registry_gc_begin(ngx_http_registry_root_t *root,
 
     gc->root = root;
     gc->how.grace = root->gc->grace;
-    gc->how.untagged = -1;
+    gc->how.untagged = root->gc->untagged;
+    gc->how.empty = (root->gc->empty != 0);
     gc->how.tell = ngx_http_registry_gc_tell;
     gc->how.data = gc;
 
@@ -414,16 +439,18 @@ ngx_http_registry_gc_end(ngx_http_registry_root_t *root, void *work,
 
     n = reg_gc_counts(gc->gc);
 
-    level = (n->blobs_gone || n->links_gone || n->damaged) ? NGX_LOG_NOTICE
+    level = (n->blobs_gone || n->links_gone || n->untagged_gone
+             || n->empty_gone || n->damaged) ? NGX_LOG_NOTICE
                                                            : NGX_LOG_INFO;
     if (done) {
         ngx_log_error(level, ngx_cycle->log, 0,
                       "collected garbage of \"%V\": %uL of %uL blobs, %uL "
-                      "bytes, %uL of %uL links, %uL repositories of %uL left "
-                      "alone, %M ms",
+                      "bytes, %uL of %uL links, %uL manifests, %uL "
+                      "repositories; of %uL repositories %uL were left alone; "
+                      "%M ms",
                       &root->root, n->blobs_gone, n->blobs, n->bytes_gone,
-                      n->links_gone, n->links, n->kept, n->repositories,
-                      took);
+                      n->links_gone, n->links, n->untagged_gone,
+                      n->empty_gone, n->repositories, n->kept, took);
     }
 
     reg_gc_end(gc->gc);

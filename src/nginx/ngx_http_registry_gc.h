@@ -17,6 +17,8 @@ typedef struct ngx_http_registry_gc_conf_s {
     ngx_flag_t   enable;
     time_t       interval;
     time_t       grace;
+    time_t       untagged;         /* age of manifests; -1: they stay */
+    ngx_uint_t   empty;            /* repositories go that hold nothing */
     off_t        rate;             /* bytes a second; 0: any */
     ngx_uint_t   iops;             /* calls a second; 0: any */
     ngx_int_t    from;             /* minutes of the day, of the window */
@@ -39,6 +41,9 @@ ngx_int_t ngx_http_registry_gc_merge(ngx_conf_t *cf,
  * and need not have it renewed: half of what the collector gives.
  */
 int64_t ngx_http_registry_gc_lease(ngx_http_registry_root_t *root);
+
+/* 1 when manifests may go without being deleted, and need a lease, too. */
+ngx_uint_t ngx_http_registry_gc_manifests(ngx_http_registry_root_t *root);
 
 
 #endif /* NGX_HTTP_REGISTRY_GC_H_INCLUDED */

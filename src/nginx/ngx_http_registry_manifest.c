@@ -4,12 +4,14 @@
 
 #include "ngx_http_registry_access.h"
 #include "ngx_http_registry_body.h"
+#include "ngx_http_registry_gc.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_parse.h"
 #include "ngx_http_registry_send.h"
 #include "ngx_http_registry_task.h"
 #include "ngx_http_registry_zone.h"
 
+#include "reg_lease.h"
 #include "reg_repo.h"
 
 
@@ -20,6 +22,7 @@
 typedef struct {
     reg_digest_t                   digest;    /* what the reply names */
     reg_digest_t                   target;    /* where the bytes are */
+    int64_t                        lease;     /* how old it may be */
     reg_buf_t                      body;
     char                           type[REG_MEDIA_TYPE_MAX + 1];
 } ngx_http_registry_read_job_t;
@@ -31,6 +34,12 @@ typedef struct {
 } ngx_http_registry_write_job_t;
 
 
+static ngx_int_t ngx_http_registry_manifest_found(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static reg_rc_t ngx_http_registry_manifest_lease_work(
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_manifest_leased(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_manifest_cached(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, ngx_http_registry_manifest_t *m);
 static ngx_int_t ngx_http_registry_manifest_headers(ngx_http_request_t *r,
@@ -68,10 +77,11 @@ ngx_int_t
 ngx_http_registry_manifest_read(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
+    int64_t                        leased;
     reg_rc_t                       rc;
     ngx_pool_cleanup_t            *cln;
-    ngx_http_registry_manifest_t   m;
     ngx_http_registry_read_job_t  *job;
+    ngx_http_registry_loc_conf_t  *rlcf;
 
     cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_registry_read_job_t));
     if (cln == NULL) {
@@ -86,8 +96,25 @@ ngx_http_registry_manifest_read(ngx_http_request_t *r,
 
     if (ctx->op.has_digest) {
         job->digest = ctx->op.digest;
-        rc = reg_revision_find(ctx->store, ctx->op.name, &job->digest,
-                               &job->target, &ctx->error);
+        rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+        job->lease = ngx_http_registry_gc_lease(rlcf->root);
+
+        /*
+         * By HEAD clients ask whether they need to push the child of an index:
+         * where manifests may go by themselves, the answer is a lease.
+         */
+
+        rc = reg_revision_find_leased(ctx->store, ctx->op.name, &job->digest,
+                                      &job->target, &leased, &ctx->error);
+
+        if (rc == REG_OK && r->method == NGX_HTTP_HEAD
+            && ngx_http_registry_gc_manifests(rlcf->root)
+            && reg_lease_old(leased, job->lease))
+        {
+            return ngx_http_registry_task(r, ctx,
+                                       ngx_http_registry_manifest_lease_work,
+                                       ngx_http_registry_manifest_leased);
+        }
 
     } else {
         rc = reg_tag_find(ctx->store, ctx->op.name, ctx->op.tag,
@@ -97,6 +124,43 @@ ngx_http_registry_manifest_read(ngx_http_request_t *r,
     if (rc != REG_OK) {
         return ngx_http_registry_send_error(r, ctx);
     }
+
+    return ngx_http_registry_manifest_found(r, ctx);
+}
+
+
+static reg_rc_t
+ngx_http_registry_manifest_lease_work(ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_read_job_t  *job;
+
+    job = ctx->job;
+
+    return reg_revision_lease(ctx->store, ctx->op.name, &job->digest,
+                              job->lease, &ctx->error);
+}
+
+
+static ngx_int_t
+ngx_http_registry_manifest_leased(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    if (ctx->rc != REG_OK) {
+        return ngx_http_registry_send_error(r, ctx);
+    }
+
+    return ngx_http_registry_manifest_found(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_registry_manifest_found(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_manifest_t   m;
+    ngx_http_registry_read_job_t  *job;
+
+    job = ctx->job;
 
     if (ngx_http_registry_zone_find(r, &job->target, &m) == NGX_OK) {
         return ngx_http_registry_manifest_cached(r, ctx, &m);

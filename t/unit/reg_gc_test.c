@@ -22,6 +22,9 @@ static void test_clock(void);
 static void test_between(void);
 static void test_faults(void);
 static void test_dry(void);
+static void test_untagged(void);
+static void test_untagged_between(void);
+static void test_empty(void);
 static void fresh(void);
 static reg_rc_t collect(void);
 static unsigned audit(void);
@@ -61,6 +64,9 @@ main(void)
     test_between();
     test_faults();
     test_dry();
+    test_untagged();
+    test_untagged_between();
+    test_empty();
 
     reg_store_close(s);
 
@@ -775,4 +781,271 @@ test_dry(void)
     is_num((long long) counts.locked, 0, "nobody has to wait");
     ok(has_link("some/app", &lone), "they are there");
     how.dry = 0;
+}
+
+
+/* --- manifests without a tag, and repositories without anything --- */
+
+static int
+has_manifest(const char *name, const reg_digest_t *d)
+{
+    reg_digest_t  target;
+
+    return reg_revision_find(s, reg_str_of(name), d, &target, NULL) == REG_OK
+           && has_blob(d);
+}
+
+
+static void
+put_index(const char *tag, const reg_digest_t *child, const char *type,
+    reg_digest_t *d)
+{
+    char  text[2048];
+
+    (void) snprintf(text, sizeof(text),
+                    "{\"schemaVersion\":2,\"mediaType\":\""
+                    REG_TYPE_OCI_INDEX "\",\"manifests\":["
+                    "{\"mediaType\":\"%s\",\"digest\":\"%s\",\"size\":1}]}",
+                    type, child->text);
+
+    if (put_manifest(s, "some/app", tag, reg_str_of(text), d, NULL) != REG_OK)
+    {
+        bail("index");
+    }
+}
+
+
+static void
+put_referrer(const char *tag, const reg_digest_t *subject, const char *more,
+    reg_digest_t *d)
+{
+    char  text[1024];
+
+    (void) snprintf(text, sizeof(text), ",\"subject\":{\"mediaType\":\""
+                    REG_TYPE_OCI_MANIFEST "\",\"digest\":\"%s\",\"size\":1},"
+                    "\"annotations\":{\"a\":\"%s\"}", subject->text, more);
+
+    if (push_image(s, "some/app", tag, text, d) != REG_OK) {
+        bail("referrer");
+    }
+}
+
+
+static void
+test_untagged(void)
+{
+    reg_digest_t  lone, child, inner, outer, sig, sigsig, old, now, deadsig,
+                  tagged, its, deadchild, deadindex, layer0;
+
+    fresh();
+    layer0 = digest_of(REG_SHA256, reg_str("layer"));
+
+    (void) push_image(s, "some/app", NULL, ",\"annotations\":{\"l\":\"1\"}",
+                      &lone);
+    (void) push_image(s, "some/app", NULL, ",\"annotations\":{\"c\":\"1\"}",
+                      &child);
+    put_index(NULL, &child, REG_TYPE_OCI_MANIFEST, &inner);
+    put_index("list", &inner, REG_TYPE_OCI_INDEX, &outer);
+    put_referrer(NULL, &child, "sig", &sig);
+    put_referrer(NULL, &sig, "sigsig", &sigsig);
+
+    (void) push_image(s, "some/app", "moves", ",\"annotations\":{\"m\":\"1\"}",
+                      &old);
+    put_referrer(NULL, &old, "dead", &deadsig);
+
+    (void) push_image(s, "some/app", NULL, ",\"annotations\":{\"t\":\"1\"}",
+                      &its);
+    put_referrer("att", &its, "att", &tagged);
+
+    (void) push_image(s, "some/app", NULL, ",\"annotations\":{\"d\":\"1\"}",
+                      &deadchild);
+    put_index(NULL, &deadchild, REG_TYPE_OCI_MANIFEST, &deadindex);
+
+    age(at("docker"), 10 * DAY);
+    (void) push_image(s, "some/app", "moves", ",\"annotations\":{\"m\":\"2\"}",
+                      &now);
+
+    how.untagged = 7 * DAY;
+    is_num(collect(), REG_OK, "manifests without a tag");
+    is_num((long long) counts.untagged_gone, 3, "three of them go");
+    is_num(told[REG_GC_MANIFEST], 3, "it is told");
+    ok(!has_manifest("some/app", &lone), "one that nothing needs");
+    ok(!has_manifest("some/app", &deadindex)
+       && !has_manifest("some/app", &deadchild), "an index with its child");
+    ok(has_manifest("some/app", &outer) && has_manifest("some/app", &inner)
+       && has_manifest("some/app", &child), "children of what is kept stay");
+    ok(has_manifest("some/app", &sig) && has_manifest("some/app", &sigsig),
+       "and referrers, and theirs");
+    ok(has_manifest("some/app", &tagged) && has_manifest("some/app", &its),
+       "and the subject of one that has a tag");
+    ok(has_manifest("some/app", &old) && has_manifest("some/app", &deadsig),
+       "one that lost its tag just now is not old yet");
+    is_num(audit(), 0, "the audit finds nothing");
+
+    age(at("docker"), 10 * DAY);
+    is_num(collect(), REG_OK, "when it is");
+    is_num((long long) counts.untagged_gone, 2,
+           "it goes, with what refers to it");
+    ok(!has_manifest("some/app", &old) && !has_manifest("some/app", &deadsig),
+       "both");
+    is_num(collect(), REG_OK, "and then");
+    ok(!has_blob(&lone) && !has_blob(&old), "its bytes");
+    ok(has_blob(&layer0), "but not what others need, too");
+    ok(!is_there(at(REPOS "some/app/_manifests/tags/moves/index/sha256/%s",
+                    reg_digest_hex(&old))), "nor its place in the index");
+    ok(!is_there(at(REPOS "some/app/_referrers/sha256/%s/sha256/%s",
+                    reg_digest_hex(&old), reg_digest_hex(&deadsig))),
+       "nor in the list of referrers");
+    is_num(audit(), 0, "the audit finds nothing");
+
+    /* a tag that cannot be read is on who knows what */
+
+    (void) push_image(s, "some/app", NULL, ",\"annotations\":{\"l\":\"1\"}",
+                      &lone);
+    spit(at(REPOS "some/app/_manifests/tags/broken/current/link"), "");
+    age(at("docker"), 10 * DAY);
+    (void) collect();
+    is_num((long long) counts.untagged_gone, 0, "F40 a tag without content");
+    how.untagged = -1;
+}
+
+
+/* Somebody needs it again, between any two steps. */
+
+static reg_digest_t  again, again_index;
+
+
+static void
+op_tag(void)
+{
+    answer = push_image(s, "some/app", "again", ",\"annotations\":{\"x\":"
+                        "\"1\"}", NULL);
+}
+
+
+static void
+op_name(void)
+{
+    char  text[1024];
+
+    (void) snprintf(text, sizeof(text),
+                    "{\"schemaVersion\":2,\"mediaType\":\""
+                    REG_TYPE_OCI_INDEX "\",\"manifests\":["
+                    "{\"mediaType\":\"" REG_TYPE_OCI_MANIFEST
+                    "\",\"digest\":\"%s\",\"size\":1}]}", again.text);
+
+    answer = put_manifest(s, "some/app", "list", reg_str_of(text),
+                          &again_index, NULL);
+}
+
+
+static void
+op_lease(void)
+{
+    answer = reg_revision_lease(s, reg_str("some/app"), &again,
+                                REG_CARE_SECOND, NULL);
+}
+
+
+static void
+test_untagged_between(void)
+{
+    int        i, k, n, yes, bad;
+    reg_gc_t  *g;
+
+    static const struct {
+        const char  *what;
+        void       (*op)(void);
+    } rows[] = {
+        { "a tag",               op_tag },
+        { "an index of it",      op_name },
+        { "HEAD",                op_lease }
+    };
+
+    how.untagged = 7 * DAY;
+
+    for (i = 0; i < 3; i++) {
+        yes = 0;
+        bad = 0;
+
+        for (k = 0; k < 300; k++) {
+            fresh();
+            (void) push_image(s, "some/app", NULL, ",\"annotations\":{\"x\":"
+                              "\"1\"}", &again);
+            (void) push_image(s, "zzz", "v1", "", NULL);
+            age(at("docker"), 10 * DAY);
+
+            if (reg_gc_begin(&g, s, &how, NULL) != REG_OK) {
+                bail("begin");
+            }
+
+            for (n = 0; !reg_gc_done(g); n++) {
+                if (n == k) {
+                    rows[i].op();
+                }
+
+                if (reg_gc_step(g, NULL) != REG_OK) {
+                    bail("step");
+                }
+            }
+
+            reg_gc_end(g);
+
+            if (n <= k) {
+                break;
+            }
+
+            if (answer != REG_OK) {
+                continue;
+            }
+
+            yes++;
+
+            if (!has_manifest("some/app", &again) || audit() != 0) {
+                ok(0, "%s at step %d", rows[i].what, k);
+                bad++;
+            }
+        }
+
+        ok(bad == 0 && yes > 3 && k < 300,
+           "F46 %s between any two of %d steps: %d times yes", rows[i].what,
+           k, yes);
+    }
+
+    how.untagged = -1;
+}
+
+
+static void
+test_empty(void)
+{
+    char          id[REG_UUID_LEN + 1];
+    reg_digest_t  d;
+
+    fresh();
+    how.empty = 1;
+    (void) push_image(s, "a/dead", "v1", "", &d);
+    (void) push_image(s, "a/live", "v1", "", NULL);
+    (void) push_image(s, "b/dead/nested", "v1", "", NULL);
+    (void) push_image(s, "b/dead", "v1", "", &d);
+    (void) reg_upload_create(s, reg_str("c/up"), REG_SHA256, 1, id, NULL);
+    (void) reg_manifest_delete(s, reg_str("a/dead"), &d, NULL);
+    (void) reg_manifest_delete(s, reg_str("b/dead"), &d, NULL);
+    age(at("docker"), DAY);
+
+    is_num(collect(), REG_OK, "empty repositories, as their layers go");
+    age(at("docker"), DAY);
+    is_num(collect(), REG_OK, "and when that is long ago");
+    is_num((long long) counts.empty_gone, 2, "two go");
+    ok(!is_there(at(REPOS "a/dead")), "one of them");
+    ok(!is_there(at(REPOS "b/dead/_layers"))
+       && !is_there(at(REPOS "b/dead/_manifests")), "and another");
+    ok(is_there(at(REPOS "b/dead/nested/_layers")), "but not what is in it");
+    ok(is_there(at(REPOS "a/live")), "nor one that is used");
+    ok(is_there(at(REPOS "c/up/_uploads/%s/data", id)),
+       "nor one with an upload");
+    is_num(audit(), 0, "the audit finds nothing");
+    ok(push_image(s, "a/dead", "v1", "", NULL) == REG_OK,
+       "it can be pushed to again");
+    how.empty = 0;
 }

@@ -22,7 +22,7 @@
 
 static reg_rc_t reg_gc_start(reg_gc_t *g, reg_error_t *e);
 static reg_rc_t reg_gc_repository(reg_gc_t *g, reg_error_t *e);
-static reg_rc_t reg_gc_part(reg_gc_t *g, const char *part,
+static reg_rc_t reg_gc_part(reg_gc_t *g, const char *part, unsigned levels,
     reg_gc_state_e then, reg_rc_t (*look)(reg_gc_t *g,
                                           const reg_path_t *path,
                                           reg_error_t *e),
@@ -91,6 +91,7 @@ reg_gc_end(reg_gc_t *g)
     reg_walk_free(&g->walk);
     reg_care_end(&g->care);
     reg_buf_free(&g->body);
+    reg_gc_graph_free(&g->graph);
 
     free(g->linked.slots);
     free(g->named.slots);
@@ -159,19 +160,46 @@ reg_gc_step(reg_gc_t *g, reg_error_t *e)
         return reg_gc_repository(g, e);
 
     case REG_GC_REVISIONS:
-        return reg_gc_part(g, "/_manifests/revisions", REG_GC_LAYERS,
+        return reg_gc_part(g, "/_manifests/revisions", 2,
+                           (g->how->untagged < 0) ? REG_GC_LAYERS
+                                                  : REG_GC_TAGS,
                            reg_gc_revision, e);
 
+    case REG_GC_TAGS:
+        if (g->level == 0) {
+            reg_gc_graph_sort(&g->graph);
+        }
+
+        return reg_gc_part(g, "/_manifests/tags", 1, REG_GC_UNTAGGED,
+                           reg_gc_tag, e);
+
+    case REG_GC_UNTAGGED:
+        return reg_gc_untagged(g, e);
+
     case REG_GC_LAYERS:
-        return reg_gc_part(g, "/_layers", REG_GC_SYNC, reg_gc_layer, e);
+        return reg_gc_part(g, "/_layers", 2,
+                           (g->how->untagged < 0) ? REG_GC_SYNC
+                                                  : REG_GC_REFERRERS,
+                           reg_gc_layer, e);
+
+    case REG_GC_REFERRERS:
+        return reg_gc_part(g, "/_referrers", 4, REG_GC_INDEXES, reg_gc_entry,
+                           e);
+
+    case REG_GC_INDEXES:
+        return reg_gc_part(g, "/_manifests/tags", 4, REG_GC_SYNC,
+                           reg_gc_entry, e);
 
     case REG_GC_SYNC:
-        g->state = REG_GC_WALK;
+        g->state = (g->how->empty && !g->holds) ? REG_GC_EMPTY : REG_GC_WALK;
         g->counts.kept += g->damaged;
 
         reg_marks_clear(&g->named);
 
         return reg_gc_sync(g, e);
+
+    case REG_GC_EMPTY:
+        return reg_gc_empty(g, e);
 
     case REG_GC_BLOBS:
         return reg_gc_blobs(g, e);
@@ -214,6 +242,13 @@ reg_gc_start(reg_gc_t *g, reg_error_t *e)
     }
 
     g->before = reg_care_before(&g->care, grace * REG_CARE_SECOND);
+    g->untagged = reg_care_before(&g->care,
+                                  g->how->untagged * REG_CARE_SECOND);
+
+    if (g->untagged > g->before) {
+        g->untagged = g->before;
+    }
+
     g->state = REG_GC_WALK;
 
     return rc;
@@ -258,6 +293,8 @@ reg_gc_repository(reg_gc_t *g, reg_error_t *e)
         g->damaged = 0;
         g->touched = 0;
         g->holds = 0;
+        g->unsure = 0;
+        g->node = 0;
         g->state = REG_GC_REVISIONS;
     }
 
@@ -268,8 +305,10 @@ reg_gc_repository(reg_gc_t *g, reg_error_t *e)
 /* One entry of a part of the repository. */
 
 static reg_rc_t
-reg_gc_part(reg_gc_t *g, const char *part, reg_gc_state_e then,
-    reg_rc_t (*look)(reg_gc_t *g, const reg_path_t *path, reg_error_t *e),
+reg_gc_part(reg_gc_t *g, const char *part, unsigned levels,
+    reg_gc_state_e then, reg_rc_t (*look)(reg_gc_t *g,
+                                          const reg_path_t *path,
+                                          reg_error_t *e),
     reg_error_t *e)
 {
     reg_rc_t       rc;
@@ -278,7 +317,7 @@ reg_gc_part(reg_gc_t *g, const char *part, reg_gc_state_e then,
 
     (void) reg_walk_path(&g->walk, &base, "%s", part);
 
-    rc = reg_gc_next(g, base.s, 2, &path, &next, e);
+    rc = reg_gc_next(g, base.s, levels, &path, &next, e);
 
     if (rc != REG_OK) {
         return rc;

@@ -14,8 +14,12 @@
 
 static reg_rc_t reg_gc_dead(reg_gc_t *g, const reg_path_t *path,
     reg_error_t *e);
+static reg_rc_t reg_gc_node(reg_gc_t *g, const reg_path_t *link,
+    const reg_digest_t *d, int known, reg_error_t *e);
 static reg_rc_t reg_gc_manifest(reg_gc_t *g, const reg_path_t *path,
-    const reg_digest_t *target, reg_error_t *e);
+    const reg_digest_t *d, const reg_digest_t *target, reg_error_t *e);
+static int reg_gc_names(reg_gc_t *g, const reg_digest_t *d,
+    const reg_manifest_t *m);
 static void reg_gc_damage(reg_gc_t *g, const char *path);
 
 
@@ -67,7 +71,37 @@ reg_gc_revision(reg_gc_t *g, const reg_path_t *path, reg_error_t *e)
         rc = reg_gc_mark(g, &d, e);
     }
 
-    return (rc == REG_OK) ? reg_gc_manifest(g, &link, &target, e) : rc;
+    if (!known) {
+        d = target;
+    }
+
+    if (rc == REG_OK && g->how->untagged >= 0) {
+        rc = reg_gc_node(g, &link, &d, known, e);
+    }
+
+    return (rc == REG_OK) ? reg_gc_manifest(g, &link, &d, &target, e) : rc;
+}
+
+
+/* What is young, or has a name that we do not know, is kept. */
+
+static reg_rc_t
+reg_gc_node(reg_gc_t *g, const reg_path_t *link, const reg_digest_t *d,
+    int known, reg_error_t *e)
+{
+    reg_rc_t    rc;
+    reg_stat_t  st;
+
+    rc = g->s->driver->stat(g->s, link->s, &st, e);
+
+    if (rc != REG_OK) {
+        return (rc == REG_ABSENT) ? REG_OK : rc;
+    }
+
+    return (reg_gc_graph_add(&g->graph, d, st.mtime,
+                             !known || st.mtime >= g->untagged)
+            == 0)
+           ? REG_OK : reg_error_set(e, REG_NO_MEMORY, NULL);
 }
 
 
@@ -99,9 +133,8 @@ reg_gc_dead(reg_gc_t *g, const reg_path_t *path, reg_error_t *e)
 
 static reg_rc_t
 reg_gc_manifest(reg_gc_t *g, const reg_path_t *path,
-    const reg_digest_t *target, reg_error_t *e)
+    const reg_digest_t *d, const reg_digest_t *target, reg_error_t *e)
 {
-    size_t          i;
     reg_rc_t        rc;
     reg_path_t      blob;
     reg_digest_t    got;
@@ -145,15 +178,33 @@ reg_gc_manifest(reg_gc_t *g, const reg_path_t *path,
         return REG_OK;
     }
 
-    for (i = 0; i < m.nrefs && rc == REG_OK; i++) {
-        if (reg_marks_add(&g->named, &m.refs[i].digest) == -1) {
-            rc = reg_error_set(e, REG_NO_MEMORY, NULL);
-        }
+    if (reg_gc_names(g, d, &m) == -1) {
+        rc = reg_error_set(e, REG_NO_MEMORY, NULL);
     }
 
     reg_manifest_free(&m);
 
     return rc;
+}
+
+
+static int
+reg_gc_names(reg_gc_t *g, const reg_digest_t *d, const reg_manifest_t *m)
+{
+    size_t  i;
+
+    for (i = 0; i < m->nrefs; i++) {
+        if (reg_marks_add(&g->named, &m->refs[i].digest) == -1
+            || (g->how->untagged >= 0
+                && reg_gc_graph_child(&g->graph, d, &m->refs[i].digest)
+                   == -1))
+        {
+            return -1;
+        }
+    }
+
+    return (m->has_subject && g->how->untagged >= 0)
+           ? reg_gc_graph_subject(&g->graph, d, &m->subject) : 0;
 }
 
 

@@ -7,6 +7,7 @@
 
 
 #include "reg_gc.h"
+#include "reg_gc_graph.h"
 
 
 /* things that are removed under one lock, unless it takes too long */
@@ -15,16 +16,19 @@
 /* us that the store stays locked at most, but for the call in hand */
 #define REG_GC_HOLD      5000
 
-/* directories below one that is gone through: blobs/<alg>/<2>/<hex> */
-#define REG_GC_LEVELS    3
+/* directories below one: blobs/<alg>/<2>/<hex>, tags/<tag>/index/<alg>/<hex> */
+#define REG_GC_LEVELS    4
 
 
 typedef enum {
     REG_GC_START = 0,           /* the time is taken, alone in the store */
     REG_GC_WALK,                /* the next repository is looked for */
     REG_GC_REVISIONS,           /* its manifests are read */
+    REG_GC_TAGS,                /* and its tags, if manifests may go */
     REG_GC_UNTAGGED,            /* those without a tag go */
     REG_GC_LAYERS,              /* links of layers that are not named go */
+    REG_GC_REFERRERS,           /* entries for manifests that are gone */
+    REG_GC_INDEXES,             /* the same in the indexes of tags */
     REG_GC_SYNC,                /* what went is gone from the disk */
     REG_GC_EMPTY,               /* and the repository, if it holds nothing */
     REG_GC_BLOBS,               /* blobs without a mark go */
@@ -39,15 +43,12 @@ typedef struct {
     unsigned        gone:1;
     unsigned        dead:1;         /* a directory without its link */
     unsigned        leads:1;        /* target is set */
+    unsigned        entry:1;        /* for the manifest d */
     uint64_t        size;
     reg_digest_t    d;
     reg_digest_t    target;
     reg_path_t      path;           /* of the directory that goes */
 } reg_gc_item_t;
-
-
-/* The manifests of one repository, for those without a tag. */
-typedef struct reg_gc_graph_s  reg_gc_graph_t;
 
 
 struct reg_gc_s {
@@ -56,6 +57,7 @@ struct reg_gc_s {
     reg_gc_counts_t      counts;
     reg_care_t           care;
     int64_t              before;        /* older than that may go */
+    int64_t              untagged;      /* and a manifest without a tag */
     reg_gc_state_e       state;
 
     reg_walk_t           walk;
@@ -66,7 +68,9 @@ struct reg_gc_s {
     unsigned             damaged:1;     /* one of them is not understood */
     unsigned             touched:1;     /* something went */
     unsigned             holds:1;       /* something is left in it */
-    reg_gc_graph_t      *graph;
+    unsigned             unsure:1;      /* a tag cannot be read */
+    reg_gc_graph_t       graph;         /* for those without a tag */
+    size_t               node;          /* so many of it were decided */
 
     /* the directories that are gone through */
     reg_names_list_t     lists[REG_GC_LEVELS];
@@ -114,6 +118,23 @@ int reg_gc_digest(const char *alg, const char *hex, reg_digest_t *d);
 /* Reads the manifest whose revision is that directory. */
 reg_rc_t reg_gc_revision(reg_gc_t *g, const reg_path_t *path,
     reg_error_t *e);
+
+
+/* --- reg_gc_untagged.c --- */
+
+/* Looks at a tag; at an entry of referrers, or of the index of a tag. */
+reg_rc_t reg_gc_tag(reg_gc_t *g, const reg_path_t *path, reg_error_t *e);
+reg_rc_t reg_gc_entry(reg_gc_t *g, const reg_path_t *path, reg_error_t *e);
+
+/* Puts manifests into the batch that nothing keeps. */
+reg_rc_t reg_gc_untagged(reg_gc_t *g, reg_error_t *e);
+
+/* REG_OK when the repository in hand has that manifest, REG_ABSENT. */
+reg_rc_t reg_gc_revision_there(reg_gc_t *g, const reg_digest_t *d,
+    reg_error_t *e);
+
+/* Removes the repository in hand, if it is as empty as it looks. */
+reg_rc_t reg_gc_empty(reg_gc_t *g, reg_error_t *e);
 
 
 /* --- reg_gc_sweep.c --- */

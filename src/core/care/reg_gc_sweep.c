@@ -301,10 +301,20 @@ static reg_rc_t
 reg_gc_look(reg_gc_t *g, reg_gc_item_t *item, reg_error_t *e)
 {
     char       name[REG_FS_UNIQUE];
-    int64_t    mtime;
+    int64_t    mtime, before;
     unsigned   dead;
     uint64_t   size;
     reg_rc_t   rc;
+
+    if (item->entry) {
+        rc = reg_gc_revision_there(g, &item->d, e);
+
+        if (rc != REG_ABSENT) {
+            return rc;
+        }
+    }
+
+    before = (item->what == REG_GC_MANIFEST) ? g->untagged : g->before;
 
     rc = reg_gc_age(g, &item->path,
                     (item->what == REG_GC_BLOB) ? "/data" : "/link", &mtime,
@@ -320,7 +330,7 @@ reg_gc_look(reg_gc_t *g, reg_gc_item_t *item, reg_error_t *e)
         return REG_OK;
     }
 
-    if (rc != REG_OK || mtime >= g->before || (item->dead && !dead)) {
+    if (rc != REG_OK || mtime >= before || (item->dead && !dead)) {
         return rc;
     }
 
@@ -355,11 +365,14 @@ reg_gc_decided(reg_gc_t *g, reg_error_t *e)
     if (item->gone) {
         g->touched = 1;
 
-        if (item->dead) {
+        if (item->dead || item->entry) {
             return REG_OK;
         }
 
-        if (item->what == REG_GC_BLOB) {
+        if (item->what == REG_GC_MANIFEST) {
+            g->counts.untagged_gone++;
+
+        } else if (item->what == REG_GC_BLOB) {
             g->counts.blobs_gone++;
             g->counts.bytes_gone += item->size;
 
@@ -372,7 +385,7 @@ reg_gc_decided(reg_gc_t *g, reg_error_t *e)
         return REG_OK;
     }
 
-    if (item->what == REG_GC_BLOB || item->dead) {
+    if (item->what != REG_GC_LINK || item->dead || item->entry) {
         return REG_OK;
     }
 

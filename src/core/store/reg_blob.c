@@ -5,7 +5,6 @@
 #include "reg_lease.h"
 #include "reg_repo.h"
 
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -72,42 +71,16 @@ reg_blob_find_leased(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
 }
 
 
-/* The lock is what the collector does not see the link old under. */
-
 reg_rc_t
 reg_blob_lease(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
     int64_t older, reg_error_t *e)
 {
-    int           lock;
-    reg_rc_t      rc;
-    reg_path_t    path;
-    reg_error_t   why;
-    reg_digest_t  target;
+    reg_rc_t    rc;
+    reg_path_t  path;
 
-    reg_error_clear(&why);
     reg_layout_layer(&path, name, d);
 
-    rc = s->driver->lock(s, REG_LOCK_SHARED, &lock, &why);
-
-    if (rc == REG_OK) {
-        rc = reg_lease_link(s, path.s, older, &target, &why);
-
-        if (rc == REG_OK) {
-            rc = reg_blob_stored(s, &target, &why);
-        }
-
-        s->driver->unlock(s, lock);
-    }
-
-    if (rc == REG_READ_ONLY || why.sys == EACCES || why.sys == EPERM
-        || rc == REG_OK)
-    {
-        return REG_OK;
-    }
-
-    if (rc != REG_ABSENT && e != NULL) {
-        *e = why;
-    }
+    rc = reg_lease_locked(s, path.s, older, e);
 
     return reg_blob_unknown(rc, d, e);
 }

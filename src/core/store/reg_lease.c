@@ -6,6 +6,7 @@
 
 #include "reg_lease.h"
 
+#include "reg_blob.h"
 #include "reg_fs.h"
 
 #include <errno.h>
@@ -121,6 +122,45 @@ reg_lease_link(reg_store_t *s, const char *path, int64_t older,
     }
 
     return reg_error_sys(e, why.sys, why.call, path);
+}
+
+
+reg_rc_t
+reg_lease_locked(reg_store_t *s, const char *path, int64_t older,
+    reg_error_t *e)
+{
+    int           lock;
+    reg_rc_t      rc;
+    reg_error_t   why;
+    reg_digest_t  target;
+
+    reg_error_clear(&why);
+
+    rc = s->driver->lock(s, REG_LOCK_SHARED, &lock, &why);
+
+    if (rc == REG_OK) {
+        rc = reg_lease_link(s, path, older, &target, &why);
+
+        if (rc == REG_OK) {
+            rc = reg_blob_stored(s, &target, &why);
+        }
+
+        s->driver->unlock(s, lock);
+    }
+
+    if (rc == REG_OK || rc == REG_ABSENT) {
+        return rc;
+    }
+
+    if (rc == REG_READ_ONLY || why.sys == EACCES || why.sys == EPERM) {
+        return REG_OK;
+    }
+
+    if (e != NULL) {
+        *e = why;
+    }
+
+    return rc;
 }
 
 

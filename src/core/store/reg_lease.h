@@ -40,6 +40,14 @@ reg_rc_t reg_lease_renew(reg_store_t *s, const char *path, int64_t older,
 reg_rc_t reg_lease_link(reg_store_t *s, const char *path, int64_t older,
     reg_digest_t *d, reg_error_t *e);
 
+/*
+ * The same for somebody who is told that what it leads to is there: under the
+ * shared lock, without which the collector may have looked at it already.
+ * Where the store cannot be written to, nobody collects, and REG_OK it is.
+ */
+reg_rc_t reg_lease_locked(reg_store_t *s, const char *path, int64_t older,
+    reg_error_t *e);
+
 /* Reads a link and tells the time of its lease, in ns.  fast */
 reg_rc_t reg_lease_read(reg_store_t *s, const char *path, reg_digest_t *d,
     int64_t *mtime, reg_error_t *e);

@@ -37,6 +37,8 @@ static reg_rc_t reg_manifest_put_locked(reg_store_t *s,
 static reg_rc_t reg_manifest_place(reg_store_t *s,
     const reg_manifest_put_t *put, const reg_manifest_t *m,
     const reg_digest_t *d, reg_error_t *e);
+static void reg_manifest_touch(reg_store_t *s, reg_str_t name,
+    const reg_digest_t *d);
 static void reg_manifest_item(reg_put_t *item, reg_path_t *path,
     const reg_digest_t *d, unsigned step);
 
@@ -177,6 +179,45 @@ reg_tag_find(reg_store_t *s, reg_str_t name, reg_str_t tag,
             reg_error_clear(e);
         }
     }
+}
+
+
+reg_rc_t
+reg_revision_find_leased(reg_store_t *s, reg_str_t name,
+    const reg_digest_t *d, reg_digest_t *target, int64_t *leased,
+    reg_error_t *e)
+{
+    reg_rc_t    rc;
+    reg_path_t  path;
+
+    reg_layout_revision(&path, name, d);
+
+    rc = reg_lease_read(s, path.s, target, leased, e);
+
+    if (rc == REG_ABSENT) {
+        return reg_error_set(e, REG_MANIFEST_UNKNOWN, "%s", d->text);
+    }
+
+    return rc;
+}
+
+
+reg_rc_t
+reg_revision_lease(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
+    int64_t older, reg_error_t *e)
+{
+    reg_rc_t    rc;
+    reg_path_t  path;
+
+    reg_layout_revision(&path, name, d);
+
+    rc = reg_lease_locked(s, path.s, older, e);
+
+    if (rc == REG_ABSENT) {
+        return reg_error_set(e, REG_MANIFEST_UNKNOWN, "%s", d->text);
+    }
+
+    return rc;
 }
 
 
@@ -464,6 +505,7 @@ reg_manifest_place(reg_store_t *s, const reg_manifest_put_t *put,
     n = 1;
 
     if (m->has_subject) {
+        reg_manifest_touch(s, put->name, &m->subject);
         reg_layout_referrers(&paths[n], put->name, &m->subject, d);
         reg_manifest_item(&items[n], &paths[n], d, 0);
         n++;
@@ -478,6 +520,8 @@ reg_manifest_place(reg_store_t *s, const reg_manifest_put_t *put,
     reg_referrers_begin(s, put->name, &mark);
 
     for (i = 0; i < put->ntags && rc == REG_OK; i++) {
+
+        reg_manifest_untagged(s, put->name, put->tags[i]);
 
         reg_layout_tag_index(&paths[n], put->name, put->tags[i], d);
         reg_manifest_item(&items[n], &paths[n], d, 2);
@@ -506,6 +550,33 @@ reg_manifest_place(reg_store_t *s, const reg_manifest_put_t *put,
     free(paths);
 
     return rc;
+}
+
+
+/*
+ * The age of a manifest is that of its link: a subject that is named, a tag
+ * that leaves it.  Failure costs some of that age, no more.
+ */
+
+static void
+reg_manifest_touch(reg_store_t *s, reg_str_t name, const reg_digest_t *d)
+{
+    reg_path_t  path;
+
+    reg_layout_revision(&path, name, d);
+
+    (void) reg_lease_renew(s, path.s, REG_LEASE_FRESH, NULL);
+}
+
+
+void
+reg_manifest_untagged(reg_store_t *s, reg_str_t name, reg_str_t tag)
+{
+    reg_digest_t  d;
+
+    if (reg_tag_read(s, name, tag, &d, NULL) == REG_OK) {
+        reg_manifest_touch(s, name, &d);
+    }
 }
 
 

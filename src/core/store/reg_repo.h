@@ -54,6 +54,15 @@ reg_rc_t reg_tag_read(reg_store_t *s, reg_str_t name, reg_str_t tag,
 reg_rc_t reg_revision_find(reg_store_t *s, reg_str_t name,
     const reg_digest_t *d, reg_digest_t *target, reg_error_t *e);
 
+/* The same, and when its lease was renewed last, in ns. fast */
+reg_rc_t reg_revision_find_leased(reg_store_t *s, reg_str_t name,
+    const reg_digest_t *d, reg_digest_t *target, int64_t *leased,
+    reg_error_t *e);
+
+/* Renews it if it is older than so many ns; as reg_blob_lease(). */
+reg_rc_t reg_revision_lease(reg_store_t *s, reg_str_t name,
+    const reg_digest_t *d, int64_t older, reg_error_t *e);
+
 /*
  * Both in one, for who reads a tag: one that moved on before its manifest was
  * deleted leads to the manifest it is on by then. fast
@@ -80,6 +89,9 @@ reg_rc_t reg_manifest_put(reg_store_t *s, const reg_manifest_put_t *put,
 /* Removes a revision, every tag on it and its entry as a referrer. */
 reg_rc_t reg_manifest_delete(reg_store_t *s, reg_str_t name,
     const reg_digest_t *d, reg_error_t *e);
+
+/* A tag is about to leave its manifest, whose age counts from then on. */
+void reg_manifest_untagged(reg_store_t *s, reg_str_t name, reg_str_t tag);
 
 /* Removes a tag alone. */
 reg_rc_t reg_tag_delete(reg_store_t *s, reg_str_t name, reg_str_t tag,

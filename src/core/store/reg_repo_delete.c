@@ -49,6 +49,8 @@ reg_tag_delete(reg_store_t *s, reg_str_t name, reg_str_t tag, reg_error_t *e)
 
     reg_layout_tag(&path, name, tag, "");
 
+    reg_manifest_untagged(s, name, tag);
+
     rc = s->driver->discard(s, path.s, e);
 
     if (rc == REG_ABSENT) {

@@ -56,7 +56,7 @@ reg_rc_t
 reg_upload_create_as(reg_store_t *s, reg_str_t name, reg_alg_e alg,
     time_t now, const char *id, reg_error_t *e)
 {
-    int         dir, up, fresh;
+    int         dir, up, err, fresh, tries;
     char        started[REG_UPLOAD_STARTED];
     reg_fs_t   *fs;
     reg_rc_t    rc;
@@ -74,19 +74,27 @@ reg_upload_create_as(reg_store_t *s, reg_str_t name, reg_alg_e alg,
 
     reg_layout_upload(&path, name, reg_str_of(id), "");
 
-    up = reg_fs_mkdirs(fs, path.s, reg_fs_parent(path.s, path.len));
+    /* somebody may be removing the repository, as long as it is empty */
 
-    if (up == -1) {
-        return reg_error_sys(e, errno, "mkdir", path.s);
-    }
+    for (tries = 0; /* void */ ; tries++) {
+        up = reg_fs_mkdirs(fs, path.s, reg_fs_parent(path.s, path.len));
 
-    fresh = (reg_fs_spare_take(fs, up, id, reg_str_of(started)) == -1);
+        if (up == -1) {
+            return reg_error_sys(e, errno, "mkdir", path.s);
+        }
 
-    if (fresh && mkdirat(up, id, REG_FS_DIR_MODE) == -1) {
-        rc = reg_error_sys(e, errno, "mkdir", path.s);
+        fresh = (reg_fs_spare_take(fs, up, id, reg_str_of(started)) == -1);
+
+        if (!fresh || mkdirat(up, id, REG_FS_DIR_MODE) == 0) {
+            break;
+        }
+
+        err = errno;
         (void) close(up);
 
-        return rc;
+        if (err != ENOENT || tries == REG_FS_TRIES) {
+            return reg_error_sys(e, err, "mkdir", path.s);
+        }
     }
 
     dir = reg_fs_opendir(fs, up, id);
