@@ -177,7 +177,7 @@ sub completion {
     symlink registryctl(), "$dir/registryctl";
 
     is_deeply(offered(''), [ @groups, 'help', '--help' ], 'bash: groups');
-    is_deeply(offered('t'), ['token'], 'bash: one of them');
+    is_deeply(offered('to'), ['token'], 'bash: one of them');
     is_deeply(offered('help', ''), \@groups, 'bash: help of groups');
 
     for my $group (grep { !$calls{$_} } @groups) {
@@ -212,6 +212,13 @@ sub completion {
         'bash: a value');
     is_deeply(offered('audit', "$dir/use"), ["$dir/users"],
         'bash: the operand of a group that is a command');
+    mkdir "$dir/store" or die;
+    mkdir "$dir/store/$_" or die "$_: $!\n" for 'docker', 'docker/registry',
+        map { "docker/registry/v2$_" } '', '/repositories',
+            map { ("/repositories/$_", "/repositories/$_/_manifests") }
+                qw(app base);
+    is_deeply(offered('inspect', "$dir/store", 'a'), ['app'],
+        'bash: repositories of a store');
     is_deeply(offered(qw(nose add), ''), [], 'bash: no such group');
     is_deeply(offered(qw(user eat), ''), [], 'bash: no such command');
 }

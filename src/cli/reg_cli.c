@@ -19,6 +19,7 @@ static const reg_cli_option_t *reg_cli_letter(const reg_cli_command_t *command,
 static int reg_cli_take(reg_cli_t *c, const reg_cli_option_t *o,
     const char *value, char *const **rest);
 static int reg_cli_arguments(reg_cli_t *c, char *const *argv, int *help);
+static int reg_cli_operand(reg_cli_t *c, const char *arg, size_t *n);
 static int reg_cli_complete(const reg_cli_t *c, size_t operands);
 static void reg_cli_message(const char *fmt, va_list args)
     __attribute__((format(printf, 1, 0)));
@@ -39,8 +40,12 @@ reg_cli_run(const reg_cli_group_t *group, const reg_cli_command_t *command,
     c.group = group;
     c.command = command;
     c.given = calloc((size_t) argc + 1, sizeof(reg_cli_given_t));
+    c.more = calloc((size_t) argc + 1, sizeof(char *));
 
-    if (c.given == NULL) {
+    if (c.given == NULL || c.more == NULL) {
+        free(c.given);
+        free(c.more);
+
         return reg_cli_fail(REG_CLI_FAILED, "out of memory");
     }
 
@@ -59,6 +64,7 @@ reg_cli_run(const reg_cli_group_t *group, const reg_cli_command_t *command,
     }
 
     free(c.given);
+    free(c.more);
 
     return rc;
 }
@@ -83,13 +89,10 @@ reg_cli_arguments(reg_cli_t *c, char *const *argv, int *help)
 
         if (only || arg[0] != '-' || arg[1] == '\0') {
 
-            if (n == REG_CLI_OPERANDS || c->command->operands[n] == NULL) {
-                (void) reg_cli_fail(REG_CLI_USAGE, "\"%s\" is one argument "
-                                    "too many", arg);
+            if (reg_cli_operand(c, arg, &n) != 0) {
                 return -1;
             }
 
-            c->operands[n++] = arg;
             continue;
         }
 
@@ -131,6 +134,31 @@ reg_cli_arguments(reg_cli_t *c, char *const *argv, int *help)
     }
 
     return reg_cli_complete(c, n);
+}
+
+
+static int
+reg_cli_operand(reg_cli_t *c, const char *arg, size_t *n)
+{
+    size_t  last;
+
+    if (*n < REG_CLI_OPERANDS && c->command->operands[*n] != NULL) {
+        c->operands[(*n)++] = arg;
+
+    } else if (c->nmore == 0) {
+        (void) reg_cli_fail(REG_CLI_USAGE, "\"%s\" is one argument too many",
+                            arg);
+        return -1;
+    }
+
+    last = *n - 1;
+
+    if (reg_str_ends(reg_str_of(c->command->operands[last]), reg_str(" ...")))
+    {
+        c->more[c->nmore++] = arg;
+    }
+
+    return 0;
 }
 
 
@@ -203,7 +231,8 @@ reg_cli_complete(const reg_cli_t *c, size_t operands)
 {
     const reg_cli_option_t  *o;
 
-    if (operands < REG_CLI_OPERANDS && c->command->operands[operands] != NULL)
+    if (operands < REG_CLI_OPERANDS && c->command->operands[operands] != NULL
+        && c->command->operands[operands][0] != '[')
     {
         (void) reg_cli_fail(REG_CLI_USAGE, "%s is missing",
                             c->command->operands[operands]);

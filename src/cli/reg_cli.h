@@ -52,7 +52,9 @@ typedef struct {
     const char              *name;         /* NULL ends the list; "": the group
                                               has this one alone, and its name
                                               is enough */
-    const char              *operands[REG_CLI_OPERANDS];
+    const char              *operands[REG_CLI_OPERANDS];  /* as shown: "[NAME]"
+                                              may be left out, the last may
+                                              be "NAME ...", one or more */
     const char              *text;
     reg_cli_exit_e         (*run)(const reg_cli_t *c);
     const reg_cli_option_t  *options;
@@ -78,7 +80,9 @@ typedef struct {
 struct reg_cli_s {
     const reg_cli_group_t    *group;
     const reg_cli_command_t  *command;
-    const char               *operands[REG_CLI_OPERANDS];
+    const char               *operands[REG_CLI_OPERANDS];   /* NULL: not given */
+    const char              **more;         /* all that the last one may be */
+    size_t                    nmore;
     reg_cli_given_t          *given;
     size_t                    n;
 };
@@ -106,6 +110,10 @@ extern const reg_cli_group_t  reg_cli_key;
 extern const reg_cli_group_t  reg_cli_audit;
 extern const reg_cli_group_t  reg_cli_gc;
 extern const reg_cli_group_t  reg_cli_purge;
+extern const reg_cli_group_t  reg_cli_ls;
+extern const reg_cli_group_t  reg_cli_tags;
+extern const reg_cli_group_t  reg_cli_inspect;
+extern const reg_cli_group_t  reg_cli_du;
 
 
 /*

@@ -33,17 +33,22 @@ _registryctl()
 
     # groups that are a command themselves
     single=
-    case $group in audit|gc|purge-uploads) single=1 ;; esac
+    case $group in
+        audit|gc|purge-uploads|ls|tags|inspect|du)
+            single=1 ;;
+    esac
 
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words='user token key audit gc purge-uploads help --help'
+        words='user token key audit gc purge-uploads ls tags inspect du help'
+        words="$words --help"
 
     elif [ "$COMP_CWORD" -eq 2 ] && [ -z "$single" ]; then
         case $group in
             user)  words='add passwd remove list check --help' ;;
             token) words='create list revoke --help' ;;
             key)   words='rotate show --help' ;;
-            help)  words='user token key audit gc purge-uploads' ;;
+            help)
+                words='user token key audit gc purge-uploads ls tags inspect du' ;;
             *)     return ;;
         esac
 
@@ -79,6 +84,10 @@ _registryctl()
             'audit ')       words='--digests --sparse --grace --json' ;;
             'gc ')          words='--dry-run --grace --untagged --empty --json' ;;
             'purge-uploads ') words='--dry-run --idle --json' ;;
+            'ls ')          words='--long --json' ;;
+            'tags ')        words='--json' names=ls ;;
+            'inspect ')     words='--json' names=ls ;;
+            'du ')          words='--json' ;;
             *)              return ;;
         esac
 
@@ -93,7 +102,8 @@ _registryctl()
         return
     fi
 
-    # operands before this one: the first is a file, the second a name in it
+    # operands before this one: the first is a file or a store, the second a
+    # name in it
     operands=0
 
     for ((i = first; i < COMP_CWORD; i++)); do
@@ -108,6 +118,9 @@ _registryctl()
     if [ "$operands" -eq 0 ]; then
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+
+    elif [ "$names" = ls ]; then
+        _registryctl_words < <("${COMP_WORDS[0]}" ls "$file" 2>/dev/null)
 
     elif [ "$operands" -eq 1 ] && [ -n "$names" ]; then
         _registryctl_words < <("${COMP_WORDS[0]}" "$group" list "$file" \

@@ -1,0 +1,396 @@
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include "reg_cli_store.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+
+/* so much is collected before it is written to a pipe */
+#define REG_CLI_ROWS    65536
+
+/* the progress is drawn after so many ms, and so often */
+#define REG_CLI_SILENT  1000
+#define REG_CLI_REDRAW  200
+
+
+static int64_t reg_cli_clock(void);
+static uint32_t reg_cli_code(const unsigned char *p, size_t len);
+static int reg_cli_steers(uint32_t code);
+static reg_cli_exit_e reg_cli_rows_flush(reg_cli_rows_t *rows);
+
+
+reg_store_t *
+reg_cli_store(const char *root)
+{
+    reg_error_t   e;
+    reg_store_t  *s;
+
+    reg_error_clear(&e);
+
+    if (reg_store_open(&s, root, &e) != REG_OK) {
+        (void) reg_cli_error(root, &e);
+        return NULL;
+    }
+
+    return s;
+}
+
+
+int
+reg_cli_become(const char *root)
+{
+    char            path[PATH_MAX];
+    struct stat     st;
+    struct passwd  *pw;
+
+    if (geteuid() != 0) {
+        return 0;
+    }
+
+    if ((size_t) snprintf(path, sizeof(path), "%s/" REG_LAYOUT_REPOS, root)
+        >= sizeof(path))
+    {
+        errno = ENAMETOOLONG;
+        (void) reg_cli_fail(REG_CLI_FAILED, "%s: %s", root, strerror(errno));
+        return -1;
+    }
+
+    if (stat(path, &st) == -1 && stat(root, &st) == -1) {
+        (void) reg_cli_fail(REG_CLI_FAILED, "%s: %s", root, strerror(errno));
+        return -1;
+    }
+
+    if (st.st_uid == 0) {
+        return 0;
+    }
+
+    pw = getpwuid(st.st_uid);
+
+    if ((pw != NULL ? initgroups(pw->pw_name, st.st_gid)
+                    : setgroups(0, NULL)) == -1
+        || setgid(st.st_gid) == -1 || setuid(st.st_uid) == -1)
+    {
+        (void) reg_cli_fail(REG_CLI_FAILED, "cannot become user %lu, who owns "
+                            "%s: %s", (unsigned long) st.st_uid, root,
+                            strerror(errno));
+        return -1;
+    }
+
+    return 0;
+}
+
+
+reg_cli_exit_e
+reg_cli_error(const char *root, const reg_error_t *e)
+{
+    return reg_cli_fail(REG_CLI_FAILED, "%s: %s%s%s%s%s", root,
+                        (e->call != NULL) ? e->call : "",
+                        (e->call != NULL && e->path[0] != '\0') ? " " : "",
+                        e->path,
+                        (e->call != NULL || e->path[0] != '\0') ? ": " : "",
+                        (e->sys != 0) ? strerror(e->sys)
+                        : (e->detail[0] != '\0') ? e->detail
+                        : reg_error_text((e->rc == REG_OK) ? REG_INTERNAL
+                                                           : e->rc));
+}
+
+
+/* --- text ---------------------------------------------------------------- */
+
+static uint32_t
+reg_cli_code(const unsigned char *p, size_t len)
+{
+    switch (len) {
+
+    case 1:
+        return p[0];
+
+    case 2:
+        return (uint32_t) (p[0] & 0x1f) << 6 | (p[1] & 0x3f);
+
+    case 3:
+        return (uint32_t) (p[0] & 0x0f) << 12 | (uint32_t) (p[1] & 0x3f) << 6
+               | (p[2] & 0x3f);
+
+    default:
+        return 0x10000;
+    }
+}
+
+
+/* Controls, and what changes the order in which text is shown. */
+
+static int
+reg_cli_steers(uint32_t code)
+{
+    return code < 0x20 || (code >= 0x7f && code < 0xa0)
+           || (code >= 0x200e && code <= 0x200f)
+           || (code >= 0x2028 && code <= 0x202e)
+           || (code >= 0x2066 && code <= 0x2069);
+}
+
+
+void
+reg_cli_plain(reg_buf_t *b, reg_str_t s)
+{
+    size_t                n;
+    const unsigned char  *p, *end;
+
+    p = (const unsigned char *) s.data;
+    end = p + s.len;
+
+    while (p < end) {
+        n = reg_str_utf8(p, (size_t) (end - p));
+
+        if (n == 0 || reg_cli_steers(reg_cli_code(p, n))) {
+            reg_buf_add(b, "?", 1);
+            p += (n == 0) ? 1 : n;
+            continue;
+        }
+
+        reg_buf_add(b, p, n);
+        p += n;
+    }
+}
+
+
+void
+reg_cli_member(reg_buf_t *b, const char *key, reg_str_t text)
+{
+    reg_buf_printf(b, "\"%s\":", key);
+    reg_cli_quoted(b, text);
+}
+
+
+void
+reg_cli_quoted(reg_buf_t *b, reg_str_t text)
+{
+    size_t                n;
+    uint32_t              code;
+    reg_str_t             piece;
+    const unsigned char  *p, *end;
+
+    if (text.data == NULL) {
+        reg_buf_str(b, reg_str("null"));
+        return;
+    }
+
+    reg_buf_str(b, reg_str("\""));
+
+    p = (const unsigned char *) text.data;
+    end = p + text.len;
+
+    while (p < end) {
+        n = reg_str_utf8(p, (size_t) (end - p));
+        code = (n == 0) ? 0 : reg_cli_code(p, n);
+
+        if (code >= 0x7f && reg_cli_steers(code)) {
+            reg_buf_printf(b, "\\u%04x", (unsigned) code);
+
+        } else {
+            piece.data = (const char *) p;
+            piece.len = (n == 0) ? 1 : n;
+            reg_buf_json(b, piece);
+        }
+
+        p += (n == 0) ? 1 : n;
+    }
+
+    reg_buf_str(b, reg_str("\""));
+}
+
+
+void
+reg_cli_bytes(reg_buf_t *b, uint64_t n, int brief)
+{
+    unsigned     i;
+    uint64_t     tenths;
+
+    static const char  units[] = "KMGTPE";
+
+    if (!brief || n < 1024) {
+        reg_buf_printf(b, "%" PRIu64, n);
+        return;
+    }
+
+    for (i = 0; n >= 1024 * 1024 && i < sizeof(units) - 2; i++) {
+        n /= 1024;
+    }
+
+    tenths = n * 10 / 1024;
+
+    if (tenths < 100) {
+        reg_buf_printf(b, "%u.%u%c", (unsigned) (tenths / 10),
+                       (unsigned) (tenths % 10), units[i]);
+
+    } else {
+        reg_buf_printf(b, "%u%c", (unsigned) (tenths / 10), units[i]);
+    }
+}
+
+
+/* --- rows ---------------------------------------------------------------- */
+
+void
+reg_cli_rows_begin(reg_cli_rows_t *rows, const reg_cli_t *c,
+    const char *heading, const char *member)
+{
+    memset(rows, 0, sizeof(reg_cli_rows_t));
+    reg_buf_init(&rows->b, SIZE_MAX / 4);
+
+    rows->rc = REG_CLI_OK;
+    rows->json = (reg_cli_value(c, "json") != NULL);
+    rows->terminal = (!rows->json && isatty(STDOUT_FILENO) == 1);
+    rows->heading = heading;
+
+    if (rows->json) {
+        reg_buf_printf(&rows->b, "{\"%s\":[", member);
+
+    } else if (rows->terminal) {
+        reg_buf_printf(&rows->b, "%s\n", heading);
+    }
+}
+
+
+void
+reg_cli_row_begin(reg_cli_rows_t *rows)
+{
+    if (rows->json) {
+        reg_buf_str(&rows->b, (rows->n == 0) ? reg_str("\n") : reg_str(",\n"));
+    }
+
+    rows->n++;
+}
+
+
+reg_rc_t
+reg_cli_row_end(reg_cli_rows_t *rows)
+{
+    if (!rows->json) {
+        reg_buf_str(&rows->b, reg_str("\n"));
+    }
+
+    if (!rows->terminal && rows->b.len >= REG_CLI_ROWS) {
+        rows->rc = reg_cli_rows_flush(rows);
+    }
+
+    return (rows->rc == REG_CLI_OK && !reg_buf_failed(&rows->b))
+           ? REG_OK : REG_NO_MEMORY;
+}
+
+
+static reg_cli_exit_e
+reg_cli_rows_flush(reg_cli_rows_t *rows)
+{
+    reg_cli_exit_e  rc;
+
+    rc = reg_cli_print(&rows->b);
+
+    if (rc == REG_CLI_OK) {
+        reg_buf_reset(&rows->b);
+    }
+
+    return rc;
+}
+
+
+reg_cli_exit_e
+reg_cli_rows_end(reg_cli_rows_t *rows, const char *more)
+{
+    if (rows->json) {
+        reg_buf_printf(&rows->b, "%s]%s}\n", (rows->n == 0) ? "" : "\n",
+                       (more != NULL) ? more : "");
+    }
+
+    if (rows->rc == REG_CLI_OK) {
+        rows->rc = rows->terminal ? reg_cli_table(&rows->b)
+                                  : reg_cli_rows_flush(rows);
+    }
+
+    reg_buf_free(&rows->b);
+
+    return rows->rc;
+}
+
+
+/* --- progress ------------------------------------------------------------ */
+
+/* in ms, from anywhere on */
+
+static int64_t
+reg_cli_clock(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+
+int
+reg_cli_progress_due(reg_cli_progress_t *p)
+{
+    int64_t  now;
+
+    if (!p->begun) {
+        p->begun = 1;
+        p->terminal = (isatty(STDERR_FILENO) == 1);
+        p->next = p->terminal ? reg_cli_clock() + REG_CLI_SILENT : 0;
+    }
+
+    if (!p->terminal || p->calls++ % 16 != 0) {
+        return 0;
+    }
+
+    now = reg_cli_clock();
+
+    if (now < p->next) {
+        return 0;
+    }
+
+    p->next = now + REG_CLI_REDRAW;
+
+    return 1;
+}
+
+
+void
+reg_cli_progress(reg_cli_progress_t *p, const char *fmt, ...)
+{
+    va_list  args;
+
+    p->drawn = 1;
+
+    fprintf(stderr, "\r\033[K");
+
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+
+    (void) fflush(stderr);
+}
+
+
+void
+reg_cli_progress_end(reg_cli_progress_t *p)
+{
+    if (p->drawn) {
+        fprintf(stderr, "\r\033[K");
+        (void) fflush(stderr);
+        p->drawn = 0;
+    }
+}
