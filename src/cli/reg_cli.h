@@ -114,6 +114,7 @@ extern const reg_cli_group_t  reg_cli_ls;
 extern const reg_cli_group_t  reg_cli_tags;
 extern const reg_cli_group_t  reg_cli_inspect;
 extern const reg_cli_group_t  reg_cli_du;
+extern const reg_cli_group_t  reg_cli_rm;
 
 
 /*

@@ -34,12 +34,12 @@ _registryctl()
     # groups that are a command themselves
     single=
     case $group in
-        audit|gc|purge-uploads|ls|tags|inspect|du)
+        audit|gc|purge-uploads|ls|tags|inspect|du|rm)
             single=1 ;;
     esac
 
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words='user token key audit gc purge-uploads ls tags inspect du help'
+        words='user token key audit gc purge-uploads ls tags inspect du rm help'
         words="$words --help"
 
     elif [ "$COMP_CWORD" -eq 2 ] && [ -z "$single" ]; then
@@ -48,7 +48,7 @@ _registryctl()
             token) words='create list revoke --help' ;;
             key)   words='rotate show --help' ;;
             help)
-                words='user token key audit gc purge-uploads ls tags inspect du' ;;
+                words='user token key audit gc purge-uploads ls tags inspect du rm' ;;
             *)     return ;;
         esac
 
@@ -88,6 +88,7 @@ _registryctl()
             'tags ')        words='--json' names=ls ;;
             'inspect ')     words='--json' names=ls ;;
             'du ')          words='--json' ;;
+            'rm ')          words='--dry-run --yes --json' names=ls ;;
             *)              return ;;
         esac
 

@@ -26,6 +26,7 @@ static const reg_cli_group_t *const  groups[] = {
     &reg_cli_tags,
     &reg_cli_inspect,
     &reg_cli_du,
+    &reg_cli_rm,
     NULL
 };
 
