@@ -176,13 +176,14 @@ static ngx_int_t
 ngx_http_registry_manifest_cached(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, ngx_http_registry_manifest_t *m)
 {
+    reg_rc_t                       rc;
     ngx_str_t                      path;
     ngx_open_file_info_t           of;
     ngx_http_registry_read_job_t  *job;
 
     job = ctx->job;
 
-    if (r->method == NGX_HTTP_HEAD || m->body || m->size == 0) {
+    if ((r->method == NGX_HTTP_HEAD && m->has_body) || m->body) {
 
         if (ngx_http_registry_manifest_headers(r, ctx, m->type, m->type_len)
             != NGX_OK)
@@ -196,12 +197,17 @@ ngx_http_registry_manifest_cached(ngx_http_request_t *r,
 
     /* too large to be remembered: the file is sent as a blob is */
 
-    if (ngx_http_registry_open_blob(r, ctx, &job->target, &of, &path)
-        != REG_OK)
-    {
+    rc = ngx_http_registry_open_blob(r, ctx, &job->target, &of, &path);
+
+    if (rc == REG_OK && of.size != (off_t) m->size) {
+        rc = reg_error_damage(&ctx->error, REG_MANIFEST_UNKNOWN,
+                              "%s is damaged in the store", job->target.text);
+    }
+
+    if (rc != REG_OK) {
+
         if (ctx->error.rc == REG_BLOB_UNKNOWN) {
-            reg_error_clear(&ctx->error);
-            (void) reg_error_set(&ctx->error, REG_MANIFEST_UNKNOWN, NULL);
+            ctx->error.rc = REG_MANIFEST_UNKNOWN;
         }
 
         return ngx_http_registry_send_error(r, ctx);

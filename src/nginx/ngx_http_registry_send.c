@@ -330,7 +330,20 @@ ngx_http_registry_open_blob(ngx_http_request_t *r,
             return reg_error_set(&ctx->error, REG_BLOB_UNKNOWN, NULL);
         }
 
-        return REG_OK;
+        rc = reg_blob_check(ctx->store, target, of->fd, &ctx->error);
+
+        if (rc != REG_BLOB_UNKNOWN) {
+            return rc;
+        }
+
+        /* what is open is damaged; it may have been pushed again since */
+
+        reg_error_clear(&ctx->error);
+
+        ngx_memzero(of, sizeof(ngx_open_file_info_t));
+
+        of->read_ahead = clcf->read_ahead;
+        of->directio = clcf->directio;
     }
 
     cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_pool_cleanup_file_t));
@@ -455,7 +468,8 @@ ngx_http_registry_log_error(ngx_http_request_t *r, const reg_error_t *e)
 
         detail[i] = '\0';
 
-        level = (reg_error_status(e->rc) >= 500) ? NGX_LOG_ERR : NGX_LOG_INFO;
+        level = (reg_error_status(e->rc) >= 500 || e->damage) ? NGX_LOG_ERR
+                                                              : NGX_LOG_INFO;
 
         ngx_log_error(level, r->connection->log, 0,
                       "registry refused: %s%s%s", reg_error_text(e->rc),

@@ -134,6 +134,7 @@ ngx_http_registry_zone_find(ngx_http_request_t *r, const reg_digest_t *d,
 
     m->size = node->size;
     m->type_len = node->type_len;
+    m->has_body = node->has_body;
     ngx_memcpy(m->type, node->data, node->type_len);
 
     if (node->has_body && r->method != NGX_HTTP_HEAD) {

@@ -24,10 +24,11 @@
 
 
 typedef struct {
-    size_t   size;
-    size_t   type_len;
-    char     type[REG_MEDIA_TYPE_MAX + 1];
-    char    *body;                 /* in the request's pool, or NULL */
+    size_t    size;
+    size_t    type_len;
+    char      type[REG_MEDIA_TYPE_MAX + 1];
+    char     *body;                /* in the request's pool, or NULL */
+    unsigned  has_body:1;          /* the zone has it */
 } ngx_http_registry_manifest_t;
 
 

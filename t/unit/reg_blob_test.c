@@ -2,11 +2,13 @@
 #include "reg_test_store.h"
 
 #include <pthread.h>
+#include <sys/xattr.h>
 
 
 static void test_find(void);
 static void test_alias(void);
 static void test_damaged(void);
+static void test_cut(void);
 static void test_link(void);
 static void test_mount(void);
 static void test_search(void);
@@ -28,6 +30,7 @@ main(void)
     test_find();
     test_alias();
     test_damaged();
+    test_cut();
     test_link();
     test_mount();
     test_search();
@@ -159,8 +162,106 @@ test_damaged(void)
 
     (void) unlink(at("%s", path.s));
     is_num(reg_blob_open(s, &d, &f, NULL), REG_BLOB_UNKNOWN, "F39 no data");
+
+    /* nobody noted how long this one is, as distribution does not */
+
+    spit(at("%s", path.s), "damage");
+    is_num(reg_blob_open(s, &d, &f, NULL), REG_OK, "data without a note");
+    is_num((long long) f.whole, 6, "has the size it has");
+    (void) close(f.fd);
     is_num(reg_repo_exists(s, reg_str("damaged2"), NULL), 0,
            "no repository came of that");
+}
+
+
+/* F39: the size is noted, so that what is left of a blob is not taken for it */
+
+static void
+test_cut(void)
+{
+    int           fd, noted;
+    char         *data;
+    size_t        i, len;
+    uint64_t      size;
+    reg_str_t     text;
+    reg_file_t    f;
+    reg_path_t    path;
+    reg_error_t   e;
+    reg_digest_t  d;
+
+    static const size_t  lens[] = { 6, 200000, 5 * 1024 * 1024 };
+
+    for (i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+        len = lens[i];
+        data = noise(len, (unsigned) len);
+        text.data = data;
+        text.len = len;
+
+        (void) push_blob(s, "cut", REG_SHA256, text, &d);
+        reg_layout_blob(&path, &d);
+
+        fd = open(at("%s", path.s), O_RDWR);
+        size = 0;
+        noted = reg_fs_marked(fd, &size);
+
+        if (noted == 0) {
+            printf("ok %u # SKIP no user attributes on this file system\n",
+                   ++reg_test_count);
+            (void) close(fd);
+            free(data);
+            continue;
+        }
+
+        is_num(noted, 1, "F39 the size is noted");
+        is_num((long long) size, (long long) len, "F39 as it is");
+        is_num(reg_blob_check(s, &d, fd, NULL), REG_OK, "F39 and was");
+
+        is_num(ftruncate(fd, 1), 0, "cut");
+        reg_error_clear(&e);
+        is_num(reg_blob_open(s, &d, &f, &e), REG_BLOB_UNKNOWN,
+               "F39 data that was cut");
+        ok(e.damage && strstr(e.detail, d.text) != NULL
+           && strstr(e.detail, "1 of its ") != NULL, "F39 is told");
+        is_num(reg_blob_check(s, &d, fd, NULL), REG_BLOB_UNKNOWN,
+               "F39 of an open file too");
+        is_num(reg_blob_exists(s, reg_str("cut"), &d, NULL), 0,
+               "F39 it does not exist");
+        is_num(reg_blob_mount(s, reg_str("cut2"), reg_str("cut"), &d,
+                              NULL, NULL, NULL),
+               REG_BLOB_UNKNOWN, "F39 cannot be mounted");
+        is_num(ftruncate(fd, (off_t) len), 0, "as long again");
+        reg_fs_mark(fd, REG_FILE_CORRUPT);
+        is_num(reg_blob_open(s, &d, &f, NULL), REG_BLOB_UNKNOWN,
+               "F38 data that is noted to be wrong");
+        reg_fs_mark(fd, len);
+        is_num(ftruncate(fd, (off_t) len + 1), 0, "longer");
+        is_num(reg_blob_open(s, &d, &f, NULL), REG_BLOB_UNKNOWN,
+               "F39 data that grew");
+        (void) close(fd);
+
+        (void) push_blob(s, "cut", REG_SHA256, text, &d);
+
+        if (ok(reg_blob_open(s, &d, &f, NULL) == REG_OK && f.size == len,
+               "F39 pushing again repairs it"))
+        {
+            (void) close(f.fd);
+        }
+
+        fd = open(at("%s", path.s), O_RDWR);
+
+        if (setxattr(at("%s", path.s), "user.registry.size",
+                     "12345678901234567890123", 23, 0) == 0)
+        {
+            is_num(reg_fs_marked(fd, &size), 0, "a note that is too long");
+        }
+
+        (void) setxattr(at("%s", path.s), "user.registry.size", "6 ", 2, 0);
+        is_num(reg_fs_marked(fd, &size), 0, "a note that is no number");
+        is_num(reg_blob_check(s, &d, fd, NULL), REG_OK, "counts for none");
+        (void) close(fd);
+
+        free(data);
+    }
 }
 
 

@@ -16,6 +16,8 @@ typedef struct {
 
 static const reg_error_row_t *reg_error_row(reg_rc_t rc);
 static const reg_error_row_t *reg_error_status_row(int status);
+static void reg_error_fill(reg_error_t *e, reg_rc_t rc, const char *fmt,
+    va_list args) __attribute__((format(printf, 3, 0)));
 
 
 static const reg_error_row_t  reg_error_rows[] = {
@@ -95,6 +97,7 @@ reg_error_clear(reg_error_t *e)
     e->rc = REG_OK;
     e->sys = 0;
     e->call = NULL;
+    e->damage = 0;
     e->detail[0] = '\0';
     e->path[0] = '\0';
 }
@@ -109,21 +112,45 @@ reg_error_set(reg_error_t *e, reg_rc_t rc, const char *fmt, ...)
         return rc;
     }
 
+    va_start(args, fmt);
+    reg_error_fill(e, rc, fmt, args);
+    va_end(args);
+
+    return rc;
+}
+
+
+reg_rc_t
+reg_error_damage(reg_error_t *e, reg_rc_t rc, const char *fmt, ...)
+{
+    va_list  args;
+
+    if (e == NULL || e->rc != REG_OK) {
+        return rc;
+    }
+
+    va_start(args, fmt);
+    reg_error_fill(e, rc, fmt, args);
+    va_end(args);
+
+    e->damage = 1;
+
+    return rc;
+}
+
+
+static void
+reg_error_fill(reg_error_t *e, reg_rc_t rc, const char *fmt, va_list args)
+{
     reg_error_clear(e);
 
     e->rc = rc;
 
-    if (fmt != NULL) {
-        va_start(args, fmt);
-
-        if (vsnprintf(e->detail, sizeof(e->detail), fmt, args) < 0) {
-            e->detail[0] = '\0';
-        }
-
-        va_end(args);
+    if (fmt != NULL
+        && vsnprintf(e->detail, sizeof(e->detail), fmt, args) < 0)
+    {
+        e->detail[0] = '\0';
     }
-
-    return rc;
 }
 
 

@@ -117,6 +117,7 @@ typedef struct {
     reg_rc_t     rc;
     int          sys;                       /* errno of the failed call, or 0 */
     const char  *call;                      /* its name, static, or NULL */
+    unsigned     damage:1;                  /* the operator has to know */
     char         detail[REG_ERROR_DETAIL];
     char         path[REG_ERROR_DETAIL];    /* below the root, or "" */
 } reg_error_t;
@@ -130,6 +131,10 @@ void reg_error_clear(reg_error_t *e);
  * NULL.  fmt may be NULL.  Text that does not fit is cut.
  */
 reg_rc_t reg_error_set(reg_error_t *e, reg_rc_t rc, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same for something that is not there because the store has lost it. */
+reg_rc_t reg_error_damage(reg_error_t *e, reg_rc_t rc, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /*

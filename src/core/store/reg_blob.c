@@ -1,11 +1,17 @@
 
+#define _FILE_OFFSET_BITS  64
+
 #include "reg_blob.h"
 
 #include "reg_catalog.h"
+#include "reg_fs.h"
 #include "reg_lease.h"
 #include "reg_repo.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 
@@ -28,7 +34,10 @@ typedef struct {
 } reg_mount_search_t;
 
 
-static int reg_blob_plausible(const reg_digest_t *d, uint64_t size);
+static int reg_blob_plausible(const reg_digest_t *d, uint64_t size,
+    uint64_t whole);
+static reg_rc_t reg_blob_damaged(const reg_digest_t *d, uint64_t size,
+    uint64_t whole, reg_error_t *e);
 static reg_rc_t reg_blob_there(reg_store_t *s, reg_str_t name,
     const reg_digest_t *d, reg_digest_t *target, reg_error_t *e);
 static reg_rc_t reg_blob_place(reg_store_t *s, reg_str_t name,
@@ -97,25 +106,76 @@ reg_blob_open(reg_store_t *s, const reg_digest_t *target, reg_file_t *f,
 
     rc = s->driver->open(s, path.s, f, e);
 
-    if (rc == REG_OK && !reg_blob_plausible(target, f->size)) {
+    if (rc == REG_OK && !reg_blob_plausible(target, f->size, f->whole)) {
         (void) close(f->fd);
         f->fd = -1;
 
-        rc = REG_ABSENT;
+        return reg_blob_damaged(target, f->size, f->whole, e);
     }
 
     return reg_blob_unknown(rc, target, e);
 }
 
 
-/* An empty file is what a power cut makes of one that was not synced. */
+reg_rc_t
+reg_blob_check(reg_store_t *s, const reg_digest_t *target, int fd,
+    reg_error_t *e)
+{
+    uint64_t     whole;
+    reg_path_t   path;
+    struct stat  st;
+
+    if (fstat(fd, &st) == -1
+        || reg_fs_whole(reg_fs_of(s), fd, &st, &whole) == -1)
+    {
+        reg_layout_blob(&path, target);
+        return reg_error_sys(e, errno, "fstat", path.s);
+    }
+
+    if (!reg_blob_plausible(target, (uint64_t) st.st_size, whole)) {
+        return reg_blob_damaged(target, (uint64_t) st.st_size, whole, e);
+    }
+
+    return REG_OK;
+}
+
+
+/*
+ * An empty file is what a power cut makes of one that was not synced; the rest
+ * is seen where the size was noted.
+ */
 
 static int
-reg_blob_plausible(const reg_digest_t *d, uint64_t size)
+reg_blob_plausible(const reg_digest_t *d, uint64_t size, uint64_t whole)
 {
-    return size != 0
-           || reg_str_eq(reg_digest_str(d), reg_str(REG_EMPTY_SHA256))
-           || reg_str_eq(reg_digest_str(d), reg_str(REG_EMPTY_SHA512));
+    return size == whole
+           && (size != 0
+               || reg_str_eq(reg_digest_str(d), reg_str(REG_EMPTY_SHA256))
+               || reg_str_eq(reg_digest_str(d), reg_str(REG_EMPTY_SHA512)));
+}
+
+
+/* For its readers it is gone; the operator has to be told more. */
+
+static reg_rc_t
+reg_blob_damaged(const reg_digest_t *d, uint64_t size, uint64_t whole,
+    reg_error_t *e)
+{
+    if (size == whole) {
+        return reg_error_damage(e, REG_BLOB_UNKNOWN,
+                                "%s is damaged in the store: it is empty",
+                                d->text);
+    }
+
+    if (whole == REG_FILE_CORRUPT) {
+        return reg_error_damage(e, REG_BLOB_UNKNOWN,
+                                "%s is damaged in the store: it has another "
+                                "digest", d->text);
+    }
+
+    return reg_error_damage(e, REG_BLOB_UNKNOWN,
+                            "%s is damaged in the store: it has %" PRIu64
+                            " of its %" PRIu64 " bytes", d->text, size, whole);
 }
 
 
@@ -153,18 +213,20 @@ reg_rc_t
 reg_blob_stored(reg_store_t *s, const reg_digest_t *target, reg_error_t *e)
 {
     reg_rc_t    rc;
-    reg_stat_t  st;
+    reg_file_t  f;
     reg_path_t  path;
 
     reg_layout_blob(&path, target);
 
-    rc = s->driver->stat(s, path.s, &st, e);
+    rc = s->driver->open(s, path.s, &f, e);
 
-    if (rc == REG_OK && (st.dir || !reg_blob_plausible(target, st.size))) {
-        return REG_ABSENT;
+    if (rc != REG_OK) {
+        return rc;
     }
 
-    return rc;
+    (void) close(f.fd);
+
+    return reg_blob_plausible(target, f.size, f.whole) ? REG_OK : REG_ABSENT;
 }
 
 

@@ -36,15 +36,25 @@ reg_rc_t reg_blob_find_leased(reg_store_t *s, reg_str_t name,
 reg_rc_t reg_blob_lease(reg_store_t *s, reg_str_t name,
     const reg_digest_t *d, int64_t older, reg_error_t *e);
 
-/* Opens the bytes of a found blob; REG_BLOB_UNKNOWN when they are gone. fast */
+/*
+ * Opens the bytes of a found blob; REG_BLOB_UNKNOWN when they are gone, or
+ * when some of them are (see reg_fs_mark()). fast
+ */
 reg_rc_t reg_blob_open(reg_store_t *s, const reg_digest_t *target,
     reg_file_t *f, reg_error_t *e);
+
+/*
+ * What reg_blob_open() looks at, for a file of a local store that was opened
+ * earlier: REG_OK, REG_BLOB_UNKNOWN, REG_STORAGE. fast
+ */
+reg_rc_t reg_blob_check(reg_store_t *s, const reg_digest_t *target, int fd,
+    reg_error_t *e);
 
 /* 1 when link and bytes are there, 0 when not, -1 after an error. */
 int reg_blob_exists(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
     reg_error_t *e);
 
-/* REG_OK when bytes are stored under that digest, REG_ABSENT when not. */
+/* REG_OK when all bytes are stored under that digest, REG_ABSENT when not. */
 reg_rc_t reg_blob_stored(reg_store_t *s, const reg_digest_t *target,
     reg_error_t *e);
 

@@ -18,6 +18,7 @@
 #include "reg_store.h"
 
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 
@@ -53,6 +54,9 @@ typedef struct {
      * are young, but were synced before.  A slot is only ever overwritten.
      */
     atomic_uint_fast64_t   known[REG_FS_KNOWN];
+
+    /* files that were as long as they should be, see reg_fs_mark.c */
+    atomic_uint_fast64_t   whole[REG_FS_KNOWN];
 
     /* what was given to reg_fs_spare_give(): numbers in names, 0: none */
     atomic_uint_fast64_t   spares[REG_FS_SPARES];
@@ -169,6 +173,25 @@ int reg_fs_pwritev(int fd, struct iovec *iov, int n, uint64_t offset);
 
 /* The bytes read, fewer than len only at the end of the file; or -1. */
 ssize_t reg_fs_pread(int fd, void *data, size_t len, uint64_t offset);
+
+/*
+ * Notes the size that a file of the store was given upon its inode, as the
+ * extended attribute user.registry.size, in decimal digits: a file that was
+ * cut since is told from a whole one by whoever opens it.  It is a help and no
+ * promise: where the file system has no such attributes, or no room for one,
+ * nothing happens.
+ */
+void reg_fs_mark(int fd, uint64_t size);
+
+/* What was noted: 1 and *size, 0 without a (readable) note, -1 with errno. */
+int reg_fs_marked(int fd, uint64_t *size);
+
+/*
+ * The size that a file should have: what was noted, or what it has.  st is
+ * what fstat() says of fd.  Files that were right are remembered.
+ */
+int reg_fs_whole(reg_fs_t *fs, int fd, const struct stat *st,
+    uint64_t *whole);
 
 /* Makes a file that was not there, with that content, unsynced. */
 int reg_fs_create(reg_fs_t *fs, int dir, const char *name, reg_str_t data);

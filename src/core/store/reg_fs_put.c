@@ -320,6 +320,10 @@ reg_fs_temp(reg_fs_put_t *p, size_t i)
 
     spot->written = 1;
 
+    if (p->items[i].mark) {
+        reg_fs_mark(spot->temp, p->items[i].data.len);
+    }
+
     /* begin all before the first is waited for */
 
     if (p->n > 1) {

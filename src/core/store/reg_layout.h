@@ -16,6 +16,8 @@
  *       _referrers/scanned                                       (ours)
  *   docker/registry/nginx/                                       (ours)
  *     lock  tmp/  trash/  spare/
+ *
+ * The data of a blob bears its size, see reg_fs_mark().
  */
 
 

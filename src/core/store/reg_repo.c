@@ -255,8 +255,8 @@ reg_revision_read(reg_store_t *s, const reg_digest_t *target,
     {
         body->len = start;
 
-        return reg_error_set(e, REG_MANIFEST_UNKNOWN,
-                             "%s is damaged in the store", target->text);
+        return reg_error_damage(e, REG_MANIFEST_UNKNOWN,
+                                "%s is damaged in the store", target->text);
     }
 
     len = m.media_type.len;
@@ -501,6 +501,7 @@ reg_manifest_place(reg_store_t *s, const reg_manifest_put_t *put,
     reg_layout_blob(&paths[0], d);
     reg_manifest_item(&items[0], &paths[0], d, 0);
     items[0].data = put->body;
+    items[0].mark = 1;
 
     n = 1;
 

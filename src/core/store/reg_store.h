@@ -32,6 +32,9 @@
 #define REG_SYNC_AGE      600
 #define REG_LINK_MAX      REG_DIGEST_MAX
 
+/* no file is so long: the note upon one whose content was found to be wrong */
+#define REG_FILE_CORRUPT  UINT64_MAX
+
 
 typedef struct reg_store_s   reg_store_t;
 typedef struct reg_driver_s  reg_driver_t;
@@ -52,6 +55,8 @@ typedef struct {
 typedef struct {
     int       fd;
     uint64_t  size;
+    uint64_t  whole;        /* the size it was stored with; where nobody noted
+                               that, its size; REG_FILE_CORRUPT */
     int64_t   mtime;        /* ns since the epoch */
 } reg_file_t;
 
@@ -78,6 +83,8 @@ typedef struct {
     int          fd;        /* of from, as long as it is not synced; or -1 */
     unsigned     step;
     unsigned     keep:1;    /* an equal one in place stays, and is synced */
+    unsigned     mark:1;    /* its size is noted, see reg_file_t; not for what
+                               from names: its owner does that */
 } reg_put_t;
 
 

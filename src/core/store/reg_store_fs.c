@@ -119,6 +119,14 @@ reg_store_fs_file(reg_store_t *s, const char *path, reg_file_t *f,
 
     f->fd = fd;
     f->size = (uint64_t) st.st_size;
+
+    if (reg_fs_whole(fs, fd, &st, &f->whole) == -1) {
+        err = errno;
+        (void) close(fd);
+
+        return reg_error_sys(e, err, "fgetxattr", path);
+    }
+
     f->mtime = (int64_t) st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 
     return REG_OK;

@@ -106,6 +106,10 @@ reg_upload_store(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
     reg_path_t   blob, link;
     reg_error_t  why;
 
+    /* before the data is synced, so that no commit of the journal is added */
+
+    reg_fs_mark(u->fd, u->offset);
+
     if (u->offset > REG_UPLOAD_EARLY) {
         rc = reg_upload_sync(u, e);
 
