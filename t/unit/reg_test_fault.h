@@ -12,7 +12,8 @@
  *
  * With fault_lazy set nothing is synced really, which takes most of the time.
  *
- * Counted are the calls that change something.  fault_short makes reads and
+ * Counted are the calls that change something; those that read when fault_only
+ * is FAULT_READ.  fault_short makes reads and
  * writes move one byte at a time, and tells of a signal now and then.
  */
 
@@ -43,6 +44,7 @@
 #define FAULT_NAME    2
 #define FAULT_WRITE   4
 #define FAULT_TIME    8
+#define FAULT_READ   16
 
 
 static long      fault_at;
@@ -254,15 +256,16 @@ pwritev(int fd, const struct iovec *iov, int n, off_t offset)
 ssize_t
 read(int fd, void *data, size_t len)
 {
-    return fault_cut(&len) ? -1 : syscall(SYS_read, fd, data, len);
+    return ((fault_only == FAULT_READ && fault(FAULT_READ)) || fault_cut(&len))
+           ? -1 : syscall(SYS_read, fd, data, len);
 }
 
 
 ssize_t
 pread(int fd, void *data, size_t len, off_t offset)
 {
-    return fault_cut(&len) ? -1
-                           : syscall(SYS_pread64, fd, data, len, offset);
+    return ((fault_only == FAULT_READ && fault(FAULT_READ)) || fault_cut(&len))
+           ? -1 : syscall(SYS_pread64, fd, data, len, offset);
 }
 
 

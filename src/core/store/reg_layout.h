@@ -15,7 +15,7 @@
  *       _referrers/<alg>/<subject hex>/<alg>/<hex>/link          (ours)
  *       _referrers/scanned                                       (ours)
  *   docker/registry/nginx/                                       (ours)
- *     lock  tmp/  trash/  spare/
+ *     lock  tmp/  trash/  spare/  corrupt/<digest>  scrub
  *
  * The data of a blob bears its size, see reg_fs_mark().
  */
