@@ -110,6 +110,7 @@ extern const reg_cli_group_t  reg_cli_key;
 extern const reg_cli_group_t  reg_cli_audit;
 extern const reg_cli_group_t  reg_cli_gc;
 extern const reg_cli_group_t  reg_cli_purge;
+extern const reg_cli_group_t  reg_cli_scrub;
 extern const reg_cli_group_t  reg_cli_ls;
 extern const reg_cli_group_t  reg_cli_tags;
 extern const reg_cli_group_t  reg_cli_inspect;

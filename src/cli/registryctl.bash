@@ -28,19 +28,19 @@ _registryctl()
     prev=${COMP_WORDS[COMP_CWORD - 1]}
     group=${COMP_WORDS[1]}
     command=${COMP_WORDS[2]}
-    values=' --cost -C --allow --expires --user --comment --keep --algorithm --grace --idle --untagged '
+    values=' --cost -C --allow --expires --user --comment --keep --algorithm --grace --idle --untagged --rate -r '
     COMPREPLY=()
 
     # groups that are a command themselves
     single=
     case $group in
-        audit|gc|purge-uploads|ls|tags|inspect|du|rm)
+        audit|gc|purge-uploads|scrub|ls|tags|inspect|du|rm)
             single=1 ;;
     esac
 
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words='user token key audit gc purge-uploads ls tags inspect du rm help'
-        words="$words --help"
+        words='user token key audit gc purge-uploads scrub ls tags inspect du rm'
+        words="$words help --help"
 
     elif [ "$COMP_CWORD" -eq 2 ] && [ -z "$single" ]; then
         case $group in
@@ -48,7 +48,9 @@ _registryctl()
             token) words='create list revoke --help' ;;
             key)   words='rotate show --help' ;;
             help)
-                words='user token key audit gc purge-uploads ls tags inspect du rm' ;;
+                words='user token key audit gc purge-uploads scrub ls tags'
+                words="$words inspect du rm"
+                ;;
             *)     return ;;
         esac
 
@@ -59,6 +61,7 @@ _registryctl()
             --algorithm) words='ES256 EdDSA' ;;
             --grace)     words='10m 1h 1d' ;;
             --idle|--untagged) words='1h 1d 7d' ;;
+            --rate)      words='1m 10m 100m' ;;
             *)           return ;;
         esac
 
@@ -84,6 +87,7 @@ _registryctl()
             'audit ')       words='--digests --sparse --grace --json' ;;
             'gc ')          words='--dry-run --grace --untagged --empty --json' ;;
             'purge-uploads ') words='--dry-run --idle --json' ;;
+            'scrub ')       words='--rate --resume --dry-run --json' ;;
             'ls ')          words='--long --json' ;;
             'tags ')        words='--json' names=ls ;;
             'inspect ')     words='--json' names=ls ;;

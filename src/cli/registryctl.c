@@ -22,6 +22,7 @@ static const reg_cli_group_t *const  groups[] = {
     &reg_cli_audit,
     &reg_cli_gc,
     &reg_cli_purge,
+    &reg_cli_scrub,
     &reg_cli_ls,
     &reg_cli_tags,
     &reg_cli_inspect,
