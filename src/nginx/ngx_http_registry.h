@@ -59,6 +59,17 @@ typedef struct {
 
     /* of the manager: what is in hand, one for each job */
     struct ngx_http_registry_work_s     *work;
+
+    /* ngx_http_registry_scrub.c */
+    struct reg_scrub_s  *scrub;
+    off_t                scrub_rate;      /* bytes per second; 0: off */
+    time_t               scrub_interval;
+    int64_t              scrub_credit;    /* bytes that may be read */
+    int64_t              scrub_seen;      /* mtime of what was found corrupt */
+    ngx_msec_t           scrub_due;
+    ngx_msec_t           scrub_last;
+    ngx_msec_t           scrub_saved;
+    ngx_msec_t           scrub_look;
 } ngx_http_registry_root_t;
 
 
@@ -76,6 +87,8 @@ typedef struct {
     ngx_array_t               *cors_origins;      /* of ngx_str_t */
     size_t                     manifest_max_size;
     size_t                     upload_buffer_size;
+    off_t                      scrub_rate;
+    time_t                     scrub_interval;
     ngx_flag_t                 delete;
     ngx_flag_t                 sparse_index;
     time_t                     upload_idle;

@@ -1,6 +1,7 @@
 
 #include "ngx_http_registry_maintenance.h"
 #include "ngx_http_registry_gc.h"
+#include "ngx_http_registry_scrub.h"
 
 
 /* files freed by one call: a slice of some milliseconds */
@@ -116,6 +117,9 @@ ngx_http_registry_manager(void *data)
         next = w->due - ngx_current_msec;
         wait = ngx_min(wait, next);
     }
+
+    next = ngx_http_registry_scrub(root);
+    wait = ngx_min(wait, next);
 
     root->due = ngx_current_msec + wait;
 

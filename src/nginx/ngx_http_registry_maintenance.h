@@ -1,7 +1,8 @@
 
 /*
  * Work that belongs to no request, in nginx's cache manager process: the
- * freeing of what was deleted, and a table of jobs.
+ * freeing of what was deleted, a table of jobs, and the scrub, which goes at a
+ * pace of its own.
  *
  * A job goes over a store in small steps, every so often.  The time of the
  * last one is that of its lock file in the store, so a reload, a binary upgrade

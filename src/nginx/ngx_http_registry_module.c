@@ -7,6 +7,7 @@
 #include "ngx_http_registry_errors.h"
 #include "ngx_http_registry_gc.h"
 #include "ngx_http_registry_maintenance.h"
+#include "ngx_http_registry_scrub.h"
 #include "ngx_http_registry_zone.h"
 
 
@@ -109,6 +110,13 @@ static ngx_command_t  ngx_http_registry_commands[] = {
     { ngx_string("registry_gc"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
       ngx_http_registry_gc,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("registry_scrub"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_registry_scrub_set,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -219,6 +227,8 @@ ngx_http_registry_create_loc_conf(ngx_conf_t *cf)
     conf->upload_buffer_size = NGX_CONF_UNSET_SIZE;
     conf->gc = NGX_CONF_UNSET_PTR;
     conf->upload_idle = NGX_CONF_UNSET;
+    conf->scrub_rate = NGX_CONF_UNSET;
+    conf->scrub_interval = NGX_CONF_UNSET;
     conf->delete = NGX_CONF_UNSET;
     conf->sparse_index = NGX_CONF_UNSET;
 
@@ -238,6 +248,8 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               prev->manifest_max_size, 4 * 1024 * 1024);
     ngx_conf_merge_size_value(conf->upload_buffer_size,
                               prev->upload_buffer_size, 1024 * 1024);
+    ngx_conf_merge_off_value(conf->scrub_rate, prev->scrub_rate, 0);
+    ngx_conf_merge_sec_value(conf->scrub_interval, prev->scrub_interval, 0);
     ngx_conf_merge_str_value(conf->pool_name, prev->pool_name, "default");
     ngx_conf_merge_ptr_value(conf->gc, prev->gc, NULL);
     ngx_conf_merge_sec_value(conf->upload_idle, prev->upload_idle,
@@ -248,6 +260,8 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->root == NULL) {
         return NGX_CONF_OK;
     }
+
+    ngx_http_registry_scrub_merge(conf->root, conf);
 
     conf->pool = ngx_thread_pool_add(cf, &conf->pool_name);
     if (conf->pool == NULL) {
@@ -384,6 +398,9 @@ ngx_http_registry_init_process(ngx_cycle_t *cycle)
     for (i = 0; i < rmcf->roots.nelts; i++) {
         root[i]->store = NULL;
         root[i]->due = ngx_current_msec;
+        root[i]->scrub = NULL;
+        root[i]->scrub_due = ngx_current_msec;
+        root[i]->scrub_look = ngx_current_msec;
 
         if (ngx_process == NGX_PROCESS_SINGLE
             || (ngx_process == NGX_PROCESS_WORKER && ngx_worker == 0))
@@ -442,6 +459,8 @@ ngx_http_registry_exit_process(ngx_cycle_t *cycle)
     root = rmcf->roots.elts;
 
     for (i = 0; i < rmcf->roots.nelts; i++) {
+        ngx_http_registry_scrub_end(root[i]);
+
         if (root[i]->store) {
             reg_store_close(root[i]->store);
             root[i]->store = NULL;

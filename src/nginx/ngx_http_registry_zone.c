@@ -203,6 +203,31 @@ ngx_http_registry_zone_add(ngx_http_request_t *r, const reg_digest_t *d,
 }
 
 
+void
+ngx_http_registry_zone_forget(ngx_http_registry_main_conf_t *rmcf,
+    const reg_digest_t *d)
+{
+    ngx_slab_pool_t                *pool;
+    ngx_http_registry_zone_t       *zone;
+    ngx_http_registry_zone_node_t  *node;
+
+    zone = rmcf->zone->data;
+    pool = (ngx_slab_pool_t *) rmcf->zone->shm.addr;
+
+    ngx_shmtx_lock(&pool->mutex);
+
+    node = ngx_http_registry_zone_lookup(zone, d);
+
+    if (node) {
+        ngx_queue_remove(&node->queue);
+        ngx_rbtree_delete(&zone->rbtree, &node->node);
+        ngx_slab_free_locked(pool, node);
+    }
+
+    ngx_shmtx_unlock(&pool->mutex);
+}
+
+
 void *
 ngx_http_registry_zone_make_room(ngx_http_registry_main_conf_t *rmcf,
     size_t size)

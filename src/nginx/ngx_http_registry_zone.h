@@ -47,6 +47,10 @@ ngx_int_t ngx_http_registry_zone_find(ngx_http_request_t *r,
 void ngx_http_registry_zone_add(ngx_http_request_t *r,
     const reg_digest_t *d, const char *type, const char *body, size_t size);
 
+/* Forgets a manifest, for any process that has the zone. */
+void ngx_http_registry_zone_forget(ngx_http_registry_main_conf_t *rmcf,
+    const reg_digest_t *d);
+
 /* The part of the zone that is about logins. */
 ngx_http_registry_logins_t *ngx_http_registry_zone_logins(
     ngx_http_registry_main_conf_t *rmcf);
