@@ -11,6 +11,10 @@
  * These are no findings, because an operation that was killed may leave them
  * and every reader passes them over: empty directories, a tag of index entries
  * alone, a referrer whose revision is not there.  The last two are counted.
+ * A tag gets its index entry and its current link in one step, unsynced in
+ * between, so that whoever is killed there leaves one without the other; it
+ * was not acknowledged, is neither listed nor served, and the next push of the
+ * tag completes it.  To call that damage would make each kill a finding.
  *
  * Memory is bounded, whatever the size of the store: it is walked, not
  * collected.  Which blobs are linked is held in a filter of REG_AUDIT_BITS
@@ -51,6 +55,7 @@
     X(REG_AUDIT_UPLOAD_STATE,   "upload-state")                               \
     X(REG_AUDIT_UPLOAD_OWNER,   "upload-owner")                               \
     X(REG_AUDIT_BLOB_EMPTY,     "blob-empty")                                 \
+    X(REG_AUDIT_BLOB_SIZE,      "blob-size")                                  \
     X(REG_AUDIT_BLOB_DIGEST,    "blob-digest")                                \
     X(REG_AUDIT_SYMLINK,        "symlink")                                    \
     X(REG_AUDIT_SPECIAL,        "special")                                    \

@@ -21,6 +21,8 @@
 
 
 static void reg_audit_blob(reg_audit_run_t *a, const reg_audit_item_t *item);
+static int reg_audit_cut(reg_audit_run_t *a, const reg_audit_item_t *item,
+    const char *path);
 static void reg_audit_hash(reg_audit_run_t *a, const reg_audit_item_t *item,
     const char *path);
 static void reg_audit_layer(reg_audit_run_t *a, const reg_audit_item_t *item);
@@ -87,9 +89,52 @@ reg_audit_blob(reg_audit_run_t *a, const reg_audit_item_t *item)
                             "has no bytes");
         }
 
-    } else if (a->how->digests) {
+    } else if (!reg_audit_cut(a, item, path.s) && a->how->digests) {
         reg_audit_hash(a, item, path.s);
     }
+}
+
+
+/* 1 when it has not the size that was noted upon it. */
+
+static int
+reg_audit_cut(reg_audit_run_t *a, const reg_audit_item_t *item,
+    const char *path)
+{
+    reg_rc_t     rc;
+    reg_file_t   f;
+    reg_error_t  why;
+
+    reg_error_clear(&why);
+
+    rc = a->s->driver->open(a->s, path, &f, &why);
+
+    if (rc != REG_OK) {
+        if (rc != REG_ABSENT) {
+            reg_audit_fail(a, path, &why);
+        }
+
+        return 1;
+    }
+
+    (void) close(f.fd);
+
+    if (f.size == f.whole) {
+        return 0;
+    }
+
+    if (f.whole == REG_FILE_CORRUPT) {
+        reg_audit_found(a, item, REG_AUDIT_BLOB_DIGEST, path,
+                        "was found to have another digest");
+
+    } else {
+        reg_audit_found(a, item, REG_AUDIT_BLOB_SIZE, path,
+                        "has %llu bytes in place of %llu",
+                        (unsigned long long) f.size,
+                        (unsigned long long) f.whole);
+    }
+
+    return 1;
 }
 
 
