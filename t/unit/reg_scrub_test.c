@@ -313,8 +313,8 @@ test_corrupt(void)
        != NULL, "F38 and where it is");
     is_num((long long) counts.corrupt, 1, "F38 is counted");
     is_num((long long) counts.blobs, 6, "F38 with all others");
-    is(slurp(at(REG_SCRUB_CORRUPT "/%s", layer.text)), "leyer"[1] == 'e'
-       ? "leyer" : "", "F38 is kept");
+    is(slurp(at(REG_SCRUB_CORRUPT "/%s", layer.text)), "leyer",
+       "F38 is kept");
     is_num(exists(&layer), 0, "F38 is unknown");
     is_num(reg_blob_check(s, &layer, fd, NULL), REG_BLOB_UNKNOWN,
            "F38 to who has it open, too");
@@ -520,7 +520,8 @@ test_place(void)
     flip(&large);
     p = begin("scrub");
     (void) finish(p);
-    is_num((long long) counts.corrupt, 1, "what changed meanwhile is read anew");
+    is_num((long long) counts.corrupt, 1,
+           "what changed meanwhile is read anew");
     reg_scrub_close(p);
 }
 
