@@ -155,10 +155,13 @@ CFLAGS_CLI = -O2 -g -fPIE -fstack-protector-strong -U_FORTIFY_SOURCE \
 	-D_FORTIFY_SOURCE=2 -ffile-prefix-map=$(CURDIR)=. $(WARN) \
 	-Isrc $(DIRS:%=-I%) $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 
+# what the command needs besides: tars
+LIBS_CLI = $(shell pkg-config --libs libarchive)
+
 LDFLAGS_CLI = -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed $(LDFLAGS)
 
 $(BUILD)/registryctl: $(CLI:%.c=$(C)/obj/%.o) $(C)/libcore.a
-	@$(CC) $(CFLAGS_CLI) $(LDFLAGS_CLI) -o $@ $^ $(LIBS)
+	@$(CC) $(CFLAGS_CLI) $(LDFLAGS_CLI) -o $@ $^ $(LIBS) $(LIBS_CLI)
 	@echo "==> built $@" >&2
 
 $(C)/libcore.a: $(CORE:%.c=$(C)/obj/%.o)

@@ -116,7 +116,7 @@ rm_run(const reg_cli_t *c)
     if (rm_targets(&r) == 0) {
         rc = REG_CLI_FAILED;
 
-        if (reg_cli_become(c->operands[0]) == 0) {
+        if (reg_cli_become(c->operands[0], 0) == 0) {
             r.s = reg_cli_store(c->operands[0]);
         }
 

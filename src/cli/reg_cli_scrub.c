@@ -123,7 +123,7 @@ scrub_run(const reg_cli_t *c)
                             "--resume could go on");
     }
 
-    if (!how.dry && reg_cli_become(c->operands[0]) != 0) {
+    if (!how.dry && reg_cli_become(c->operands[0], 0) != 0) {
         return REG_CLI_FAILED;
     }
 

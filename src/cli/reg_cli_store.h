@@ -24,9 +24,11 @@ reg_store_t *reg_cli_store(const char *root);
 
 /*
  * Makes root work as the owner of the store from here on: a lock or a directory
- * that it made would be closed to nginx's workers.  0, or -1 and a message.
+ * that it made would be closed to nginx's workers.  With reads set it can still
+ * read whatever root can, where the system knows such a thing.  0, or -1 and a
+ * message.
  */
-int reg_cli_become(const char *root);
+int reg_cli_become(const char *root, int reads);
 
 /* "ROOT: open docker/...: Permission denied", and returns REG_CLI_FAILED. */
 reg_cli_exit_e reg_cli_error(const char *root, const reg_error_t *e);

@@ -29,18 +29,19 @@ _registryctl()
     group=${COMP_WORDS[1]}
     command=${COMP_WORDS[2]}
     values=' --cost -C --allow --expires --user --comment --keep --algorithm --grace --idle --untagged --rate -r '
+    values="$values--keep-days --snapshot --repository --tag "
     COMPREPLY=()
 
     # groups that are a command themselves
     single=
     case $group in
-        audit|gc|purge-uploads|scrub|ls|tags|inspect|du|rm)
+        audit|gc|purge-uploads|scrub|ls|tags|inspect|du|rm|backup|backups|restore)
             single=1 ;;
     esac
 
     if [ "$COMP_CWORD" -eq 1 ]; then
         words='user token key audit gc purge-uploads scrub ls tags inspect du rm'
-        words="$words help --help"
+        words="$words backup backups restore help --help"
 
     elif [ "$COMP_CWORD" -eq 2 ] && [ -z "$single" ]; then
         case $group in
@@ -49,7 +50,7 @@ _registryctl()
             key)   words='rotate show --help' ;;
             help)
                 words='user token key audit gc purge-uploads scrub ls tags'
-                words="$words inspect du rm"
+                words="$words inspect du rm backup backups restore"
                 ;;
             *)     return ;;
         esac
@@ -93,6 +94,9 @@ _registryctl()
             'inspect ')     words='--json' names=ls ;;
             'du ')          words='--json' ;;
             'rm ')          words='--dry-run --yes --json' names=ls ;;
+            'backup ')      words='--keep --keep-days --verify --copy --sparse --tar --json' ;;
+            'backups ')     words='--verify --json' ;;
+            'restore ')     words='--snapshot --repository --tag --keep-tags --verify --dry-run --json' ;;
             *)              return ;;
         esac
 

@@ -227,7 +227,7 @@ reg_usage_all(reg_store_t *s, reg_usage_pt fn,
     rc = reg_catalog_walk(s, reg_null_str, reg_usage_repository, &r, e);
 
     if (rc == REG_OK) {
-        rc = reg_links_blobs(s, REG_LAYOUT_BLOBS, reg_usage_blob, &r, e);
+        rc = reg_links_blobs(s, REG_LAYOUT_BLOBS, 0, reg_usage_blob, &r, e);
     }
 
     if (rc == REG_OK) {

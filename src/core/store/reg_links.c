@@ -12,6 +12,7 @@ typedef struct {
     reg_error_t   *e;
     reg_alg_e      alg;
     unsigned       two:1;         /* digests stand below their first digits */
+    unsigned       files:1;       /* and are files */
     reg_path_t     path;
     reg_path_t     deeper;
 } reg_links_t;
@@ -42,8 +43,8 @@ reg_links_walk(reg_store_t *s, reg_str_t name, const char *tail,
 
 
 reg_rc_t
-reg_links_blobs(reg_store_t *s, const char *path, reg_links_pt fn,
-    void *ctx, reg_error_t *e)
+reg_links_blobs(reg_store_t *s, const char *path, int files,
+    reg_links_pt fn, void *ctx, reg_error_t *e)
 {
     reg_links_t  l;
 
@@ -54,6 +55,7 @@ reg_links_blobs(reg_store_t *s, const char *path, reg_links_pt fn,
     l.ctx = ctx;
     l.e = e;
     l.two = 1;
+    l.files = (files != 0);
     l.path.len = strlen(path);
 
     if (l.path.len >= sizeof(l.path.s)) {
@@ -138,7 +140,7 @@ reg_links_digest(void *data, reg_str_t name, int dir)
 
     l = data;
 
-    if (!dir || reg_digest_make(&d, l->alg, name) != REG_OK) {
+    if ((dir != 0) == l->files || reg_digest_make(&d, l->alg, name) != REG_OK) {
         return REG_OK;
     }
 

@@ -24,9 +24,12 @@ typedef reg_rc_t (*reg_links_pt)(void *ctx, const reg_digest_t *d);
 reg_rc_t reg_links_walk(reg_store_t *s, reg_str_t name, const char *tail,
     reg_links_pt fn, void *ctx, reg_error_t *e);
 
-/* The same for blobs/<alg>/<2 hex>/<hex>. */
-reg_rc_t reg_links_blobs(reg_store_t *s, const char *path, reg_links_pt fn,
-    void *ctx, reg_error_t *e);
+/*
+ * The same for <path>/<alg>/<2 hex>/<hex>: directories of blobs in a store,
+ * files in a backup.
+ */
+reg_rc_t reg_links_blobs(reg_store_t *s, const char *path, int files,
+    reg_links_pt fn, void *ctx, reg_error_t *e);
 
 
 #endif /* REG_LINKS_H_INCLUDED */

@@ -1,0 +1,687 @@
+
+/* registryctl backup, backups: copies of a store, and what became of them. */
+
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include "reg_cli_store.h"
+#include "reg_cli_tar.h"
+
+#include "reg_backup_dir.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+
+#define BACKUP_KEEP  100000
+
+
+typedef struct {
+    const reg_cli_t      *c;
+    const char           *root;
+    const char           *dest;
+    int64_t               now;
+    char                  id[REG_BACKUP_ID + 1];
+    reg_cli_rows_t        rows;
+    reg_cli_progress_t    progress;
+    reg_backup_counts_t   counts;
+    reg_backup_freed_t    freed;
+    unsigned              keep;
+    unsigned              days;
+    unsigned              tar:1;
+    reg_error_t           e;
+} backup_t;
+
+
+static reg_cli_exit_e backup_run(const reg_cli_t *c);
+static reg_cli_exit_e backup_options_check(backup_t *b);
+static reg_cli_exit_e backup_tar(backup_t *b, reg_store_t *s);
+static reg_cli_exit_e backup_dir(backup_t *b, reg_store_t *s);
+static reg_cli_exit_e backup_into(backup_t *b, reg_store_t *s,
+    reg_store_t *dir);
+static reg_cli_exit_e backup_prune(backup_t *b, reg_store_t *dir);
+static reg_rc_t backup_make(backup_t *b, reg_store_t *s,
+    const reg_backup_sink_t *sink, void *ctx);
+static reg_cli_exit_e backup_place(const backup_t *b);
+static void backup_left(void *data, reg_str_t name, const char *what,
+    const char *why);
+static void backup_tick(void *data, const reg_backup_counts_t *c);
+static reg_cli_exit_e backup_tell(backup_t *b, reg_cli_exit_e rc);
+static reg_cli_exit_e backups_run(const reg_cli_t *c);
+static reg_cli_exit_e backups_list(backup_t *b, reg_store_t *dir);
+static void backups_row(backup_t *b, const char *id,
+    const reg_backup_info_t *info, int whole);
+static reg_cli_exit_e backups_verify(backup_t *b, reg_store_t *dir);
+static void backups_bad(void *data, const char *id, const char *what,
+    const char *why);
+static void backups_tick(void *data, uint64_t bytes);
+
+
+static const reg_cli_option_t  backup_options[] = {
+    { "keep", 0, "N", 0, 0, "remove older backups but the newest N" },
+    { "keep-days", 0, "N", 0, 0, "remove those that are N days old" },
+    { "verify", 0, NULL, 0, 0, "hash what DEST has already, and copy anew "
+      "what is damaged" },
+    { "copy", 0, NULL, 0, 0, "never link: DEST shares no bytes with ROOT" },
+    { "sparse", 0, NULL, 0, 0, "what a manifest refers to may be missing" },
+    { "tar", 0, NULL, 0, 0, "DEST is a file, NAME.tar, NAME.tar.gz or "
+      "NAME.tar.zst, or \"-\": standard output" },
+    { "json", 0, NULL, 0, 0, "print JSON instead of the name" },
+    { NULL, 0, NULL, 0, 0, NULL }
+};
+
+static const reg_cli_option_t  backups_options[] = {
+    { "verify", 0, NULL, 0, 0, "hash all that they hold" },
+    { "json", 0, NULL, 0, 0, "print JSON instead of lines" },
+    { NULL, 0, NULL, 0, 0, NULL }
+};
+
+
+static const reg_cli_command_t  backup_commands[] = {
+    { "", { "ROOT", "DEST" },
+      "Adds a backup of a store to a directory of backups and prints its "
+      "name.  nginx may go on serving, and pushes go on.  What another backup "
+      "there has is not copied again.",
+      backup_run, backup_options },
+
+    { NULL, { NULL }, NULL, NULL, NULL }
+};
+
+static const reg_cli_command_t  backups_commands[] = {
+    { "", { "DEST" },
+      "Lists the backups in a directory, the oldest first.",
+      backups_run, backups_options },
+
+    { NULL, { NULL }, NULL, NULL, NULL }
+};
+
+
+const reg_cli_group_t  reg_cli_backup = {
+    "backup",
+    "A backup of a store",
+    backup_commands,
+    "ROOT is the directory that the directive registry names.\nExit status: 0 "
+    "done; 1 done, but something damaged was left out, and no old backup was "
+    "removed; 2 called wrongly; 3 there is no new backup."
+};
+
+const reg_cli_group_t  reg_cli_backups = {
+    "backups",
+    "The backups in a directory",
+    backups_commands,
+    "Exit status: 0 done; 1 something is damaged; 2 called wrongly; 3 they "
+    "could not be read."
+};
+
+
+/* --- making one ---------------------------------------------------------- */
+
+static reg_cli_exit_e
+backup_run(const reg_cli_t *c)
+{
+    backup_t         b;
+    reg_store_t     *s;
+    reg_cli_exit_e   rc;
+
+    memset(&b, 0, sizeof(b));
+    reg_error_clear(&b.e);
+
+    b.c = c;
+    b.root = c->operands[0];
+    b.dest = c->operands[1];
+    b.now = (int64_t) time(NULL);
+    b.tar = (reg_cli_value(c, "tar") != NULL);
+
+    rc = backup_options_check(&b);
+
+    if (rc != REG_CLI_OK) {
+        return rc;
+    }
+
+    s = reg_cli_store(b.root);
+
+    if (s == NULL) {
+        return REG_CLI_FAILED;
+    }
+
+    rc = backup_place(&b);
+
+    if (rc == REG_CLI_OK) {
+        rc = b.tar ? backup_tar(&b, s) : backup_dir(&b, s);
+    }
+
+    reg_store_close(s);
+
+    return rc;
+}
+
+
+static reg_cli_exit_e
+backup_options_check(backup_t *b)
+{
+    size_t  i;
+
+    static const char  *const others[] = {
+        "keep", "keep-days", "verify", "copy"
+    };
+
+    if (reg_cli_number(b->c, "keep", 1, BACKUP_KEEP, 0, &b->keep) != 0
+        || reg_cli_number(b->c, "keep-days", 1, BACKUP_KEEP, 0, &b->days) != 0)
+    {
+        return REG_CLI_USAGE;
+    }
+
+    if (!b->tar) {
+        return REG_CLI_OK;
+    }
+
+    for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (reg_cli_value(b->c, others[i]) != NULL) {
+            return reg_cli_fail(REG_CLI_USAGE, "--%s is for a directory, not "
+                                "for a tar", others[i]);
+        }
+    }
+
+    if (strcmp(b->dest, "-") == 0) {
+        return (reg_cli_value(b->c, "json") == NULL)
+               ? REG_CLI_OK
+               : reg_cli_fail(REG_CLI_USAGE, "both --json and the tar want "
+                              "standard output");
+    }
+
+    if (!reg_str_ends(reg_str_of(b->dest), reg_str(".tar"))
+        && !reg_str_ends(reg_str_of(b->dest), reg_str(".tar.gz"))
+        && !reg_str_ends(reg_str_of(b->dest), reg_str(".tgz"))
+        && !reg_str_ends(reg_str_of(b->dest), reg_str(".tar.zst")))
+    {
+        return reg_cli_fail(REG_CLI_USAGE, "the name of a tar ends in .tar, "
+                            ".tar.gz, .tgz or .tar.zst, unlike \"%s\"",
+                            b->dest);
+    }
+
+    return REG_CLI_OK;
+}
+
+
+/*
+ * A disk that is not mounted must not become an empty backup that drives the
+ * good ones out, nor a store a directory of backups.
+ */
+
+static reg_cli_exit_e
+backup_place(const backup_t *b)
+{
+    char         path[PATH_MAX], root[PATH_MAX], dest[PATH_MAX];
+    size_t       n;
+    struct stat  st;
+
+    (void) snprintf(path, sizeof(path), "%s/" REG_LAYOUT_REPOS, b->root);
+
+    if (stat(path, &st) == -1) {
+        return reg_cli_fail(REG_CLI_FAILED, "%s: %s: this is no store",
+                            path, strerror(errno));
+    }
+
+    if (b->tar) {
+        return REG_CLI_OK;
+    }
+
+    if (mkdir(b->dest, 0700) == -1 && errno != EEXIST) {
+        return reg_cli_fail(REG_CLI_FAILED, "%s: %s", b->dest,
+                            strerror(errno));
+    }
+
+    (void) snprintf(path, sizeof(path), "%s/" REG_LAYOUT_V2, b->dest);
+
+    if (lstat(path, &st) == 0) {
+        return reg_cli_fail(REG_CLI_FAILED, "%s is a store, and no place for "
+                            "backups", b->dest);
+    }
+
+    (void) snprintf(path, sizeof(path), "%s/docker", b->root);
+
+    if (realpath(path, root) == NULL || realpath(b->dest, dest) == NULL) {
+        return reg_cli_fail(REG_CLI_FAILED, "%s: %s", b->dest,
+                            strerror(errno));
+    }
+
+    n = strlen(root);
+
+    if (strncmp(dest, root, n) == 0 && (dest[n] == '/' || dest[n] == '\0')) {
+        return reg_cli_fail(REG_CLI_FAILED, "%s is inside the store",
+                            b->dest);
+    }
+
+    return REG_CLI_OK;
+}
+
+
+static reg_cli_exit_e
+backup_tar(backup_t *b, reg_store_t *s)
+{
+    reg_rc_t         rc;
+    reg_cli_tar_t   *tar;
+    reg_cli_exit_e   closed;
+
+    tar = reg_cli_tar_open(b->dest, b->now);
+
+    if (tar == NULL) {
+        return REG_CLI_FAILED;
+    }
+
+    reg_backup_id(b->id, b->now, 1);
+
+    rc = backup_make(b, s, &reg_cli_tar, tar);
+    closed = reg_cli_tar_close(tar, rc == REG_OK);
+
+    if (rc != REG_OK) {
+        (void) reg_cli_error(b->dest, &b->e);
+        closed = REG_CLI_FAILED;
+    }
+
+    return backup_tell(b, closed);
+}
+
+
+static reg_cli_exit_e
+backup_dir(backup_t *b, reg_store_t *s)
+{
+    int              lock;
+    reg_rc_t         rc;
+    reg_store_t     *dir;
+    reg_cli_exit_e   done;
+
+    dir = reg_cli_store(b->dest);
+
+    if (dir == NULL) {
+        return REG_CLI_FAILED;
+    }
+
+    rc = reg_backup_lock(dir, REG_LOCK_EXCLUSIVE, &lock, &b->e);
+
+    if (rc != REG_OK) {
+        done = reg_cli_error(b->dest, &b->e);
+
+    } else {
+        done = backup_into(b, s, dir);
+        (void) close(lock);
+    }
+
+    reg_store_close(dir);
+
+    return done;
+}
+
+
+static reg_cli_exit_e
+backup_into(backup_t *b, reg_store_t *s, reg_store_t *dir)
+{
+    int                 left;
+    reg_rc_t            rc;
+    reg_cli_exit_e      done;
+    reg_backup_how_t    how;
+    reg_backup_pool_t  *pool;
+
+    how.verify = (reg_cli_value(b->c, "verify") != NULL);
+    how.copy = (reg_cli_value(b->c, "copy") != NULL);
+
+    rc = reg_backup_new_id(dir, b->now, b->id, &b->e);
+
+    if (rc == REG_OK) {
+        rc = reg_backup_pool_open(&pool, dir, &how, &b->e);
+    }
+
+    if (rc != REG_OK) {
+        return reg_cli_error(b->dest, &b->e);
+    }
+
+    /* what others left there when they were killed */
+
+    (void) dir->driver->empty_trash(dir, UINT_MAX, &left, NULL);
+
+    rc = backup_make(b, s, &reg_backup_pool, pool);
+
+    reg_backup_pool_close(pool);
+
+    done = REG_CLI_OK;
+
+    if (rc != REG_OK) {
+        (void) reg_cli_error(b->dest, &b->e);
+        done = REG_CLI_FAILED;
+
+    } else if (b->counts.left_out == 0 && (b->keep != 0 || b->days != 0)) {
+        done = backup_prune(b, dir);
+    }
+
+    return backup_tell(b, done);
+}
+
+
+static reg_cli_exit_e
+backup_prune(backup_t *b, reg_store_t *dir)
+{
+    if (reg_backup_prune(dir, b->keep, (int64_t) b->days * 86400, b->now,
+                         &b->freed, &b->e)
+        == REG_OK)
+    {
+        return REG_CLI_OK;
+    }
+
+    (void) reg_cli_error(b->dest, &b->e);
+
+    return reg_cli_fail(REG_CLI_FAILED, "the backup %s was made, but old ones "
+                        "could not be removed", b->id);
+}
+
+
+static reg_rc_t
+backup_make(backup_t *b, reg_store_t *s, const reg_backup_sink_t *sink,
+    void *ctx)
+{
+    reg_rc_t      rc;
+    reg_backup_t  how;
+
+    memset(&how, 0, sizeof(how));
+
+    how.id = b->id;
+    how.now = b->now;
+    how.sparse = (reg_cli_value(b->c, "sparse") != NULL);
+    how.sink = sink;
+    how.ctx = ctx;
+    how.data = b;
+    how.left_out = backup_left;
+    how.tick = backup_tick;
+
+    reg_cli_rows_begin(&b->rows, b->c, "", "left_out");
+
+    if (!b->rows.json) {
+        reg_buf_reset(&b->rows.b);
+    }
+
+    rc = reg_backup(s, &how, &b->counts, &b->e);
+
+    reg_cli_progress_end(&b->progress);
+
+    return rc;
+}
+
+
+static void
+backup_left(void *data, reg_str_t name, const char *what, const char *why)
+{
+    backup_t  *b;
+
+    b = data;
+
+    reg_cli_progress_end(&b->progress);
+    reg_cli_say("left out: %.*s %s: %s", (int) name.len, name.data, what, why);
+
+    if (b->rows.json) {
+        reg_cli_row_begin(&b->rows);
+        reg_buf_str(&b->rows.b, reg_str("{"));
+        reg_cli_member(&b->rows.b, "repository", name);
+        reg_buf_str(&b->rows.b, reg_str(","));
+        reg_cli_member(&b->rows.b, "what", reg_str_of(what));
+        reg_buf_str(&b->rows.b, reg_str(","));
+        reg_cli_member(&b->rows.b, "text", reg_str_of(why));
+        reg_buf_str(&b->rows.b, reg_str("}"));
+    }
+}
+
+
+static void
+backup_tick(void *data, const reg_backup_counts_t *c)
+{
+    char       copied[32];
+    backup_t  *b;
+    reg_buf_t  text;
+
+    b = data;
+
+    if (!reg_cli_progress_due(&b->progress)) {
+        return;
+    }
+
+    reg_buf_init(&text, sizeof(copied) - 1);
+    reg_cli_bytes(&text, c->copied_bytes, 1);
+    (void) snprintf(copied, sizeof(copied), "%.*s", (int) text.len,
+                    (text.len == 0) ? "" : text.data);
+    reg_buf_free(&text);
+
+    reg_cli_progress(&b->progress, "%" PRIu64 " repositories, %" PRIu64
+                     " manifests, %" PRIu64 " blobs, %s copied ...",
+                     c->repositories, c->manifests, c->blobs, copied);
+}
+
+
+/* Ends what backup_make() began to write. */
+
+static reg_cli_exit_e
+backup_tell(backup_t *b, reg_cli_exit_e rc)
+{
+    char                        more[1024];
+    reg_cli_exit_e              written;
+    const reg_backup_counts_t  *n;
+
+    n = &b->counts;
+
+    if (rc != REG_CLI_OK) {
+        reg_buf_free(&b->rows.b);
+        return rc;
+    }
+
+    (void) snprintf(more, sizeof(more), ",\n\"id\":\"%s\",\"repositories\":%"
+                    PRIu64 ",\"manifests\":%" PRIu64 ",\"tags\":%" PRIu64
+                    ",\"blobs\":%" PRIu64 ",\"copied\":%" PRIu64
+                    ",\"copied_bytes\":%" PRIu64 ",\"linked\":%" PRIu64
+                    ",\"removed\":%" PRIu64 ",\"removed_blobs\":%" PRIu64
+                    ",\"removed_bytes\":%" PRIu64, b->id, n->repositories,
+                    n->manifests, n->tags, n->blobs, n->copied,
+                    n->copied_bytes, n->linked, b->freed.backups,
+                    b->freed.blobs, b->freed.bytes);
+
+    if (!b->rows.json && strcmp(b->dest, "-") != 0) {
+        reg_buf_printf(&b->rows.b, "%s\n", b->id);
+    }
+
+    b->rows.terminal = 0;
+    written = reg_cli_rows_end(&b->rows, more);
+
+    reg_cli_say("%" PRIu64 " repositories, %" PRIu64 " manifests, %" PRIu64
+                " tags, %" PRIu64 " blobs; %" PRIu64 " new ones of %" PRIu64
+                " bytes, %" PRIu64 " of them linked; %" PRIu64
+                " left out; %" PRIu64 " old backups removed",
+                n->repositories, n->manifests, n->tags, n->blobs, n->copied,
+                n->copied_bytes, n->linked, n->left_out, b->freed.backups);
+
+    if (written != REG_CLI_OK) {
+        return written;
+    }
+
+    return (n->left_out == 0) ? REG_CLI_OK : REG_CLI_NO;
+}
+
+
+/* --- those there are ----------------------------------------------------- */
+
+static reg_cli_exit_e
+backups_run(const reg_cli_t *c)
+{
+    int              lock;
+    backup_t         b;
+    reg_store_t     *dir;
+    reg_cli_exit_e   rc;
+
+    memset(&b, 0, sizeof(b));
+    reg_error_clear(&b.e);
+
+    b.c = c;
+    b.dest = c->operands[0];
+
+    dir = reg_cli_store(b.dest);
+
+    if (dir == NULL) {
+        return REG_CLI_FAILED;
+    }
+
+    if (reg_cli_value(c, "verify") == NULL) {
+        rc = backups_list(&b, dir);
+
+    } else if (reg_backup_lock(dir, REG_LOCK_SHARED, &lock, &b.e) != REG_OK) {
+        rc = reg_cli_error(b.dest, &b.e);
+
+    } else {
+        rc = backups_verify(&b, dir);
+
+        if (lock != -1) {
+            (void) close(lock);
+        }
+    }
+
+    reg_store_close(dir);
+
+    return rc;
+}
+
+
+static reg_cli_exit_e
+backups_list(backup_t *b, reg_store_t *dir)
+{
+    int                 bad;
+    size_t              i;
+    reg_rc_t            rc;
+    const char         *id;
+    reg_names_t         ids;
+    reg_cli_exit_e      written;
+    reg_backup_info_t   info;
+
+    memset(&ids, 0, sizeof(ids));
+
+    if (reg_backup_ids(dir, &ids, &b->e) != REG_OK) {
+        reg_names_free(&ids);
+        return reg_cli_error(b->dest, &b->e);
+    }
+
+    bad = 0;
+    rc = REG_OK;
+
+    reg_cli_rows_begin(&b->rows, b->c,
+                       "BACKUP\tREPOSITORIES\tMANIFESTS\tTAGS\tBLOBS\tSTATE",
+                       "backups");
+
+    for (i = 0; rc == REG_OK && i < ids.n; i++) {
+        id = reg_names_get(&ids, i).data;
+
+        reg_error_clear(&b->e);
+
+        rc = reg_backup_list(dir, id, reg_null_str, NULL, NULL, &info, &b->e);
+
+        if (rc == REG_OK || rc == REG_DIGEST_MISMATCH) {
+            bad |= (rc != REG_OK);
+            backups_row(b, id, &info, rc == REG_OK);
+            rc = REG_OK;
+
+        } else if (rc == REG_ABSENT) {
+            rc = REG_OK;
+        }
+    }
+
+    written = reg_cli_rows_end(&b->rows, NULL);
+    reg_names_free(&ids);
+
+    if (rc != REG_OK) {
+        return reg_cli_error(b->dest, &b->e);
+    }
+
+    return (written != REG_CLI_OK) ? written : bad ? REG_CLI_NO : REG_CLI_OK;
+}
+
+
+static void
+backups_row(backup_t *b, const char *id, const reg_backup_info_t *info,
+    int whole)
+{
+    const char  *state;
+
+    state = !whole ? "damaged" : (info->left_out != 0) ? "incomplete"
+                                                       : "whole";
+
+    reg_cli_row_begin(&b->rows);
+
+    reg_buf_printf(&b->rows.b, b->rows.json
+                   ? "{\"id\":\"%s\",\"repositories\":%" PRIu64
+                     ",\"manifests\":%" PRIu64 ",\"tags\":%" PRIu64
+                     ",\"blobs\":%" PRIu64 ",\"state\":\"%s\"}"
+                   : "%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64
+                     "\t%s",
+                   id, info->repositories, info->manifests, info->tags,
+                   info->blobs, state);
+
+    (void) reg_cli_row_end(&b->rows);
+}
+
+
+static reg_cli_exit_e
+backups_verify(backup_t *b, reg_store_t *dir)
+{
+    uint64_t        bad;
+    reg_rc_t        rc;
+    reg_cli_exit_e  written;
+
+    reg_cli_rows_begin(&b->rows, b->c, "BACKUP\tWHAT\tFINDING", "damaged");
+
+    rc = reg_backup_verify(dir, NULL, backups_bad, backups_tick, b, &bad,
+                           &b->e);
+
+    reg_cli_progress_end(&b->progress);
+
+    written = reg_cli_rows_end(&b->rows, NULL);
+
+    if (rc != REG_OK) {
+        return reg_cli_error(b->dest, &b->e);
+    }
+
+    return (written != REG_CLI_OK) ? written
+           : (bad != 0) ? REG_CLI_NO : REG_CLI_OK;
+}
+
+
+static void
+backups_bad(void *data, const char *id, const char *what, const char *why)
+{
+    backup_t  *b;
+
+    b = data;
+
+    reg_cli_progress_end(&b->progress);
+    reg_cli_row_begin(&b->rows);
+
+    reg_buf_printf(&b->rows.b, b->rows.json
+                   ? "{\"id\":\"%s\",\"what\":\"%s\",\"text\":\"%s\"}"
+                   : "%s\t%s\t%s", id, what, why);
+
+    (void) reg_cli_row_end(&b->rows);
+}
+
+
+static void
+backups_tick(void *data, uint64_t bytes)
+{
+    backup_t  *b;
+
+    b = data;
+
+    if (reg_cli_progress_due(&b->progress)) {
+        reg_cli_progress(&b->progress, "%" PRIu64 " MB ...",
+                         bytes / (1024 * 1024));
+    }
+}

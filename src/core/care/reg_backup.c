@@ -1,0 +1,834 @@
+
+#include "reg_backup.h"
+
+#include "reg_catalog.h"
+#include "reg_fs.h"
+#include "reg_links.h"
+#include "reg_repo.h"
+#include "reg_sums.h"
+#include "reg_tags.h"
+#include "reg_time.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+
+/* how often is looked again for what changed while it was looked at */
+#define REG_BACKUP_TRIES   5
+
+/* so much of the listing is collected before it is written */
+#define REG_BACKUP_BUFFER  65536
+
+
+/* bits of a blob; TAKEN is WHOLE */
+#define REG_BACKUP_TAKEN    1
+#define REG_BACKUP_DAMAGED  2
+
+/* bits of a manifest */
+#define REG_BACKUP_WHOLE    1
+#define REG_BACKUP_GONE     2       /* deleted meanwhile */
+#define REG_BACKUP_BROKEN   4
+#define REG_BACKUP_BEGUN    8       /* its children are on the stack */
+#define REG_BACKUP_SETTLED  (REG_BACKUP_WHOLE|REG_BACKUP_GONE|REG_BACKUP_BROKEN)
+
+
+typedef struct {
+    reg_store_t          *s;
+    const reg_backup_t   *how;
+    reg_backup_counts_t  *counts;
+    reg_error_t          *e;
+
+    reg_sums_t            blobs;       /* of all repositories */
+    reg_sums_t            manifests;   /* of this one */
+    reg_str_t             name;
+
+    reg_digest_t         *stack;       /* manifests whose children come first */
+    size_t                n;
+    size_t                size;
+
+    int                   fd;          /* of the listing */
+    reg_buf_t             out;
+    reg_hash_t            hash;
+    unsigned              lines:1;     /* there is one already */
+} reg_backup_run_t;
+
+
+static reg_rc_t reg_backup_all(reg_backup_run_t *r);
+static reg_rc_t reg_backup_repository(void *data, reg_str_t name);
+static reg_rc_t reg_backup_revision(void *data, const reg_digest_t *d);
+static reg_rc_t reg_backup_push(reg_backup_run_t *r, const reg_digest_t *d);
+static reg_rc_t reg_backup_step(reg_backup_run_t *r, const reg_digest_t *d,
+    unsigned *state);
+static reg_rc_t reg_backup_read(reg_backup_run_t *r, const reg_digest_t *d,
+    reg_buf_t *body, unsigned *state);
+static reg_rc_t reg_backup_children(reg_backup_run_t *r,
+    const reg_digest_t *d, const reg_manifest_t *m, unsigned *state);
+static int reg_backup_back(reg_backup_run_t *r, const reg_digest_t *d);
+static unsigned reg_backup_lost(reg_backup_run_t *r, const reg_digest_t *d);
+static reg_rc_t reg_backup_parts(reg_backup_run_t *r, const reg_digest_t *d,
+    const reg_manifest_t *m, unsigned *state);
+static reg_rc_t reg_backup_blob(reg_backup_run_t *r, const reg_digest_t *d,
+    const char *link);
+static void reg_backup_line(reg_backup_run_t *r, const reg_digest_t *d,
+    const reg_manifest_t *m, size_t size);
+static int reg_backup_complete(const reg_backup_run_t *r,
+    const reg_manifest_t *m);
+static int reg_backup_has(const reg_backup_run_t *r,
+    const reg_reference_t *ref);
+static void reg_backup_names(reg_backup_run_t *r, const char *key,
+    const reg_manifest_t *m, unsigned manifest);
+static reg_rc_t reg_backup_tag(void *data, reg_str_t tag,
+    const reg_digest_t *d);
+static void reg_backup_leave(reg_backup_run_t *r, const char *what,
+    const char *why);
+static void reg_backup_entry(reg_backup_run_t *r);
+static reg_rc_t reg_backup_flush(reg_backup_run_t *r);
+static reg_rc_t reg_backup_end(reg_backup_run_t *r);
+
+
+reg_rc_t
+reg_backup(reg_store_t *s, const reg_backup_t *how,
+    reg_backup_counts_t *counts, reg_error_t *e)
+{
+    reg_rc_t          rc;
+    reg_backup_run_t  r;
+
+    memset(&r, 0, sizeof(r));
+    memset(counts, 0, sizeof(reg_backup_counts_t));
+
+    r.s = s;
+    r.how = how;
+    r.counts = counts;
+    r.e = e;
+
+    rc = how->sink->listing(how->ctx, &r.fd, e);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    reg_buf_init(&r.out, REG_BACKUP_LINE);
+    reg_hash_init(&r.hash, REG_SHA256);
+
+    rc = reg_backup_all(&r);
+
+    if (rc == REG_OK) {
+        rc = how->sink->finish(how->ctx, how->id, e);
+    }
+
+    reg_buf_free(&r.out);
+    reg_sums_free(&r.blobs);
+    reg_sums_free(&r.manifests);
+    free(r.stack);
+
+    return rc;
+}
+
+
+static reg_rc_t
+reg_backup_all(reg_backup_run_t *r)
+{
+    char      created[REG_TIME_LEN + 1];
+    reg_rc_t  rc;
+
+    if (reg_time_print(r->how->now, created) != 0) {
+        return reg_error_set(r->e, REG_INTERNAL, "no such time");
+    }
+
+    reg_buf_printf(&r->out, "{\"nginx_registry_backup\":1,\"id\":\"%s\","
+                   "\"created\":\"%s\",\"contents\":[", r->how->id, created);
+
+    rc = reg_catalog_walk(r->s, reg_null_str, reg_backup_repository, r, r->e);
+
+    return (rc == REG_OK) ? reg_backup_end(r) : rc;
+}
+
+
+static reg_rc_t
+reg_backup_repository(void *data, reg_str_t name)
+{
+    reg_rc_t           rc;
+    reg_backup_run_t  *r;
+
+    r = data;
+    r->name = name;
+    r->n = 0;
+
+    reg_sums_clear(&r->manifests);
+    reg_backup_entry(r);
+    reg_buf_str(&r->out, reg_str("}"));
+
+    r->counts->repositories++;
+
+    rc = reg_links_walk(r->s, name, "/_manifests/revisions",
+                        reg_backup_revision, r, r->e);
+
+    if (rc == REG_OK) {
+        rc = reg_tags_walk(r->s, name, reg_backup_tag, r, r->e);
+    }
+
+    return (rc == REG_OK) ? reg_backup_flush(r) : rc;
+}
+
+
+/* --- manifests ----------------------------------------------------------- */
+
+/*
+ * Takes a manifest after those that it refers to.  An index may stand in
+ * another as deeply as somebody liked, so this is a stack and no recursion.
+ */
+
+static reg_rc_t
+reg_backup_revision(void *data, const reg_digest_t *d)
+{
+    unsigned           state;
+    reg_rc_t           rc;
+    reg_sum_t         *sum;
+    reg_digest_t       top;
+    reg_backup_run_t  *r;
+
+    r = data;
+    rc = reg_backup_push(r, d);
+
+    while (rc == REG_OK && r->n > 0) {
+        top = r->stack[r->n - 1];
+        sum = reg_sums_add(&r->manifests, &top, NULL);
+
+        if (sum == NULL) {
+            return reg_error_set(r->e, REG_NO_MEMORY, NULL);
+        }
+
+        state = sum->bits;
+
+        if (!(state & REG_BACKUP_SETTLED)) {
+            rc = reg_backup_step(r, &top, &state);
+
+            /* the table may have moved */
+
+            sum = reg_sums_find(&r->manifests, &top);
+            sum->bits = (uint16_t) state;
+        }
+
+        if (state & REG_BACKUP_SETTLED) {
+            r->n--;
+        }
+    }
+
+    return rc;
+}
+
+
+static reg_rc_t
+reg_backup_push(reg_backup_run_t *r, const reg_digest_t *d)
+{
+    size_t         size;
+    reg_digest_t  *stack;
+
+    if (r->n == r->size) {
+        size = (r->size == 0) ? 16 : r->size * 2;
+        stack = realloc(r->stack, size * sizeof(reg_digest_t));
+
+        if (stack == NULL) {
+            return reg_error_set(r->e, REG_NO_MEMORY, NULL);
+        }
+
+        r->stack = stack;
+        r->size = size;
+    }
+
+    r->stack[r->n++] = *d;
+
+    return REG_OK;
+}
+
+
+/* One look at a manifest: settles it, or puts its children before it. */
+
+static reg_rc_t
+reg_backup_step(reg_backup_run_t *r, const reg_digest_t *d, unsigned *state)
+{
+    size_t          n;
+    reg_rc_t        rc;
+    reg_buf_t       body;
+    reg_manifest_t  m;
+
+    n = r->n;
+    reg_buf_init(&body, REG_MANIFEST_READ_MAX + 1);
+
+    rc = reg_backup_read(r, d, &body, state);
+
+    if (rc != REG_OK || (*state & REG_BACKUP_SETTLED)) {
+        reg_buf_free(&body);
+        return rc;
+    }
+
+    rc = reg_manifest_read(&m, body.data, body.len, r->e);
+
+    if (rc == REG_OK) {
+        rc = reg_backup_children(r, d, &m, state);
+
+        if (rc == REG_OK && r->n == n && !(*state & REG_BACKUP_SETTLED)) {
+            rc = reg_backup_parts(r, d, &m, state);
+        }
+
+        if (rc == REG_OK && (*state & REG_BACKUP_WHOLE)) {
+            reg_backup_line(r, d, &m, body.len);
+            r->counts->manifests++;
+            rc = reg_backup_flush(r);
+        }
+
+        reg_manifest_free(&m);
+    }
+
+    reg_buf_free(&body);
+
+    if (*state & REG_BACKUP_BROKEN) {
+        reg_backup_leave(r, d->text, "something that it refers to is missing "
+                         "or damaged");
+    }
+
+    if (r->how->tick != NULL) {
+        r->how->tick(r->how->data, r->counts);
+    }
+
+    return rc;
+}
+
+
+/* Its bytes; or a state when there is no sense in going on. */
+
+static reg_rc_t
+reg_backup_read(reg_backup_run_t *r, const reg_digest_t *d, reg_buf_t *body,
+    unsigned *state)
+{
+    char          type[REG_MEDIA_TYPE_MAX + 1];
+    unsigned      tries;
+    reg_rc_t      rc;
+    reg_error_t   e;
+    reg_digest_t  target;
+
+    for (tries = 0; tries < REG_BACKUP_TRIES; tries++) {
+        reg_error_clear(&e);
+
+        rc = reg_revision_find(r->s, r->name, d, &target, &e);
+
+        if (rc == REG_MANIFEST_UNKNOWN) {
+            *state |= REG_BACKUP_GONE;
+            return REG_OK;
+        }
+
+        if (rc == REG_OK) {
+            rc = reg_revision_read(r->s, &target, body, type, &e);
+        }
+
+        if (rc == REG_OK) {
+            return REG_OK;
+        }
+
+        if (rc != REG_MANIFEST_UNKNOWN) {
+            break;
+        }
+    }
+
+    if (rc == REG_MANIFEST_UNKNOWN) {
+        *state |= REG_BACKUP_BROKEN;
+        reg_backup_leave(r, d->text, "its bytes are missing or damaged");
+
+        return REG_OK;
+    }
+
+    if (r->e != NULL && r->e->rc == REG_OK) {
+        *r->e = e;
+    }
+
+    return rc;
+}
+
+
+static reg_rc_t
+reg_backup_children(reg_backup_run_t *r, const reg_digest_t *d,
+    const reg_manifest_t *m, unsigned *state)
+{
+    size_t            i;
+    reg_rc_t          rc;
+    const reg_sum_t  *sum;
+
+    for (i = 0; i < m->nrefs; i++) {
+
+        if (!m->refs[i].manifest) {
+            continue;
+        }
+
+        sum = reg_sums_find(&r->manifests, &m->refs[i].digest);
+
+        if (sum != NULL && (sum->bits & REG_BACKUP_WHOLE)) {
+            continue;
+        }
+
+        if (sum != NULL && (sum->bits & REG_BACKUP_SETTLED)
+            && !reg_backup_back(r, &m->refs[i].digest))
+        {
+            if (!r->how->sparse) {
+                *state |= reg_backup_lost(r, d);
+                return REG_OK;
+            }
+
+            continue;
+        }
+
+        rc = reg_backup_push(r, &m->refs[i].digest);
+
+        if (rc != REG_OK) {
+            return rc;
+        }
+    }
+
+    *state |= REG_BACKUP_BEGUN;
+
+    return REG_OK;
+}
+
+
+/*
+ * 1 when a child that was not there is there now: its directory was seen while
+ * it was being pushed, or it was pushed again.  It is looked at anew then.
+ */
+
+static int
+reg_backup_back(reg_backup_run_t *r, const reg_digest_t *d)
+{
+    reg_sum_t     *sum;
+    reg_digest_t   target;
+
+    sum = reg_sums_find(&r->manifests, d);
+
+    if (!(sum->bits & REG_BACKUP_GONE) || sum->tag == REG_BACKUP_TRIES
+        || reg_revision_find(r->s, r->name, d, &target, NULL) != REG_OK)
+    {
+        return 0;
+    }
+
+    sum->bits = 0;
+    sum->tag++;
+
+    return 1;
+}
+
+
+/* What became of a manifest that lacks a part. */
+
+static unsigned
+reg_backup_lost(reg_backup_run_t *r, const reg_digest_t *d)
+{
+    reg_digest_t  target;
+
+    return (reg_revision_find(r->s, r->name, d, &target, NULL)
+            == REG_MANIFEST_UNKNOWN)
+           ? REG_BACKUP_GONE : REG_BACKUP_BROKEN;
+}
+
+
+/*
+ * Takes the blobs and the manifest itself.  When one is not there, the manifest
+ * is looked for again: it may have been deleted a moment ago, and perhaps been
+ * pushed anew since.
+ */
+
+static reg_rc_t
+reg_backup_parts(reg_backup_run_t *r, const reg_digest_t *d,
+    const reg_manifest_t *m, unsigned *state)
+{
+    size_t      i;
+    unsigned    tries;
+    reg_rc_t    rc;
+    reg_path_t  path;
+
+    for (tries = 0; tries < REG_BACKUP_TRIES; tries++) {
+        rc = REG_OK;
+
+        for (i = 0; i < m->nrefs && rc == REG_OK; i++) {
+
+            if (m->refs[i].manifest) {
+                continue;
+            }
+
+            reg_layout_layer(&path, r->name, &m->refs[i].digest);
+
+            rc = reg_backup_blob(r, &m->refs[i].digest, path.s);
+
+            if (rc == REG_ABSENT
+                && (m->refs[i].foreign
+                    || (r->how->sparse && (m->index || i > 0))))
+            {
+                rc = REG_OK;
+            }
+        }
+
+        if (rc == REG_OK) {
+            reg_layout_revision(&path, r->name, d);
+            rc = reg_backup_blob(r, d, path.s);
+        }
+
+        if (rc == REG_OK) {
+            *state |= REG_BACKUP_WHOLE;
+            return REG_OK;
+        }
+
+        if (rc != REG_ABSENT && rc != REG_DIGEST_MISMATCH) {
+            return rc;
+        }
+
+        if (reg_backup_lost(r, d) == REG_BACKUP_GONE) {
+            *state |= REG_BACKUP_GONE;
+            return REG_OK;
+        }
+
+        if (rc == REG_DIGEST_MISMATCH) {
+            break;
+        }
+    }
+
+    *state |= REG_BACKUP_BROKEN;
+
+    return REG_OK;
+}
+
+
+/* The link may name another digest than its own: an alias, by distribution. */
+
+static reg_rc_t
+reg_backup_blob(reg_backup_run_t *r, const reg_digest_t *d, const char *link)
+{
+    reg_rc_t      rc;
+    reg_sum_t    *sum;
+    reg_path_t    path;
+    reg_digest_t  target;
+
+    sum = reg_sums_add(&r->blobs, d, NULL);
+
+    if (sum == NULL) {
+        return reg_error_set(r->e, REG_NO_MEMORY, NULL);
+    }
+
+    if (sum->bits & REG_BACKUP_TAKEN) {
+        return REG_OK;
+    }
+
+    if (sum->bits & REG_BACKUP_DAMAGED) {
+        return REG_DIGEST_MISMATCH;
+    }
+
+    rc = reg_link_read(r->s, link, &target, r->e);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    reg_layout_blob(&path, &target);
+
+    rc = r->how->sink->blob(r->how->ctx, r->s, path.s, d, r->counts, r->e);
+
+    if (rc == REG_OK) {
+        sum->bits |= REG_BACKUP_TAKEN;
+        r->counts->blobs++;
+
+    } else if (rc == REG_DIGEST_MISMATCH) {
+        sum->bits |= REG_BACKUP_DAMAGED;
+    }
+
+    if (r->how->tick != NULL) {
+        r->how->tick(r->how->data, r->counts);
+    }
+
+    return rc;
+}
+
+
+/* --- tags ---------------------------------------------------------------- */
+
+static reg_rc_t
+reg_backup_tag(void *data, reg_str_t tag, const reg_digest_t *d)
+{
+    char               what[REG_TAG_MAX + 1];
+    unsigned           tries;
+    reg_rc_t           rc;
+    reg_sum_t         *sum;
+    reg_error_t        e;
+    reg_digest_t       now;
+    reg_backup_run_t  *r;
+
+    r = data;
+    now = *d;
+
+    for (tries = 0; tries < REG_BACKUP_TRIES; tries++) {
+        rc = reg_backup_revision(r, &now);
+
+        if (rc != REG_OK) {
+            return rc;
+        }
+
+        sum = reg_sums_find(&r->manifests, &now);
+
+        if (!(sum->bits & REG_BACKUP_GONE)) {
+            break;
+        }
+
+        /* it moved on, or went as well; or the manifest came back */
+
+        sum->bits = 0;
+        reg_error_clear(&e);
+
+        rc = reg_tag_read(r->s, r->name, tag, &now, &e);
+
+        if (rc == REG_MANIFEST_UNKNOWN) {
+            return REG_OK;
+        }
+
+        if (rc != REG_OK) {
+            if (r->e != NULL && r->e->rc == REG_OK) {
+                *r->e = e;
+            }
+
+            return rc;
+        }
+    }
+
+    if (tries == REG_BACKUP_TRIES || !(sum->bits & REG_BACKUP_WHOLE)) {
+        (void) snprintf(what, sizeof(what), "%.*s", (int) tag.len, tag.data);
+        reg_backup_leave(r, what, "what it names is missing or damaged");
+
+        return REG_OK;
+    }
+
+    reg_backup_entry(r);
+    reg_buf_str(&r->out, reg_str(",\"tag\":\""));
+    reg_buf_json(&r->out, tag);
+    reg_buf_printf(&r->out, "\",\"manifest\":\"%s\"}", now.text);
+
+    r->counts->tags++;
+
+    return REG_OK;
+}
+
+
+static void
+reg_backup_leave(reg_backup_run_t *r, const char *what, const char *why)
+{
+    r->counts->left_out++;
+
+    if (r->how->left_out != NULL) {
+        r->how->left_out(r->how->data, r->name, what, why);
+    }
+}
+
+
+/* --- the listing --------------------------------------------------------- */
+
+static void
+reg_backup_entry(reg_backup_run_t *r)
+{
+    reg_buf_str(&r->out, r->lines ? reg_str(",\n{\"repository\":\"")
+                                  : reg_str("\n{\"repository\":\""));
+    reg_buf_json(&r->out, r->name);
+    reg_buf_str(&r->out, reg_str("\""));
+
+    r->lines = 1;
+}
+
+
+static void
+reg_backup_line(reg_backup_run_t *r, const reg_digest_t *d,
+    const reg_manifest_t *m, size_t size)
+{
+    reg_backup_entry(r);
+
+    reg_buf_printf(&r->out, ",\"manifest\":\"%s\",\"mediaType\":\"", d->text);
+    reg_buf_json(&r->out, m->media_type);
+    reg_buf_printf(&r->out, "\",\"size\":%zu,", size);
+
+    reg_backup_names(r, "manifests", m, 1);
+    reg_buf_str(&r->out, reg_str(","));
+    reg_backup_names(r, "blobs", m, 0);
+
+    if (m->has_subject) {
+        reg_buf_printf(&r->out, ",\"subject\":\"%s\"", m->subject.text);
+    }
+
+    if (!reg_backup_complete(r, m)) {
+        reg_buf_str(&r->out, reg_str(",\"incomplete\":true"));
+    }
+
+    reg_buf_str(&r->out, reg_str("}"));
+}
+
+
+static int
+reg_backup_has(const reg_backup_run_t *r, const reg_reference_t *ref)
+{
+    const reg_sum_t  *sum;
+
+    sum = reg_sums_find(ref->manifest ? &r->manifests : &r->blobs,
+                        &ref->digest);
+
+    return sum != NULL && (sum->bits & REG_BACKUP_WHOLE);
+}
+
+
+static int
+reg_backup_complete(const reg_backup_run_t *r, const reg_manifest_t *m)
+{
+    size_t  i;
+
+    for (i = 0; i < m->nrefs; i++) {
+        if (!m->refs[i].foreign && !reg_backup_has(r, &m->refs[i])) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* Those that were taken. */
+
+static void
+reg_backup_names(reg_backup_run_t *r, const char *key,
+    const reg_manifest_t *m, unsigned manifest)
+{
+    size_t       i;
+    const char  *comma;
+
+    reg_buf_printf(&r->out, "\"%s\":[", key);
+    comma = "";
+
+    for (i = 0; i < m->nrefs; i++) {
+
+        if (m->refs[i].manifest != manifest
+            || !reg_backup_has(r, &m->refs[i]))
+        {
+            continue;
+        }
+
+        reg_buf_printf(&r->out, "%s\"%s\"", comma, m->refs[i].digest.text);
+        comma = ",";
+    }
+
+    reg_buf_str(&r->out, reg_str("]"));
+}
+
+
+/* Writes what was collected; the end of the document is never in it. */
+
+static reg_rc_t
+reg_backup_flush(reg_backup_run_t *r)
+{
+    if (reg_buf_failed(&r->out)) {
+        return reg_error_set(r->e, REG_NO_MEMORY, NULL);
+    }
+
+    if (r->out.len < REG_BACKUP_BUFFER) {
+        return REG_OK;
+    }
+
+    reg_hash_update(&r->hash, r->out.data, r->out.len);
+
+    if (reg_fs_write(r->fd, r->out.data, r->out.len) == -1) {
+        return reg_error_sys(r->e, errno, "write", "listing");
+    }
+
+    reg_buf_reset(&r->out);
+
+    return REG_OK;
+}
+
+
+static reg_rc_t
+reg_backup_end(reg_backup_run_t *r)
+{
+    reg_digest_t                d;
+    const reg_backup_counts_t  *c;
+
+    c = r->counts;
+
+    reg_buf_str(&r->out, reg_str("\n],\n"));
+
+    if (reg_buf_failed(&r->out)) {
+        return reg_error_set(r->e, REG_NO_MEMORY, NULL);
+    }
+
+    reg_hash_update(&r->hash, r->out.data, r->out.len);
+    reg_hash_final(&r->hash, &d);
+
+    reg_buf_printf(&r->out, "\"counts\":{\"repositories\":%" PRIu64
+                   ",\"manifests\":%" PRIu64 ",\"tags\":%" PRIu64
+                   ",\"blobs\":%" PRIu64 ",\"left_out\":%" PRIu64
+                   "},\"digest\":\"%s\"}\n", c->repositories, c->manifests,
+                   c->tags, c->blobs, c->left_out, d.text);
+
+    if (reg_buf_failed(&r->out)) {
+        return reg_error_set(r->e, REG_NO_MEMORY, NULL);
+    }
+
+    return (reg_fs_write(r->fd, r->out.data, r->out.len) == 0)
+           ? REG_OK : reg_error_sys(r->e, errno, "write", "listing");
+}
+
+
+/* --- ids ----------------------------------------------------------------- */
+
+void
+reg_backup_id(char *out, int64_t now, unsigned again)
+{
+    char    text[REG_TIME_LEN + 1];
+    char   *p;
+    size_t  i;
+
+    if (reg_time_print(now, text) != 0) {
+        (void) reg_time_print(0, text);
+    }
+
+    p = out;
+
+    for (i = 0; i < REG_TIME_LEN; i++) {
+        if (text[i] != '-' && text[i] != ':') {
+            *p++ = text[i];
+        }
+    }
+
+    *p = '\0';
+
+    if (again > 1) {
+        (void) snprintf(p, (size_t) (out + REG_BACKUP_ID + 1 - p), "-%03u",
+                        again);
+    }
+}
+
+
+int
+reg_backup_id_valid(reg_str_t id)
+{
+    size_t  i;
+    char    c;
+
+    static const char  form[] = "00000000T000000Z";
+
+    if (id.len < sizeof(form) - 1 || id.len > REG_BACKUP_ID) {
+        return 0;
+    }
+
+    for (i = 0; i < id.len; i++) {
+        c = (i < sizeof(form) - 1) ? form[i] : (i == sizeof(form) - 1) ? '-'
+                                                                       : '0';
+
+        if (c == '0' ? (id.data[i] < '0' || id.data[i] > '9')
+                     : id.data[i] != c)
+        {
+            return 0;
+        }
+    }
+
+    return id.len != sizeof(form);
+}

@@ -1,0 +1,777 @@
+
+#include "reg_restore.h"
+
+#include "reg_blob.h"
+#include "reg_fs.h"
+#include "reg_repo.h"
+#include "reg_sums.h"
+#include "reg_upload.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+
+#define REG_RESTORE_CHUNK  (1024 * 1024)
+
+/* how often the blobs of a manifest are brought, should they be collected */
+#define REG_RESTORE_TRIES  3
+
+/* bits of a digest */
+#define REG_RESTORE_WANTED  1      /* by the tag that is brought back */
+#define REG_RESTORE_FAILED  2
+#define REG_RESTORE_SEEN    4      /* counted in a dry run */
+#define REG_RESTORE_SPARSE  8      /* a part of it is missing, as it was */
+#define REG_RESTORE_FINE    16     /* a blob whose bytes were hashed */
+
+
+typedef struct {
+    reg_store_t           *dir;
+    reg_store_t           *s;
+    const reg_restore_t   *how;
+    reg_restore_counts_t  *counts;
+    reg_error_t           *e;
+    reg_sums_t             sums;
+    char                  *chunk;
+    unsigned               more:1;      /* something was found wanted */
+    unsigned               found:1;     /* the tag is there */
+} reg_restore_run_t;
+
+
+static reg_rc_t reg_restore_closure(reg_restore_run_t *r);
+static reg_rc_t reg_restore_seek(void *ctx, const reg_backup_entry_t *entry);
+static reg_rc_t reg_restore_reach(void *ctx, const reg_backup_entry_t *entry);
+static reg_rc_t reg_restore_want(reg_restore_run_t *r, const reg_digest_t *d);
+static reg_rc_t reg_restore_entry(void *ctx, const reg_backup_entry_t *entry);
+static int reg_restore_chosen(reg_restore_run_t *r,
+    const reg_backup_entry_t *entry);
+static reg_rc_t reg_restore_repository(reg_restore_run_t *r, reg_str_t name);
+static reg_rc_t reg_restore_manifest(reg_restore_run_t *r,
+    const reg_backup_entry_t *entry);
+static reg_rc_t reg_restore_blobs(reg_restore_run_t *r,
+    const reg_backup_entry_t *entry, reg_error_t *why);
+static reg_rc_t reg_restore_blob(reg_restore_run_t *r, reg_str_t name,
+    const reg_digest_t *d, reg_error_t *why);
+static reg_rc_t reg_restore_upload(reg_restore_run_t *r, reg_str_t name,
+    const reg_digest_t *d, const reg_path_t *path, reg_error_t *why);
+static reg_rc_t reg_restore_fill(reg_restore_run_t *r, reg_upload_t *u,
+    const reg_file_t *f, reg_error_t *why);
+static reg_rc_t reg_restore_read(reg_restore_run_t *r, const reg_digest_t *d,
+    reg_buf_t *body, reg_error_t *why);
+static reg_rc_t reg_restore_put(reg_restore_run_t *r, reg_str_t name,
+    const reg_digest_t *d, const reg_str_t *tag, const reg_buf_t *body,
+    reg_error_t *why);
+static reg_rc_t reg_restore_place(reg_restore_run_t *r, reg_str_t name,
+    const reg_digest_t *d, const reg_str_t *tag, const reg_buf_t *body,
+    reg_error_t *why);
+static reg_rc_t reg_restore_tag(reg_restore_run_t *r,
+    const reg_backup_entry_t *entry);
+static reg_rc_t reg_restore_outcome(reg_restore_run_t *r, reg_rc_t rc,
+    const reg_backup_entry_t *entry, const reg_error_t *why);
+
+
+reg_rc_t
+reg_restore(reg_store_t *dir, reg_store_t *s, const reg_restore_t *how,
+    reg_restore_counts_t *counts, reg_error_t *e)
+{
+    reg_rc_t            rc;
+    reg_restore_run_t   r;
+    reg_backup_info_t   info;
+
+    memset(&r, 0, sizeof(r));
+    memset(counts, 0, sizeof(reg_restore_counts_t));
+
+    r.dir = dir;
+    r.s = s;
+    r.how = how;
+    r.counts = counts;
+    r.e = e;
+    r.chunk = malloc(REG_RESTORE_CHUNK);
+
+    if (r.chunk == NULL) {
+        return reg_error_set(e, REG_NO_MEMORY, NULL);
+    }
+
+    rc = (how->tag.len != 0) ? reg_restore_closure(&r) : REG_OK;
+
+    if (rc == REG_OK) {
+        rc = reg_backup_list(dir, how->id, how->only, reg_restore_entry, &r,
+                             &info, e);
+    }
+
+    reg_sums_free(&r.sums);
+    free(r.chunk);
+
+    return rc;
+}
+
+
+/* --- what belongs to a tag ----------------------------------------------- */
+
+/*
+ * Marks the tag's manifest, then what a marked one refers to and what has a
+ * marked one as its subject, until nothing is new.
+ */
+
+static reg_rc_t
+reg_restore_closure(reg_restore_run_t *r)
+{
+    reg_rc_t            rc;
+    reg_backup_info_t   info;
+
+    rc = reg_backup_list(r->dir, r->how->id, r->how->only, reg_restore_seek, r,
+                         &info, r->e);
+
+    if (rc == REG_OK && !r->found) {
+        return REG_OK;
+    }
+
+    do {
+        r->more = 0;
+
+        if (rc == REG_OK) {
+            rc = reg_backup_list(r->dir, r->how->id, r->how->only,
+                                 reg_restore_reach, r, &info, r->e);
+        }
+
+    } while (rc == REG_OK && r->more);
+
+    return rc;
+}
+
+
+static reg_rc_t
+reg_restore_seek(void *ctx, const reg_backup_entry_t *entry)
+{
+    reg_restore_run_t  *r;
+
+    r = ctx;
+
+    if (entry->tag.len == 0 || !reg_str_eq(entry->tag, r->how->tag)) {
+        return REG_OK;
+    }
+
+    r->found = 1;
+
+    return reg_restore_want(r, &entry->manifest);
+}
+
+
+static reg_rc_t
+reg_restore_reach(void *ctx, const reg_backup_entry_t *entry)
+{
+    size_t              i;
+    reg_rc_t            rc;
+    reg_str_t           text;
+    reg_digest_t        d;
+    const json_t       *one;
+    reg_restore_run_t  *r;
+
+    r = ctx;
+
+    if (!entry->has_manifest || entry->tag.len != 0) {
+        return REG_OK;
+    }
+
+    if (entry->has_subject && reg_sums_find(&r->sums, &entry->subject) != NULL)
+    {
+        rc = reg_restore_want(r, &entry->manifest);
+
+        if (rc != REG_OK) {
+            return rc;
+        }
+    }
+
+    if (reg_sums_find(&r->sums, &entry->manifest) == NULL) {
+        return REG_OK;
+    }
+
+    json_array_foreach(entry->manifests, i, one) {
+        text.data = json_string_value(one);
+        text.len = json_string_length(one);
+
+        if (reg_digest_parse(&d, text, NULL) != REG_OK) {
+            continue;
+        }
+
+        rc = reg_restore_want(r, &d);
+
+        if (rc != REG_OK) {
+            return rc;
+        }
+    }
+
+    return REG_OK;
+}
+
+
+static reg_rc_t
+reg_restore_want(reg_restore_run_t *r, const reg_digest_t *d)
+{
+    int         fresh;
+    reg_sum_t  *sum;
+
+    sum = reg_sums_add(&r->sums, d, &fresh);
+
+    if (sum == NULL) {
+        return reg_error_set(r->e, REG_NO_MEMORY, NULL);
+    }
+
+    sum->bits |= REG_RESTORE_WANTED;
+
+    if (fresh) {
+        r->more = 1;
+    }
+
+    return REG_OK;
+}
+
+
+/* --- entries ------------------------------------------------------------- */
+
+static reg_rc_t
+reg_restore_entry(void *ctx, const reg_backup_entry_t *entry)
+{
+    reg_rc_t            rc;
+    reg_restore_run_t  *r;
+
+    r = ctx;
+
+    if (!reg_restore_chosen(r, entry)) {
+        return REG_OK;
+    }
+
+    if (entry->tag.len != 0) {
+        rc = reg_restore_tag(r, entry);
+
+    } else if (entry->has_manifest) {
+        rc = reg_restore_manifest(r, entry);
+
+    } else {
+        rc = reg_restore_repository(r, entry->repository);
+    }
+
+    if (r->how->tick != NULL) {
+        r->how->tick(r->how->data, r->counts);
+    }
+
+    return rc;
+}
+
+
+static int
+reg_restore_chosen(reg_restore_run_t *r, const reg_backup_entry_t *entry)
+{
+    const reg_sum_t  *sum;
+
+    if (r->how->only.len != 0
+        && !reg_str_eq(r->how->only, entry->repository))
+    {
+        return 0;
+    }
+
+    if (r->how->want != NULL
+        && !r->how->want(r->how->data, entry->repository))
+    {
+        return 0;
+    }
+
+    if (r->how->tag.len == 0) {
+        return 1;
+    }
+
+    if (entry->tag.len != 0) {
+        return reg_str_eq(entry->tag, r->how->tag);
+    }
+
+    if (!entry->has_manifest) {
+        return (int) r->found;
+    }
+
+    sum = reg_sums_find(&r->sums, &entry->manifest);
+
+    return sum != NULL && (sum->bits & REG_RESTORE_WANTED);
+}
+
+
+static reg_rc_t
+reg_restore_repository(reg_restore_run_t *r, reg_str_t name)
+{
+    int       lock;
+    reg_rc_t  rc;
+
+    r->counts->repositories++;
+
+    if (r->how->dry) {
+        return REG_OK;
+    }
+
+    rc = r->s->driver->lock(r->s, REG_LOCK_SHARED, &lock, r->e);
+
+    if (rc == REG_OK) {
+        rc = reg_repo_make(r->s, name, r->e);
+        r->s->driver->unlock(r->s, lock);
+    }
+
+    return rc;
+}
+
+
+/* What the backup cannot give is told, and the rest goes on. */
+
+static reg_rc_t
+reg_restore_outcome(reg_restore_run_t *r, reg_rc_t rc,
+    const reg_backup_entry_t *entry, const reg_error_t *why)
+{
+    char         tag[REG_TAG_MAX + 1];
+    reg_sum_t   *sum;
+    const char  *what, *text;
+
+    switch (rc) {
+
+    case REG_OK:
+        return REG_OK;
+
+    case REG_ABSENT:
+        text = "a part of it is not in the backup";
+        break;
+
+    case REG_DIGEST_MISMATCH:
+        text = "a part of it is damaged in the backup";
+        break;
+
+    case REG_MANIFEST_BLOB_UNKNOWN:
+        text = "what it refers to was not brought back";
+        break;
+
+    default:
+        if (r->e != NULL && r->e->rc == REG_OK) {
+            *r->e = *why;
+        }
+
+        return rc;
+    }
+
+    what = entry->manifest.text;
+
+    if (entry->tag.len != 0) {
+        (void) snprintf(tag, sizeof(tag), "%.*s", (int) entry->tag.len,
+                        entry->tag.data);
+        what = tag;
+    }
+
+    sum = reg_sums_add(&r->sums, &entry->manifest, NULL);
+
+    if (sum == NULL) {
+        return reg_error_set(r->e, REG_NO_MEMORY, NULL);
+    }
+
+    sum->bits |= REG_RESTORE_FAILED;
+    r->counts->failed++;
+
+    if (r->how->failed != NULL) {
+        r->how->failed(r->how->data, entry->repository, what, text);
+    }
+
+    return REG_OK;
+}
+
+
+static reg_rc_t
+reg_restore_manifest(reg_restore_run_t *r, const reg_backup_entry_t *entry)
+{
+    unsigned      tries;
+    reg_rc_t      rc;
+    reg_buf_t     body;
+    reg_sum_t    *sum;
+    reg_error_t   why;
+
+    if (entry->incomplete) {
+        sum = reg_sums_add(&r->sums, &entry->manifest, NULL);
+
+        if (sum == NULL) {
+            return reg_error_set(r->e, REG_NO_MEMORY, NULL);
+        }
+
+        sum->bits |= REG_RESTORE_SPARSE;
+    }
+
+    reg_buf_init(&body, REG_MANIFEST_READ_MAX + 1);
+    reg_error_clear(&why);
+
+    r->counts->manifests++;
+
+    rc = reg_restore_read(r, &entry->manifest, &body, &why);
+
+    for (tries = 0; rc == REG_OK && tries < REG_RESTORE_TRIES; tries++) {
+        reg_error_clear(&why);
+
+        rc = reg_restore_blobs(r, entry, &why);
+
+        if (rc != REG_OK || r->how->dry) {
+            break;
+        }
+
+        rc = reg_restore_put(r, entry->repository, &entry->manifest, NULL,
+                             &body, &why);
+
+        /* it took so long that a collector had the first of them again */
+
+        if (rc != REG_MANIFEST_BLOB_UNKNOWN || tries + 1 == REG_RESTORE_TRIES)
+        {
+            break;
+        }
+
+        rc = REG_OK;
+    }
+
+    reg_buf_free(&body);
+
+    return reg_restore_outcome(r, rc, entry, &why);
+}
+
+
+static reg_rc_t
+reg_restore_tag(reg_restore_run_t *r, const reg_backup_entry_t *entry)
+{
+    reg_rc_t      rc;
+    reg_buf_t     body;
+    reg_error_t   why;
+    reg_digest_t  there;
+
+    reg_error_clear(&why);
+
+    rc = reg_tag_read(r->s, entry->repository, entry->tag, &there, &why);
+
+    if (rc == REG_OK && r->how->keep_tags
+        && !reg_digest_eq(&there, &entry->manifest))
+    {
+        r->counts->kept++;
+        return REG_OK;
+    }
+
+    if (rc != REG_OK && rc != REG_MANIFEST_UNKNOWN) {
+        return reg_restore_outcome(r, rc, entry, &why);
+    }
+
+    if (r->how->dry) {
+        r->counts->tags++;
+        return REG_OK;
+    }
+
+    reg_error_clear(&why);
+    reg_buf_init(&body, REG_MANIFEST_READ_MAX + 1);
+
+    rc = reg_restore_read(r, &entry->manifest, &body, &why);
+
+    if (rc == REG_OK) {
+        rc = reg_restore_put(r, entry->repository, &entry->manifest,
+                             &entry->tag, &body, &why);
+    }
+
+    reg_buf_free(&body);
+
+    /* somebody pushed one a moment ago */
+
+    if (rc == REG_DENIED) {
+        r->counts->kept++;
+        return REG_OK;
+    }
+
+    if (rc == REG_OK) {
+        r->counts->tags++;
+    }
+
+    return reg_restore_outcome(r, rc, entry, &why);
+}
+
+
+/* --- blobs --------------------------------------------------------------- */
+
+static reg_rc_t
+reg_restore_blobs(reg_restore_run_t *r, const reg_backup_entry_t *entry,
+    reg_error_t *why)
+{
+    size_t         i;
+    reg_rc_t       rc;
+    reg_str_t      text;
+    reg_digest_t   d;
+    const json_t  *one;
+
+    json_array_foreach(entry->blobs, i, one) {
+        text.data = json_string_value(one);
+        text.len = json_string_length(one);
+
+        if (reg_digest_parse(&d, text, NULL) != REG_OK) {
+            return REG_ABSENT;
+        }
+
+        rc = reg_restore_blob(r, entry->repository, &d, why);
+
+        if (rc != REG_OK) {
+            return rc;
+        }
+    }
+
+    return REG_OK;
+}
+
+
+/*
+ * What is stored already is linked, which renews its lease too.  One of another
+ * length is damaged, here or there; the upload tells which.
+ */
+
+static reg_rc_t
+reg_restore_blob(reg_restore_run_t *r, reg_str_t name, const reg_digest_t *d,
+    reg_error_t *why)
+{
+    uint64_t     size;
+    reg_rc_t     rc, there;
+    reg_sum_t   *sum;
+    reg_path_t   mine, theirs;
+    reg_stat_t   st, kept;
+
+    sum = reg_sums_add(&r->sums, d, NULL);
+
+    if (sum == NULL) {
+        return reg_error_set(why, REG_NO_MEMORY, NULL);
+    }
+
+    reg_backup_path(&mine, d);
+    reg_layout_blob(&theirs, d);
+
+    there = r->dir->driver->stat(r->dir, mine.s, &kept, why);
+
+    if (there != REG_OK && there != REG_ABSENT) {
+        return there;
+    }
+
+    rc = r->s->driver->stat(r->s, theirs.s, &st, why);
+
+    if (rc == REG_OK && r->how->verify && !(sum->bits & REG_RESTORE_FINE)) {
+        rc = reg_backup_hash(r->s, theirs.s, d, &size, why);
+
+    } else if (rc == REG_OK && there == REG_OK && st.size != kept.size) {
+        rc = REG_DIGEST_MISMATCH;
+    }
+
+    if (rc == REG_OK) {
+        sum->bits |= REG_RESTORE_FINE;
+
+        return r->how->dry ? REG_OK : reg_blob_link(r->s, name, d, why);
+    }
+
+    if (rc != REG_ABSENT && rc != REG_DIGEST_MISMATCH) {
+        return rc;
+    }
+
+    if (there != REG_OK) {
+        return REG_ABSENT;
+    }
+
+    if (!r->how->dry) {
+        return reg_restore_upload(r, name, d, &mine, why);
+    }
+
+    if (!(sum->bits & REG_RESTORE_SEEN)) {
+        sum->bits |= REG_RESTORE_SEEN;
+        r->counts->blobs++;
+        r->counts->bytes += kept.size;
+    }
+
+    return REG_OK;
+}
+
+
+static reg_rc_t
+reg_restore_upload(reg_restore_run_t *r, reg_str_t name,
+    const reg_digest_t *d, const reg_path_t *path, reg_error_t *why)
+{
+    char           id[REG_UUID_LEN + 1];
+    reg_rc_t       rc;
+    reg_file_t     f;
+    reg_upload_t  *u;
+
+    rc = r->dir->driver->open(r->dir, path->s, &f, why);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    rc = reg_upload_create(r->s, name, d->alg, r->how->now, id, why);
+
+    if (rc == REG_OK) {
+        rc = reg_upload_open(&u, r->s, name, reg_str_of(id), why);
+    }
+
+    if (rc == REG_OK) {
+        rc = reg_restore_fill(r, u, &f, why);
+
+        if (rc == REG_OK) {
+            rc = reg_upload_commit(u, d, why);
+
+        } else {
+            (void) reg_upload_cancel(r->s, name, reg_str_of(id), NULL);
+        }
+
+        reg_upload_close(u);
+    }
+
+    (void) close(f.fd);
+
+    if (rc == REG_OK) {
+        r->counts->blobs++;
+        r->counts->bytes += f.size;
+    }
+
+    return rc;
+}
+
+
+static reg_rc_t
+reg_restore_fill(reg_restore_run_t *r, reg_upload_t *u, const reg_file_t *f,
+    reg_error_t *why)
+{
+    uint64_t      at;
+    ssize_t       n;
+    reg_rc_t      rc;
+    struct iovec  iov;
+
+    for (at = 0; /* void */ ; at += (uint64_t) n) {
+        n = reg_fs_pread(f->fd, r->chunk, REG_RESTORE_CHUNK, at);
+
+        if (n == -1) {
+
+            /* the disk of the backup, not the store's */
+
+            return REG_DIGEST_MISMATCH;
+        }
+
+        if (n == 0) {
+            return REG_OK;
+        }
+
+        iov.iov_base = r->chunk;
+        iov.iov_len = (size_t) n;
+
+        rc = reg_upload_append(u, &iov, 1, why);
+
+        if (rc != REG_OK) {
+            return rc;
+        }
+
+        if (r->how->tick != NULL) {
+            r->how->tick(r->how->data, r->counts);
+        }
+    }
+}
+
+
+/* --- manifests ----------------------------------------------------------- */
+
+static reg_rc_t
+reg_restore_read(reg_restore_run_t *r, const reg_digest_t *d,
+    reg_buf_t *body, reg_error_t *why)
+{
+    reg_rc_t      rc;
+    reg_path_t    path;
+    reg_digest_t  got;
+
+    reg_backup_path(&path, d);
+
+    rc = r->dir->driver->read(r->dir, path.s, REG_MANIFEST_READ_MAX, body,
+                              why);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    reg_digest_of(&got, d->alg, body->data, body->len);
+
+    return reg_digest_eq(&got, d) ? REG_OK : REG_DIGEST_MISMATCH;
+}
+
+
+static reg_rc_t
+reg_restore_put(reg_restore_run_t *r, reg_str_t name, const reg_digest_t *d,
+    const reg_str_t *tag, const reg_buf_t *body, reg_error_t *why)
+{
+    reg_rc_t                   rc;
+    const reg_sum_t           *sum;
+    reg_manifest_put_t         put;
+    reg_manifest_put_result_t  result;
+
+    memset(&put, 0, sizeof(put));
+
+    put.name = name;
+    put.expected = d;
+    put.tags = tag;
+    put.ntags = (tag != NULL);
+    put.body = reg_buf_slice(body);
+    put.keep_tags = r->how->keep_tags;
+
+    sum = reg_sums_find(&r->sums, d);
+    put.sparse = (sum != NULL && (sum->bits & REG_RESTORE_SPARSE));
+
+    rc = reg_manifest_put(r->s, &put, &result, why);
+
+    if (rc != REG_MANIFEST_INVALID) {
+        return rc;
+    }
+
+    /* what an older registry took, and this one only serves */
+
+    reg_error_clear(why);
+
+    return reg_restore_place(r, name, d, tag, body, why);
+}
+
+
+static reg_rc_t
+reg_restore_place(reg_restore_run_t *r, reg_str_t name, const reg_digest_t *d,
+    const reg_str_t *tag, const reg_buf_t *body, reg_error_t *why)
+{
+    int         lock;
+    size_t      i, n;
+    reg_rc_t    rc;
+    reg_put_t   items[4];
+    reg_path_t  paths[4];
+
+    memset(items, 0, sizeof(items));
+
+    n = 2;
+    reg_layout_blob(&paths[0], d);
+    reg_layout_revision(&paths[1], name, d);
+
+    if (tag != NULL) {
+        n = 4;
+        reg_layout_tag_index(&paths[2], name, *tag, d);
+        reg_layout_tag(&paths[3], name, *tag, "/current/link");
+    }
+
+    for (i = 0; i < n; i++) {
+        items[i].path = paths[i].s;
+        items[i].data = (i == 0) ? reg_buf_slice(body) : reg_digest_str(d);
+        items[i].dir = -1;
+        items[i].fd = -1;
+        items[i].step = (i < 2) ? (unsigned) i : 2;
+        items[i].keep = 1;
+    }
+
+    rc = r->s->driver->lock(r->s, REG_LOCK_SHARED, &lock, why);
+
+    if (rc == REG_OK) {
+        rc = reg_repo_make(r->s, name, why);
+
+        if (rc == REG_OK) {
+            rc = r->s->driver->put(r->s, items, n, why);
+        }
+
+        r->s->driver->unlock(r->s, lock);
+    }
+
+    return rc;
+}

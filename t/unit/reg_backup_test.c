@@ -1,0 +1,377 @@
+
+#include "reg_test_store.h"
+
+#include "reg_restore.h"
+
+
+typedef struct {
+    const char  *id;
+    int          valid;
+} row_t;
+
+
+static const row_t  ids[] = {
+    { "20261231T235959Z", 1 },
+    { "20261231T235959Z-2", 1 },
+    { "20261231T235959Z-99", 1 },
+    { "20261231T235959Z-", 0 },
+    { "20261231T235959Zx", 0 },
+    { "20261231T235959Z-x", 0 },
+    { "20261231T235959Z/2", 0 },
+    { "20261231T235959", 0 },
+    { "2026-12-31T235959Z", 0 },
+    { "20261231t235959Z", 0 },
+    { "../20261231T2359Z", 0 },
+    { "20261231T235959Z-0123456789abcd", 0 },
+    { "20261231T235959Z-01234567890123", 1 },
+    { "20261231T235959Z-012345678901234", 0 },
+    { "", 0 }
+};
+
+
+static reg_store_t          *s, *dir;
+static char                  dir_path[300];
+static reg_backup_counts_t   counts;
+static unsigned              left, entries, bad;
+static reg_digest_t          image, child, list;
+
+
+static void
+left_out(void *data, reg_str_t name, const char *what, const char *why)
+{
+    (void) data;
+    (void) name;
+    (void) what;
+    (void) why;
+
+    left++;
+}
+
+
+static reg_rc_t
+entry(void *ctx, const reg_backup_entry_t *e)
+{
+    (void) ctx;
+    (void) e;
+
+    entries++;
+
+    return REG_OK;
+}
+
+
+static void
+found(void *ctx, const char *id, const char *what, const char *why)
+{
+    (void) ctx;
+    (void) id;
+    (void) what;
+    (void) why;
+
+    bad++;
+}
+
+
+/* Makes one at that time, and tells its id. */
+
+static reg_rc_t
+backup(int64_t now, char *id, int sparse)
+{
+    reg_rc_t            rc;
+    reg_backup_t        how;
+    reg_backup_how_t    pool_how;
+    reg_backup_pool_t  *pool;
+
+    memset(&how, 0, sizeof(how));
+    memset(&pool_how, 0, sizeof(pool_how));
+
+    left = 0;
+    pool_how.copy = 1;
+
+    if (reg_backup_new_id(dir, now, id, NULL) != REG_OK
+        || reg_backup_pool_open(&pool, dir, &pool_how, NULL) != REG_OK)
+    {
+        bail("pool");
+    }
+
+    how.id = id;
+    how.now = now;
+    how.sparse = (sparse != 0);
+    how.sink = &reg_backup_pool;
+    how.ctx = pool;
+    how.left_out = left_out;
+
+    rc = reg_backup(s, &how, &counts, NULL);
+
+    reg_backup_pool_close(pool);
+
+    return rc;
+}
+
+
+static void
+fresh(void)
+{
+    char  text[1024];
+
+    if (s != NULL) {
+        reg_store_close(s);
+        reg_store_close(dir);
+    }
+
+    root_make();
+    s = store_open();
+
+    (void) snprintf(dir_path, sizeof(dir_path), "%s/dest", root_path);
+    make_dirs(dir_path);
+
+    if (reg_store_open(&dir, dir_path, NULL) != REG_OK
+        || push_image(s, "a/b", "v1", "", &image) != REG_OK
+        || push_image(s, "a/b", NULL, ",\"annotations\":{\"a\":\"b\"}", &child)
+           != REG_OK)
+    {
+        bail("fresh");
+    }
+
+    (void) snprintf(text, sizeof(text), "{\"schemaVersion\":2,\"mediaType\":\""
+                    REG_TYPE_OCI_INDEX "\",\"manifests\":[{\"mediaType\":\""
+                    REG_TYPE_OCI_MANIFEST "\",\"digest\":\"%s\",\"size\":9}]}",
+                    child.text);
+
+    if (put_manifest(s, "a/b", "list", reg_str_of(text), &list, NULL)
+        != REG_OK)
+    {
+        bail("index");
+    }
+}
+
+
+static void
+test_ids(void)
+{
+    char    id[REG_BACKUP_ID + 1];
+    size_t  i;
+
+    for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        is_num(reg_backup_id_valid(reg_str_of(ids[i].id)), ids[i].valid,
+               ids[i].id);
+    }
+
+    reg_backup_id(id, 1798761599, 1);
+    is(reg_str_of(id), "20261231T235959Z", "of a time");
+    reg_backup_id(id, 1798761599, 12);
+    is(reg_str_of(id), "20261231T235959Z-012", "another one");
+}
+
+
+static void
+test_damage(void)
+{
+    char                id[REG_BACKUP_ID + 1], path[2048];
+    char               *text;
+    size_t              i, len, seen;
+    uint64_t            n;
+    reg_str_t           whole;
+    reg_path_t          blob;
+    reg_backup_info_t   info;
+
+    fresh();
+    is_num(backup(1000000000, id, 0), REG_OK, "a backup");
+    is_num((long long) counts.manifests, 3, "its manifests");
+    is_num((long long) counts.tags, 2, "its tags");
+    is_num((long long) counts.blobs, 5, "its blobs");
+    is_num(left, 0, "nothing was left out");
+
+    entries = 0;
+    is_num(reg_backup_list(dir, id, reg_null_str, entry, NULL, &info, NULL),
+           REG_OK, "its listing");
+    is_num(entries, 6, "a repository, manifests and tags");
+    is_num((long long) info.manifests, 3, "and numbers");
+
+    entries = 0;
+    (void) reg_backup_list(dir, id, reg_str("a/b"), entry, NULL, &info, NULL);
+    is_num(entries, 6, "of one repository");
+    entries = 0;
+    (void) reg_backup_list(dir, id, reg_str("a"), entry, NULL, &info, NULL);
+    is_num(entries, 0, "and of none");
+
+    /* cut anywhere, changed anywhere: never an entry of it */
+
+    (void) snprintf(path, sizeof(path), "%s/backups/%s.json", dir_path, id);
+    whole = slurp(path);
+    len = whole.len;
+    text = malloc(len + 1);
+    memcpy(text, whole.data, len);
+
+    seen = 0;
+    entries = 0;
+
+    for (i = 0; i < len; i += 7) {
+        spit_bytes(path, text, i);
+        seen += (reg_backup_list(dir, id, reg_null_str, entry, NULL, &info,
+                                 NULL)
+                 != REG_DIGEST_MISMATCH);
+    }
+
+    is_num((long long) seen, 0, "one that was cut is damaged");
+
+    for (i = 0; i < len - 200; i += 7) {
+        text[i] ^= 1;
+        spit_bytes(path, text, len);
+        text[i] ^= 1;
+        seen += (reg_backup_list(dir, id, reg_null_str, entry, NULL, &info,
+                                 NULL)
+                 != REG_DIGEST_MISMATCH);
+    }
+
+    is_num((long long) seen, 0, "one that was changed, too");
+    is_num(entries, 0, "and nothing of it is believed");
+
+    bad = 0;
+    is_num(reg_backup_verify(dir, NULL, found, NULL, NULL, &n, NULL), REG_OK,
+           "verified");
+    is_num(bad, 1, "it is told");
+
+    spit_bytes(path, text, len);
+    free(text);
+
+    reg_backup_path(&blob, &image);
+    (void) snprintf(path, sizeof(path), "%s/%s", dir_path, blob.s);
+    spit(path, "{}");
+    bad = 0;
+    (void) reg_backup_verify(dir, id, found, NULL, NULL, &n, NULL);
+    is_num(bad, 1, "a damaged blob, too");
+    (void) backup(1000000100, id, 0);
+    is_num((long long) counts.copied, 1, "one of another length is mended");
+    bad = 0;
+    (void) reg_backup_verify(dir, NULL, found, NULL, NULL, &n, NULL);
+    is_num(bad, 0, "for all backups");
+}
+
+
+static void
+test_missing(void)
+{
+    char          id[REG_BACKUP_ID + 1];
+    reg_digest_t  layer;
+
+    fresh();
+    layer = digest_of(REG_SHA256, reg_str("layer"));
+
+    (void) reg_manifest_delete(s, reg_str("a/b"), &child, NULL);
+    is_num(backup(1000000000, id, 0), REG_OK, "a child is gone");
+    is_num((long long) counts.manifests, 1, "its index is left out");
+    is_num(left, 2, "and its tag");
+    is_num(backup(1000000000, id, 1), REG_OK, "sparse");
+    is_num((long long) counts.manifests, 2, "it is not");
+    is_num(left, 0, "nothing is");
+
+    (void) reg_blob_delete(s, reg_str("a/b"), &layer, NULL);
+    is_num(backup(1000000000, id, 0), REG_OK, "a layer is gone");
+    is_num((long long) counts.manifests, 0, "no image is whole");
+    is_num((long long) counts.repositories, 1, "the repository is there");
+}
+
+
+static void
+test_prune(void)
+{
+    char                 id[4][REG_BACKUP_ID + 1];
+    size_t               i;
+    reg_names_t          names;
+    reg_backup_freed_t   freed;
+
+    static const int64_t  times[] = {
+        1000000000, 1000086400, 1000172800, 1000259200
+    };
+
+    fresh();
+
+    for (i = 0; i < 4; i++) {
+        (void) backup(times[i], id[i], 0);
+    }
+
+    (void) reg_manifest_delete(s, reg_str("a/b"), &image, NULL);
+
+    is_num(reg_backup_prune(dir, 0, 2 * 86400, times[3], &freed, NULL),
+           REG_OK, "those of two days");
+    is_num((long long) freed.backups, 2, "two are older or as old");
+    is_num((long long) freed.blobs, 0, "the others need all blobs");
+
+    is_num(reg_backup_prune(dir, 2, 1, times[3] + 1000, &freed, NULL), REG_OK,
+           "two, or those of a second");
+    is_num((long long) freed.backups, 0, "two stay");
+
+    /* another in the same second, and one after the clock was set back */
+
+    (void) backup(times[3], id[0], 0);
+    is(reg_str_of(id[0]), "20010912T014640Z-002", "of the same second");
+    (void) backup(times[0], id[0], 0);
+    is_num(reg_backup_prune(dir, 0, 1, times[3] + 1000000, &freed, NULL),
+           REG_OK, "all are old");
+    is_num((long long) freed.backups, 3, "the newest stays");
+    is_num((long long) freed.blobs, 1, "the image went");
+
+    memset(&names, 0, sizeof(names));
+    (void) reg_backup_ids(dir, &names, NULL);
+    is_num((long long) names.n, 1, "one is left");
+    is(reg_names_get(&names, 0), id[0], "the newest");
+    reg_names_free(&names);
+}
+
+
+static void
+test_restore(void)
+{
+    char                   id[REG_BACKUP_ID + 1];
+    reg_restore_t          how;
+    reg_restore_counts_t   n;
+
+    fresh();
+    (void) backup(1000000000, id, 0);
+    (void) reg_repo_delete(s, reg_str("a/b"), NULL);
+
+    memset(&how, 0, sizeof(how));
+    how.id = id;
+    how.now = 1000000000;
+    how.only = reg_str("a/b");
+    how.tag = reg_str("list");
+
+    is_num(reg_restore(dir, s, &how, &n, NULL), REG_OK, "one tag");
+    is_num((long long) n.manifests, 2, "an index and its child");
+    ok(tag_is(s, "a/b", "list", &list), "the tag");
+    ok(served(s, "a/b", &child), "the child");
+    ok(!served(s, "a/b", &image), "and no more");
+
+    how.tag = reg_null_str;
+    how.only = reg_null_str;
+    is_num(reg_restore(dir, s, &how, &n, NULL), REG_OK, "all");
+    ok(tag_is(s, "a/b", "v1", &image), "the other tag");
+    is_num((long long) n.blobs, 0, "blobs were there still");
+    is_num((long long) n.failed, 0, "no failure");
+
+    (void) push_image(s, "a/b", "v1", ",\"annotations\":{\"n\":\"1\"}", NULL);
+    how.keep_tags = 1;
+    is_num(reg_restore(dir, s, &how, &n, NULL), REG_OK, "keeping tags");
+    is_num((long long) n.kept, 1, "one");
+    ok(!tag_is(s, "a/b", "v1", &image), "stays");
+
+    how.id = "20200101T000000Z";
+    is_num(reg_restore(dir, s, &how, &n, NULL), REG_ABSENT, "no such backup");
+}
+
+
+int
+main(void)
+{
+    test_ids();
+    test_damage();
+    test_missing();
+    test_prune();
+    test_restore();
+
+    reg_store_close(s);
+    reg_store_close(dir);
+
+    return done_testing();
+}
