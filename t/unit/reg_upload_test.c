@@ -717,9 +717,10 @@ test_wrong_state(void)
 static void
 test_cut_data(void)
 {
-    char          *data;
-    reg_digest_t   d;
-    reg_upload_t  *u;
+    char            *data, *zeros;
+    reg_digest_t     d;
+    reg_upload_t    *u;
+    struct timespec  times[2];
 
     data = noise(200000, 11);
     d = digest_of(REG_SHA256, part(data, 0, 200000));
@@ -751,6 +752,25 @@ test_cut_data(void)
     (void) upload_add(u, part(data, 1000, 200000));
     is_num(reg_upload_commit(u, &d, NULL), REG_DIGEST_MISMATCH,
            "F12 zeros do not finish as good");
+    reg_upload_close(u);
+
+    /* a long one that distribution did not sync, whose state is right */
+
+    memset(times, 0, sizeof(times));
+    begin(REG_SHA256);
+    u = resume();
+    (void) upload_add(u, part(data, 0, 150000));
+    (void) reg_upload_save(u, NULL);
+    reg_upload_close(u);
+    zeros = calloc(1, 150000);
+    spit_bytes(at(UPLOAD "/data", id), zeros, 150000);
+    free(zeros);
+    (void) utimensat(AT_FDCWD, at(UPLOAD "/data", id), times, 0);
+    u = resume();
+    (void) upload_add(u, part(data, 150000, 200000));
+    d = digest_of(REG_SHA256, part(data, 0, 200000));
+    is_num(reg_upload_commit(u, &d, NULL), REG_DIGEST_MISMATCH,
+           "F12 zeros from before the boot do not finish as good");
     reg_upload_close(u);
 
     /* startedat does not matter to us */

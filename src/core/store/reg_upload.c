@@ -31,6 +31,7 @@ static reg_rc_t reg_upload_load(reg_upload_t *u, uint64_t size,
     reg_error_t *e);
 static reg_rc_t reg_upload_verify(reg_upload_t *u, uint64_t size,
     reg_error_t *e);
+static int reg_upload_before_boot(int fd);
 static uint64_t reg_upload_short(const reg_upload_state_t *state,
     uint64_t size);
 static reg_rc_t reg_upload_keep(reg_upload_t *u, const char *data,
@@ -254,7 +255,9 @@ reg_upload_load(reg_upload_t *u, uint64_t size, reg_error_t *e)
     } else if (state.offset > 0) {
         u->stated = 1;
 
-        if (state.offset < size || size <= REG_UPLOAD_SMALL) {
+        if (state.offset < size || size <= REG_UPLOAD_SMALL
+            || reg_upload_before_boot(u->fd))
+        {
             rc = reg_upload_verify(u, size, e);
         }
     }
@@ -278,6 +281,29 @@ reg_upload_load(reg_upload_t *u, uint64_t size, reg_error_t *e)
 }
 
 
+/*
+ * Ours is data that was on disk before its state was named.  distribution
+ * syncs neither, and what its sessions were before a power cut is told by
+ * their data alone.
+ */
+
+static int
+reg_upload_before_boot(int fd)
+{
+    struct stat      st;
+    struct timespec  now, up;
+
+    if (fstat(fd, &st) == -1
+        || clock_gettime(CLOCK_REALTIME, &now) == -1
+        || clock_gettime(CLOCK_BOOTTIME, &up) == -1)
+    {
+        return 1;
+    }
+
+    return st.st_mtim.tv_sec <= now.tv_sec - up.tv_sec;
+}
+
+
 /* How much of a short file counts that has no state to go by. */
 
 static uint64_t
@@ -291,7 +317,7 @@ reg_upload_short(const reg_upload_state_t *state, uint64_t size)
 
 /*
  * Data goes on behind the newest state: it was not saved, because somebody
- * was killed, or the state is wrong.  distribution hashes from the beginning
+ * was killed, or the state is wrong; or a reboot came between.  distribution hashes from the beginning
  * what it appends to a session that has no state of its length, as ours have
  * none while they are small, and saves that as if it were all.  To it, all
  * of the file counts.
