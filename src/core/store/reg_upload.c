@@ -32,8 +32,9 @@ static reg_rc_t reg_upload_load(reg_upload_t *u, uint64_t size,
 static reg_rc_t reg_upload_verify(reg_upload_t *u, uint64_t size,
     reg_error_t *e);
 static int reg_upload_before_boot(int fd);
-static uint64_t reg_upload_short(const reg_upload_state_t *state,
-    uint64_t size);
+static reg_rc_t reg_upload_short_status(reg_fs_t *fs, int dir,
+    const reg_upload_state_t *state, const char *path, uint64_t *offset,
+    reg_error_t *e);
 static reg_rc_t reg_upload_keep(reg_upload_t *u, const char *data,
     size_t len, reg_error_t *e);
 static reg_rc_t reg_upload_spill(reg_upload_t *u, reg_error_t *e);
@@ -249,8 +250,8 @@ reg_upload_load(reg_upload_t *u, uint64_t size, reg_error_t *e)
     u->hash = state.hash;
 
     if (size <= REG_UPLOAD_SMALL && state.offset == 0) {
-        rc = reg_upload_reread(u->fd, reg_upload_short(&state, size),
-                               &u->hash, u->path.s, e);
+        rc = reg_upload_short_load(u->fd, &state, size, &u->hash, u->path.s,
+                                   e);
 
     } else if (state.offset > 0) {
         u->stated = 1;
@@ -301,17 +302,6 @@ reg_upload_before_boot(int fd)
     }
 
     return st.st_mtim.tv_sec <= now.tv_sec - up.tv_sec;
-}
-
-
-/* How much of a short file counts that has no state to go by. */
-
-static uint64_t
-reg_upload_short(const reg_upload_state_t *state, uint64_t size)
-{
-    /* appended to, in a power cut that left nothing of the state but a name */
-
-    return state->damaged ? 0 : size;
 }
 
 
@@ -706,7 +696,8 @@ reg_upload_sync(reg_upload_t *u, reg_error_t *e)
 reg_rc_t
 reg_upload_save(reg_upload_t *u, reg_error_t *e)
 {
-    reg_rc_t  rc;
+    reg_rc_t   rc;
+    reg_str_t  data;
 
     if (u->failed) {
         return reg_error_set(e, REG_INTERNAL, NULL);
@@ -716,10 +707,14 @@ reg_upload_save(reg_upload_t *u, reg_error_t *e)
         return REG_OK;
     }
 
-    /*
-     * Of what is short and came at once the length of the file is all that
-     * has to be kept: the next one to open it hashes it again.
-     */
+    /* what is short and came at once is hashed again by who opens it next */
+
+    if (!u->large && u->written == 0) {
+        data.data = u->small;
+        data.len = (size_t) u->offset;
+
+        reg_upload_short_note(u->fd, &u->hash, data);
+    }
 
     rc = reg_upload_flush(u, e);
 
@@ -777,15 +772,49 @@ reg_upload_status(reg_store_t *s, reg_str_t name, reg_str_t id,
                                    &state, e);
     }
 
-    (void) close(dir);
+    if (rc == REG_OK && st.st_size <= REG_UPLOAD_SMALL && state.offset == 0) {
+        rc = reg_upload_short_status(fs, dir, &state, path.s, offset, e);
 
-    if (rc != REG_OK) {
-        return reg_upload_unknown(rc, e);
+    } else if (rc == REG_OK) {
+        *offset = state.offset;
     }
 
-    *offset = (st.st_size <= REG_UPLOAD_SMALL && state.offset == 0)
-              ? reg_upload_short(&state, (uint64_t) st.st_size)
-              : state.offset;
+    (void) close(dir);
 
-    return REG_OK;
+    return (rc == REG_OK) ? REG_OK : reg_upload_unknown(rc, e);
+}
+
+
+static reg_rc_t
+reg_upload_short_status(reg_fs_t *fs, int dir,
+    const reg_upload_state_t *state, const char *path, uint64_t *offset,
+    reg_error_t *e)
+{
+    int          fd;
+    reg_rc_t     rc;
+    reg_hash_t   h;
+    struct stat  st;
+
+    fd = reg_fs_open(fs, dir, "data", O_RDONLY);
+
+    if (fd == -1) {
+        return reg_fs_fail(e, errno, "open", path);
+    }
+
+    /* it may have grown since: then that is being received */
+
+    rc = (fstat(fd, &st) == -1)
+         ? reg_error_sys(e, errno, "fstat", path)
+         : (st.st_size > REG_UPLOAD_SMALL)
+         ? REG_OK
+         : reg_upload_short_load(fd, state, (uint64_t) st.st_size, &h, path,
+                                 e);
+
+    (void) close(fd);
+
+    if (rc == REG_OK) {
+        *offset = (st.st_size > REG_UPLOAD_SMALL) ? 0 : h.length;
+    }
+
+    return rc;
 }

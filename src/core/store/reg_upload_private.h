@@ -91,4 +91,21 @@ reg_rc_t reg_upload_state_save(reg_store_t *s, int dir, const char *path,
     const reg_hash_t *h, int clean, reg_error_t *e);
 
 
+/* --- reg_upload_short.c --- */
+
+/*
+ * Notes upon the inode what a short upload shall hold, before it does: the
+ * data that h has hashed.
+ */
+void reg_upload_short_note(int fd, const reg_hash_t *h, reg_str_t data);
+
+/*
+ * Hashes the size bytes of a short upload without a state into h, which then
+ * tells by its length how many of them count: all, or none when they are not
+ * what was noted.
+ */
+reg_rc_t reg_upload_short_load(int fd, const reg_upload_state_t *state,
+    uint64_t size, reg_hash_t *h, const char *path, reg_error_t *e);
+
+
 #endif /* REG_UPLOAD_PRIVATE_H_INCLUDED */
