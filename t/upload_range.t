@@ -43,7 +43,7 @@ sub is_refused {
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    is_error($r, 416, ['RANGE_INVALID', 'BLOB_UPLOAD_INVALID'], $name);
+    is_error($r, 416, 'RANGE_INVALID', $name);
     is_header($r, 'Range', $range, "$name: the true Range");
     is_header($r, 'Location', $location, "$name: the Location");
     return stands_at($location, $range, $name);
@@ -130,23 +130,19 @@ sub lying {
     patch($l, '0-4', 'start');
 
     for my $row (['5-14', 'x' x 5], ['5-14', 'x' x 50], ['5-14', ''],
-        ['5-5', 'xx'], ['5-18446744073709551615', 'xxxxx'],
-        ['5-9223372036854775807', 'xxxxx'],
-        ['18446744073709551615-18446744073709551619', 'xxxxx'])
+        ['5-5', 'xx'], ['5-18446744073709551615', 'xxxxx', 1],
+        ['5-9223372036854775807', 'xxxxx', 1],
+        ['0-18446744073709551615', 'xxxxx', 1],
+        ['18446744073709551615-18446744073709551619', 'xxxxx', 1])
     {
-        my ($range, $body) = @$row;
+        my ($range, $body, $malformed) = @$row;
         my $n = length $body;
 
-        is_error(patch($l, $range, $body), [400, 416],
-            ['SIZE_INVALID', 'BLOB_UPLOAD_INVALID', 'RANGE_INVALID'],
+        is_error(patch($l, $range, $body), 400,
+            $malformed ? 'BLOB_UPLOAD_INVALID' : 'SIZE_INVALID',
             "A21 $range with $n bytes");
         stands_at($l, '0-4', "A21 $range with $n bytes");
     }
-
-    is_error(patch($l, '5-14', 'x' x 5), 400, 'SIZE_INVALID',
-        'A21 fewer bytes than the range says');
-    is_error(patch($l, '5-14', 'x' x 11), 400, 'SIZE_INVALID',
-        'A21 more bytes than the range says');
 
     # Chunked, the lie comes out at the end of the body only.
 
@@ -154,14 +150,10 @@ sub lying {
         my $k = $t->open_upload('app');
         my $r = $t->patch($k, chunks => ['y' x $n],
             headers => { 'Content-Range' => '0-9' });
-        ok($r->status >= 400 && $r->status < 500,
-            "A21 0-9 with $n bytes in chunks") or diag $r->as_text;
-
-        $r = $t->get($k);
-        next if $r->status == 404;
-        is_status($r, 204, 'A21 the session lives or is gone');
-        my ($end) = ($r->header('Range') // '') =~ /\A0-(\d+)\z/;
-        cmp_ok($end, '<=', 9, 'A21 and holds no byte too many');
+        is_error($r, 400, 'SIZE_INVALID', "A21 0-9 with $n bytes in chunks");
+        stands_at($k, '0-0', "A21 0-9 with $n bytes in chunks");
+        is_status($t->put("$k?digest=" . sha256('good'), body => 'good'), 201,
+            'A21 and holds no byte');
     }
 
     is_status($t->put("$l?digest=" . sha256('start'), body => ''), 201,
@@ -184,17 +176,16 @@ sub malformed {
 
     my $l = $t->open_upload('app');
     patch($l, '0-4', 'start');
-    my $r = patch($l, '', 'xxxxx');
-    ok($r->status == 400 || $r->status == 202,
-        'A21 an empty Content-Range is wrong or absent') or diag $r->as_text;
-    $t->delete($l);
+    is_error(patch($l, '', 'xxxxx'), 400, 'BLOB_UPLOAD_INVALID',
+        'A21 an empty Content-Range');
+    stands_at($l, '0-4', 'A21 an empty Content-Range');
 
-    $l = $t->open_upload('app');
-    patch($l, '0-4', 'start');
-    $r = $t->patch($l, body => 'xxxxx', headers => [['Content-Range', '5-9'],
+    # The first one counts, or nginx refuses both.
+
+    my $r = $t->patch($l, body => 'xxxxx', headers => [['Content-Range', '5-9'],
         ['Content-Range', '50-54']]);
-    ok($r->status == 202 || $r->status == 400 || $r->status == 416,
-        'A102 Content-Range twice') or diag $r->as_text;
+    ok($r->status == 202 || $r->status == 400, 'A102 Content-Range twice')
+        or diag $r->as_text;
     is_header($t->get($l), 'Range', $r->status == 202 ? '0-9' : '0-4',
         'A102 and one of them counts');
 }
