@@ -104,13 +104,11 @@ sub size_limit {
         headers => { 'Content-Type' => OCI_MANIFEST }), 201,
         'A47 in chunks too');
 
-    is_refused($over, 'A47 one byte more', status => 413,
-        code => ['MANIFEST_INVALID', 'SIZE_INVALID']);
+    is_refused($over, 'A47 one byte more', status => 413);
     is_error($t->put('/v2/app/manifests/refused',
         chunks => [unpack '(a65536)*', $over],
         headers => { 'Content-Type' => OCI_MANIFEST }), 413,
-        ['MANIFEST_INVALID', 'SIZE_INVALID'],
-        'A47 one byte more, in chunks');
+        'MANIFEST_INVALID', 'A47 one byte more, in chunks');
 
     # Announced, it is refused before any of it is read.
 
@@ -118,8 +116,7 @@ sub size_limit {
     $r = $t->put('/v2/app/manifests/refused', body => sub { undef },
         length => 1 << 40, headers => { 'Content-Type' => OCI_MANIFEST },
         timeout => 5);
-    is_error($r, 413, ['MANIFEST_INVALID', 'SIZE_INVALID'],
-        'A47 1 TiB announced');
+    is_error($r, 413, 'MANIFEST_INVALID', 'A47 1 TiB announced');
     cmp_ok(time - $begin, '<', 2, 'R6 and refused at once');
 
     my $sent = 0;
@@ -128,8 +125,7 @@ sub size_limit {
         $sent += 65536;
         return $sent < 1 << 30 ? $piece : undef;
     }, headers => { 'Content-Type' => OCI_MANIFEST });
-    is_error($r, 413, ['MANIFEST_INVALID', 'SIZE_INVALID'],
-        'A47 a body in chunks without end');
+    is_error($r, 413, 'MANIFEST_INVALID', 'A47 a body in chunks without end');
     cmp_ok($sent, '<', 64 << 20, 'A47 reading stops at the limit');
 }
 
@@ -140,7 +136,7 @@ sub own_limit {
     is_status($t->push_manifest('app', 'small', padded_manifest($good, 2048),
         OCI_MANIFEST, %where), 201, 'exactly at a limit of 2k');
     is_error($t->push_manifest('app', 'small', padded_manifest($good, 2049),
-        OCI_MANIFEST, %where), 413, ['MANIFEST_INVALID', 'SIZE_INVALID'],
+        OCI_MANIFEST, %where), 413, 'MANIFEST_INVALID',
         'one byte over a limit of 2k');
     is_status($t->push_manifest('app', 'small', padded_manifest($good, 2049)),
         201, 'the other location has its own limit');
@@ -270,6 +266,9 @@ sub duplicate_keys {
     is_refused(twisted("\"digest\":\"$ld->{digest}\"",
         "\"digest\":\"$cd->{digest}\",\"digest\":\"$ld->{digest}\""),
         'A50 digest twice in a descriptor');
+    is_refused(twisted('"mediaType":"' . OCI_LAYER . '"', '"mediaType":"'
+        . OCI_LAYER . '","mediaType":"' . OCI_LAYER . '"'),
+        'A50 mediaType twice in a descriptor');
     is_refused(twisted('"size":' . $cd->{size},
         '"size":1,"size":' . $cd->{size}), 'A50 size twice in a descriptor');
     is_refused(twisted('"config":', "\"con\\u0066ig\":$other,\"config\":"),
@@ -292,12 +291,18 @@ sub numbers {
             '1' . '0' x 400;
 
     my $r = $t->push_manifest('app', 'max', $size->('9223372036854775807'));
-    ok($r->status == 201 || $r->status == 400 || $r->status == 404,
-        'A52 size 2^63-1') or diag $r->as_text;
-    if ($r->status == 201) {
-        is_status($t->delete('/v2/app/manifests/'
-            . $r->header('Docker-Content-Digest')), 202, 'A52 and it goes');
-    }
+    is_status($r, 201, 'A52 size 2^63-1');
+
+    # What a descriptor says of a size is nowhere believed.
+
+    is_header($t->head("/v2/app/blobs/$ld->{digest}"), 'Content-Length',
+        length $layer, 'A52 the blob is as long as it is');
+    is_whole($t->get("/v2/app/blobs/$ld->{digest}"), $layer,
+        'A52 and is served whole');
+    is_header($t->head('/v2/app/manifests/max'), 'Content-Length',
+        length $size->('9223372036854775807'), 'A52 so is the manifest');
+    is_status($t->delete('/v2/app/manifests/'
+        . $r->header('Docker-Content-Digest')), 202, 'A52 and it goes');
 }
 
 
@@ -334,7 +339,7 @@ sub contradictions {
 
 sub media_types {
     for my $type ('text/html', 'image/svg+xml', 'application/javascript',
-        'text/html; charset=utf-8', 'application/json', 'application/x' x 300,
+        'text/html; charset=utf-8', 'application/json', 'x/' . 'y' x 4096,
         'application/octet-stream', 'application/vnd.example.unknown+json',
         'application/vnd.oci.image.config.v1+json', 'x', '*/*',
         OCI_MANIFEST . 'x', uc OCI_MANIFEST)
@@ -343,14 +348,14 @@ sub media_types {
             to_json({ %$good, mediaType => $type }), $type);
         my $name = substr $type, 0, 60;
 
-        next if $type eq uc OCI_MANIFEST && $r->status == 201;
-        is_error($r, [400, 415], 'MANIFEST_INVALID', "A57 type $name");
+        is_error($r, 400, 'MANIFEST_INVALID', "A57 type $name");
+        unlike($r->header('Content-Type') // '', qr/html|svg|javascript/,
+            'A57 the refusal is no markup');
     }
 
     my %bare = %$good;
     delete $bare{mediaType};
-    is_refused(\%bare, 'A57 text/html and no mediaType', type => 'text/html',
-        status => [400, 415]);
+    is_refused(\%bare, 'A57 text/html and no mediaType', type => 'text/html');
     is_refused({ %$good, mediaType => 'application/vnd.example' },
         'A57 an unknown mediaType behind a known Content-Type');
 }
@@ -364,8 +369,7 @@ sub schema_one {
         signatures => [{ header => {}, signature => 'x', protected => 'x' }]
     };
 
-    is_refused($one, "A58 schema 1 as $_", type => $_,
-        code => ['MANIFEST_INVALID', 'UNSUPPORTED'])
+    is_refused($one, "A58 schema 1 as $_", type => $_)
         for 'application/vnd.docker.distribution.manifest.v1+json',
             'application/vnd.docker.distribution.manifest.v1+prettyjws',
             'application/json', OCI_MANIFEST, DOCKER_MANIFEST;

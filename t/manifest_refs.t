@@ -110,9 +110,30 @@ sub elsewhere_only {
 
     is_unknown($a, sha256($image->{config}), 'A54 in another repository');
 
-    my ($x, $y) = ($a->body, $b->body);
-    s/sha(?:256|512):[0-9a-f]+/DIGEST/g for $x, $y;
-    is($x, $y, 'A54 the same reply as for one that nobody has');
+    my $same = sub {
+        my ($name, @r) = @_;
+        my ($x, $y) = map {
+            join "\n", $_->status, (sort map { "@$_" }
+                grep { $_->[0] ne 'Date' } $_->headers), $_->body
+        } @r;
+        s/sha(?:256|512):[0-9a-f]+/DIGEST/g for $x, $y;
+        is($x, $y, "A54 $name: the same reply as for one that nobody has");
+    };
+
+    $same->('a config', $a, $b);
+
+    # The config is here, the layer elsewhere or nowhere.
+
+    $t->push_blob('here', '{"a54":1}');
+    ($a, $b) = map {
+        $t->push_manifest('here', 'v1', manifest(
+            descriptor(OCI_CONFIG, '{"a54":1}'), [descriptor(OCI_LAYER, $_)]))
+    } $image->{layers}[0], blob(length $image->{layers}[0], 'nobody');
+    is_unknown($a, sha256($image->{layers}[0]),
+        'A54 a layer in another repository');
+    $same->('a layer', $a, $b);
+    is_error($t->get('/v2/here/manifests/v1'), 404, 'MANIFEST_UNKNOWN',
+        'A54 and nothing is stored');
 }
 
 
@@ -273,9 +294,16 @@ sub foreign_layers {
 
     is_error($t->push_manifest('foreign', 'v2', manifest(
         descriptor(OCI_CONFIG, $config), [descriptor(OCI_LAYER,
-            sha256('ordinary'), 1000, urls => [$url])])), [400, 404],
-        ['MANIFEST_INVALID', 'MANIFEST_BLOB_UNKNOWN'],
-        'A60 urls alone make no layer foreign');
+            sha256('ordinary'), 1000, urls => [$url])])), 400,
+        'MANIFEST_INVALID', 'A60 urls alone make no layer foreign');
+    $t->push_blob('foreign', 'ordinary');
+    is_error($t->push_manifest('foreign', 'v2', manifest(
+        descriptor(OCI_CONFIG, $config), [descriptor(OCI_LAYER, 'ordinary',
+            undef, urls => [$url])])), 400, 'MANIFEST_INVALID',
+        'A60 nor may a layer that is there have them');
+    is_error($t->push_manifest('foreign', 'v2', manifest(
+        descriptor(OCI_CONFIG, $config, undef, urls => [$url]), [])), 400,
+        'MANIFEST_INVALID', 'A60 nor a config');
 
     ok(!$trap->accept, 'A60 and nothing ever connects to the url');
 }
