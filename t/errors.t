@@ -13,17 +13,19 @@ use Test::More;
 use Test::Registry;
 
 my $page = 'this is the page of the operator';
+my @refusals = (400, 402, 403, 404, 405, 406, 409 .. 417, 421, 422, 423, 429,
+    431, 451, 500 .. 505, 507);
 
 my $t = Test::Registry->new(
     location => 'registry_delete on;',
-    ports => 12,
+    ports => 13,
     write => { htpasswd => "user:{PLAIN}secret\n" },
     http => <<'EOF',
 limit_req_zone $server_port zone=slow:1m rate=1r/m;
 limit_req_zone $server_port zone=slow429:1m rate=1r/m;
 limit_conn_zone $server_port zone=conn:1m;
 EOF
-    servers => <<"EOF",
+    servers => <<"EOF"
 server {
     listen 127.0.0.1:%%PORT1%%;
     location /v2/ {
@@ -131,6 +133,10 @@ server {
     }
 }
 EOF
+    . 'server { listen 127.0.0.1:%%PORT12%%; location /v2/ {'
+    . ' registry %%ROOT%%;'
+    . join('', map { " if (\$arg_code = $_) { return $_; }" } @refusals)
+    . ' } }'
 )->run;
 
 my @login = ('Authorization', 'Basic dXNlcjpzZWNyZXQ=');
@@ -151,6 +157,8 @@ limit_except();
 connections();
 bad_body();
 elsewhere();
+every_code();
+hostile_input();
 
 finish($t);
 
@@ -422,4 +430,112 @@ sub elsewhere {
     is($r->status, 404, 'outside the location');
     like($r->header('Content-Type'), qr{text/html}, 'errors are HTML');
     has_no_header($r, 'Docker-Distribution-Api-Version');
+}
+
+
+# Whatever status an operator's configuration ends a request with.
+
+sub every_code {
+    for my $code (@refusals) {
+        for my $method (qw(GET PUT DELETE)) {
+            is_error($t->request($method,
+                "/v2/app/manifests/v1?code=$code", body => 'x', at(12)),
+                $code, undef, "R1 $code on $method");
+        }
+        is_error($t->head("/v2/app/manifests/v1?code=$code", at(12)), $code,
+            undef, "R1 $code on HEAD");
+    }
+}
+
+
+# What is wrong with a reply that repeats what a client said: R1 in full.
+
+sub wrong_with {
+    my ($r, $mark) = @_;
+
+    return () if $r->status < 400;
+
+    my $body = $r->body;
+    my $text = $body;
+    my ($e) = ref $r->json eq 'HASH' && ref $r->json->{errors} eq 'ARRAY'
+        ? @{ $r->json->{errors} } : {};
+
+    return (
+        ($r->header('Content-Type') // '') eq 'application/json'
+            ? () : 'the type',
+        ($e->{code} // '') =~ /\A[A-Z_]+\z/ ? () : 'the code',
+        length($e->{message} // '') ? () : 'no message',
+        (grep { !/\A(?:code|message|detail)\z/ } keys %$e),
+        utf8::decode($text) ? () : 'bad UTF-8',
+        $body =~ /[\x00-\x1f](?!\z)/ ? 'control bytes' : (),
+        (map { "header $_->[0]" } grep { index("@$_", $mark) >= 0
+            || $_->[1] =~ /[^ -~]/ } $r->headers)
+    );
+}
+
+
+# Every route, with whatever does not belong there: JSON, and nothing of what
+# came in but escaped, and nothing of it in a header.
+
+sub hostile_input {
+    my $mark = 'iNpUt';
+    my @evil = map { $_ . $mark } '%22%3e%3cscript%3e', '%0d%0aX-Evil:%20',
+        '%1b%5b31m', '%ff%fe', '%c0%80', '%ed%a0%80', '%5c%22', "\x80\xff",
+        '%e2%80%a8', '%7f', '%5cu0022', '%25n%25s', "'", '%3c/script%3e';
+    my @places = ('/v2/%s', '/v2/%s/tags/list', '/v2/app/%s',
+        '/v2/app/manifests/%s', '/v2/app/manifests/sha256:%s',
+        '/v2/app/blobs/%s', '/v2/app/blobs/sha256:%s',
+        '/v2/app/blobs/uploads/%s', '/v2/app/referrers/%s',
+        '/v2/app/tags/list?n=%s', '/v2/app/tags/list?last=%s',
+        '/v2/_catalog?n=%s', '/v2/_catalog?last=%s',
+        "/v2/app/referrers/$image->{digest}?artifactType=%s",
+        '/v2/app/blobs/uploads/?digest=%s',
+        '/v2/app/blobs/uploads/?digest-algorithm=%s',
+        '/v2/app/blobs/uploads/?mount=%s',
+        "/v2/app/blobs/uploads/?mount=$layer&from=%s",
+        "/v2/app/manifests/$image->{digest}?tag=%s", '/v2/%s/_nginx/repository'
+            . '/content', "$upload?digest=%s");
+    my ($asked, $refused) = (0, 0);
+
+    for my $place (@places) {
+        my @wrong;
+
+        for my $evil (@evil) {
+            for my $method (qw(GET PUT POST PATCH DELETE)) {
+                my $r = $t->request($method, sprintf($place, $evil),
+                    body => 'x', headers => [['Content-Type', $evil]]);
+                $asked++;
+                $refused++ if $r->status >= 400;
+                push @wrong, map { "$method $evil: $_" } wrong_with($r, $mark);
+                push @wrong, "$method $evil: status " . $r->status
+                    if !$r->status || $r->status >= 500;
+            }
+        }
+
+        same_list(\@wrong, [], "R1 $place");
+    }
+
+    cmp_ok($refused, '>', $asked * 0.7, "R1 of $asked requests most are "
+        . 'refused') or diag $refused;
+
+    # What stands in headers and in a body.
+
+    my @wrong;
+    for my $evil ('"><script>', "\xff\xfe", "\xc0\x80", '\\"', "a\x7fb",
+        "\xed\xa0\x80", '%0d%0aX:y')
+    {
+        my $l = $t->open_upload('app');
+        push @wrong, map { "Content-Range $evil: $_" } wrong_with($t->patch($l,
+            body => 'x', headers => [['Content-Range', "$evil$mark"]]), $mark);
+        push @wrong, map { "Content-Type $evil: $_" } wrong_with(
+            $t->push_manifest('app', 'x', '{}', "$evil$mark"), $mark);
+        push @wrong, map { "mediaType $evil: $_" } wrong_with(
+            $t->push_manifest('app', 'x', "{\"schemaVersion\":2,"
+                . '"mediaType":"' . $evil =~ s/(["\\])/\\$1/gr
+                . "$mark\"}"), $mark);
+        push @wrong, map { "a key $evil: $_" } wrong_with(
+            $t->push_manifest('app', 'x', "{\"$evil$mark\":1}"), $mark);
+        $t->delete($l);
+    }
+    same_list(\@wrong, [], 'R1 headers and bodies');
 }
