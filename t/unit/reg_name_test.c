@@ -1,4 +1,6 @@
 
+#include <stdlib.h>
+
 #include "reg_name.h"
 #include "reg_test.h"
 
@@ -13,6 +15,8 @@
 static void test_name(void);
 static void test_tag(void);
 static void test_uuid(void);
+static void test_uuid_random(void);
+static int compare_ids(const void *a, const void *b);
 
 
 int
@@ -230,4 +234,83 @@ test_uuid(void)
     ok(strchr("89ab", a[19]) != NULL && strchr("89ab", b[19]) != NULL,
        "and variant 1");
     ok(strcmp(a, b) != 0, "they differ");
+
+    test_uuid_random();
+}
+
+
+/*
+ * A25: ten thousand ids tell nothing: no two are alike, and each letter takes
+ * each value about as often as any other, so that none holds a count, a process
+ * or a time.  Seven deviations are beyond chance.
+ */
+
+static void
+test_uuid_random(void)
+{
+    char         (*ids)[REG_UUID_LEN + 1];
+    size_t       i, k, twice, odd;
+    double       mean, off;
+    unsigned     values;
+    const char  *at;
+    unsigned     count[REG_UUID_LEN][16];
+
+    static const char  letters[] = "0123456789abcdef";
+
+    enum { N = 10000 };
+
+    ids = calloc(N, sizeof(*ids));
+    if (ids == NULL) {
+        ok(0, "memory for %d ids", N);
+        return;
+    }
+
+    memset(count, 0, sizeof(count));
+
+    for (i = 0; i < N; i++) {
+        if (reg_uuid_make(ids[i]) != 0) {
+            ok(0, "id %zu is made", i);
+            break;
+        }
+
+        for (k = 0; k < REG_UUID_LEN; k++) {
+            at = memchr(letters, ids[i][k], 16);
+
+            if (at != NULL) {
+                count[k][at - letters]++;
+            }
+        }
+    }
+
+    qsort(ids, N, sizeof(*ids), compare_ids);
+
+    for (twice = 0, i = 1; i < N; i++) {
+        twice += strcmp(ids[i - 1], ids[i]) == 0;
+    }
+
+    ok(twice == 0, "A25 of %d ids no two are alike", N);
+
+    for (odd = 0, i = 0; i < REG_UUID_LEN; i++) {
+        if (i == 8 || i == 13 || i == 14 || i == 18 || i == 23) {
+            continue;
+        }
+
+        values = (i == 19) ? 4 : 16;
+        mean = (double) N / values;
+
+        for (k = (i == 19) ? 8 : 0; k < ((i == 19) ? 12 : 16); k++) {
+            off = count[i][k] - mean;
+            odd += off * off > 49 * mean;
+        }
+    }
+
+    ok(odd == 0, "A25 no letter of them can be guessed");
+    free(ids);
+}
+
+
+static int
+compare_ids(const void *a, const void *b)
+{
+    return strcmp(a, b);
 }
