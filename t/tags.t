@@ -276,6 +276,11 @@ sub very_many {
 
     is_status($t->delete('/v2/very/_nginx/repository/content'), 202,
         'all of it goes');
+
+    # The audit takes what is still thrown away for left over.
+
+    my $trash = $t->root . '/docker/registry/nginx/trash';
+    ok(wait_for(300, sub { !(() = glob "$trash/*") }), 'from the disk, too');
 }
 
 
