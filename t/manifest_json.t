@@ -292,6 +292,12 @@ sub numbers {
 
     my $r = $t->push_manifest('app', 'max', $size->('9223372036854775807'));
     is_status($r, 201, 'A52 size 2^63-1');
+    is_status($t->push_manifest('app', 'max', $size->(length($layer) + 1)),
+        201, 'A52 one more than the blob has');
+    is_status($t->delete('/v2/app/manifests/' . sha256($size->(length($layer)
+        + 1))), 202, 'A52 which goes');
+    is_status($t->push_manifest('app', 'max',
+        $size->('9223372036854775807')), 201, 'A52 size 2^63-1 again');
 
     # What a descriptor says of a size is nowhere believed.
 
