@@ -310,6 +310,9 @@ reg_backup_read(reg_backup_run_t *r, const reg_digest_t *d, reg_buf_t *body,
     reg_error_t   e;
     reg_digest_t  target;
 
+    rc = REG_MANIFEST_UNKNOWN;
+    reg_error_clear(&e);
+
     for (tries = 0; tries < REG_BACKUP_TRIES; tries++) {
         reg_error_clear(&e);
 
@@ -562,6 +565,7 @@ reg_backup_tag(void *data, reg_str_t tag, const reg_digest_t *d)
 
     r = data;
     now = *d;
+    sum = NULL;
 
     for (tries = 0; tries < REG_BACKUP_TRIES; tries++) {
         rc = reg_backup_revision(r, &now);

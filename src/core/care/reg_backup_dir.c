@@ -392,6 +392,7 @@ reg_backup_copy(reg_backup_pool_t *pool, int fd, const reg_digest_t *d,
         return reg_error_sys(e, errno, "create", REG_FS_TMP);
     }
 
+    n = 0;
     rc = REG_OK;
     reg_hash_init(&h, d->alg);
 

@@ -595,6 +595,7 @@ reg_restore_upload(reg_restore_run_t *r, reg_str_t name,
     reg_file_t     f;
     reg_upload_t  *u;
 
+    u = NULL;
     rc = r->dir->driver->open(r->dir, path->s, &f, why);
 
     if (rc != REG_OK) {
