@@ -424,6 +424,9 @@ sub switched_off {
 sub flood {
     my $n = sanitized() ? 1000 : torture(5000, 100_000);
 
+    # a sanitizer keeps what is freed for a while
+    my $slack = (sanitized() ? 300 : 64) << 20;
+
     my $t = Test::Registry->new(workers => 1,
         http => 'keepalive_requests 10000000;',
         location => 'registry_upload_sessions 1000 per_user=100;')->run;
@@ -454,7 +457,7 @@ sub flood {
 
     is_deeply(\%got, { 429 => $n }, "A113 $n sessions more by one user");
     cmp_ok($took / $n, '<', 1, 'R6 each is refused within a second');
-    cmp_ok(rss_of($pid) - $before, '<', 64 << 20, 'R6 memory is flat');
+    cmp_ok(rss_of($pid) - $before, '<', $slack, 'R6 memory is flat');
 
     my @left = glob $t->repo_dir('app') . '/_uploads/*';
     cmp_ok(scalar @left, '<=', 100 + $n / 1000,
