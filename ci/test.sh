@@ -49,6 +49,9 @@ mkdir -p "$build"
 
 started=$(date +%s)
 
+# more than there are processors: most of a test's time it waits for a disk
+waiting=$((jobs + 1))
+
 
 # Adds a line to the tally: passed failed skipped name.
 score()
@@ -283,7 +286,7 @@ api()
     built && command_built || return 0
 
     # shellcheck disable=SC2046
-    tap --name 'the registry' $(api_tests)
+    tap --name 'the registry' --jobs "$jobs" $(api_tests)
 }
 
 
@@ -301,8 +304,8 @@ asan()
     # shellcheck disable=SC2046
     TEST_NGINX_BINARY=$build/asan/nginx TEST_NGINX_MODULE='' \
     TEST_REGISTRYCTL=$build/asan/registryctl \
-        tap --name 'the registry under ASan and UBSan' \
-            --reports "$reports" $(api_tests)
+        tap --name 'the registry under ASan and UBSan' --jobs "$waiting" \
+            --timeout 1200 --reports "$reports" $(api_tests)
 }
 
 
@@ -384,7 +387,7 @@ analyse()
 faults()
 {
     built && command_built || return 0
-    tap --name 'faults' --timeout 900 t/fault_*.t
+    tap --name 'faults' --jobs "$waiting" --timeout 1200 t/fault_*.t
 }
 
 

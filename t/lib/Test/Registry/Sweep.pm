@@ -235,7 +235,14 @@ sub _wipe {
     my ($self) = @_;
 
     my $root = $self->{t}->root;
-    File::Path::remove_tree("$root/docker", { error => \my $errors });
+
+    # the cache manager may put something there meanwhile
+    for (1 .. 50) {
+        File::Path::remove_tree("$root/docker", { error => \my $errors });
+        last if !-e "$root/docker";
+        select undef, undef, undef, 0.02;
+    }
+
     die "$root/docker cannot be removed\n" if -e "$root/docker";
 }
 
