@@ -172,7 +172,7 @@ sub logins {
                 $s->sweep("F26 no memory for $name" . ($new
                     ? ', with new keys' : ''), $op, @how, keep => !$new,
                     status => $status{$name} || [429, 500, 503],
-                    every => $new ? torture(150, 5) : torture(2, 1));
+                    every => $new ? torture(400, 5) : torture(5, 1));
             };
 
             $name =~ /TLS/ ? $sweep->()
@@ -232,7 +232,7 @@ sub registryctl {
     my %env = %{ $shim->env };
     my @command = ('env', map({ "$_=$env{$_}" } keys %env),
         $ENV{TEST_REGISTRYCTL} || "$FindBin::Bin/../build/registryctl", @args);
-    my ($each, $n, $hits, @why) = torture(2, 1);
+    my ($each, $n, $hits, @why) = torture(6, 1);
 
     my $old = defined $file ? slurp($file) : '';
     my ($status, $right) = run_command(20, @command);

@@ -37,7 +37,7 @@ my @grace = (grace => 3600);
 # In the short version not every sweep stops at each call: it begins at one
 # drawn by chance.
 
-my $every = torture(4, 1);
+my $every = torture(10, 1);
 
 my $s = Test::Registry::Sweep->new(
     main => 'thread_pool one threads=1;', http => 'sendfile on;',
@@ -200,7 +200,7 @@ sub audit {
 
     $t->push_image('audited', 'v1');
 
-    my $each = torture(5, 1);
+    my $each = torture(20, 1);
 
     for (my $n = 1 + int rand $each; $n < 20_000; $n += $each) {
         $shim->arm(action => 'EIO', at => $n, times => 0, dir => $t->root,
