@@ -912,7 +912,7 @@ test_untagged(void)
 
 /* Somebody needs it again, between any two steps. */
 
-static reg_digest_t  again, again_index;
+static reg_digest_t  again, again_index, signature, above;
 
 
 static void
@@ -939,6 +939,24 @@ op_name(void)
 }
 
 
+/* What is named by what it names. */
+
+static void
+op_deep(void)
+{
+    char  text[1024];
+
+    (void) snprintf(text, sizeof(text),
+                    "{\"schemaVersion\":2,\"mediaType\":\""
+                    REG_TYPE_OCI_INDEX "\",\"manifests\":["
+                    "{\"mediaType\":\"" REG_TYPE_OCI_INDEX
+                    "\",\"digest\":\"%s\",\"size\":1}]}", above.text);
+
+    answer = put_manifest(s, "some/app", "deep", reg_str_of(text), NULL,
+                          NULL);
+}
+
+
 static void
 op_lease(void)
 {
@@ -950,7 +968,7 @@ op_lease(void)
 static void
 test_untagged_between(void)
 {
-    int        i, k, n, yes, bad;
+    int        i, k, n, yes, bad, was;
     reg_gc_t  *g;
 
     static const struct {
@@ -959,19 +977,23 @@ test_untagged_between(void)
     } rows[] = {
         { "a tag",               op_tag },
         { "an index of it",      op_name },
+        { "an index of another", op_deep },
         { "HEAD",                op_lease }
     };
 
     how.untagged = 7 * DAY;
 
-    for (i = 0; i < 3; i++) {
+    for (i = 0; i < 4; i++) {
         yes = 0;
         bad = 0;
 
         for (k = 0; k < 300; k++) {
             fresh();
+            was = 0;
             (void) push_image(s, "some/app", NULL, ",\"annotations\":{\"x\":"
                               "\"1\"}", &again);
+            put_referrer(NULL, &again, "sig", &signature);
+            put_index(NULL, &again, REG_TYPE_OCI_MANIFEST, &above);
             (void) push_image(s, "zzz", "v1", "", NULL);
             age(at("docker"), 10 * DAY);
 
@@ -981,6 +1003,7 @@ test_untagged_between(void)
 
             for (n = 0; !reg_gc_done(g); n++) {
                 if (n == k) {
+                    was = has_manifest("some/app", &again);
                     rows[i].op();
                 }
 
@@ -1001,7 +1024,10 @@ test_untagged_between(void)
 
             yes++;
 
-            if (!has_manifest("some/app", &again) || audit() != 0) {
+            if (!has_manifest("some/app", &again)
+                || (was && !has_manifest("some/app", &signature))
+                || audit() != 0)
+            {
                 ok(0, "%s at step %d", rows[i].what, k);
                 bad++;
             }

@@ -48,6 +48,7 @@ reg_gc_begin(reg_gc_t **out, reg_store_t *s, const reg_gc_how_t *how,
     g->how = how;
     g->care.fd = -1;
     g->care.steady = how->steady;
+    g->room = REG_GC_BATCH;
     g->batch = calloc(REG_GC_BATCH, sizeof(reg_gc_item_t));
 
     reg_buf_init(&g->body, REG_MANIFEST_READ_MAX + 1);

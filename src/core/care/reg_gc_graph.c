@@ -9,6 +9,9 @@ static uint64_t reg_gc_graph_key(const reg_digest_t *d);
 static int reg_gc_graph_edge(reg_gc_graph_t *g, uint64_t from, uint64_t to);
 static int reg_gc_graph_by_key(const void *a, const void *b);
 static int reg_gc_graph_by_from(const void *a, const void *b);
+static int reg_gc_graph_by_group(const void *a, const void *b);
+static size_t reg_gc_graph_loose(const reg_gc_graph_t *g, uint64_t key);
+static size_t reg_gc_graph_root(reg_gc_graph_t *g, size_t i);
 static size_t reg_gc_graph_first(const reg_gc_graph_t *g, uint64_t key);
 static size_t reg_gc_graph_edges(const reg_gc_graph_t *g, uint64_t from);
 
@@ -257,6 +260,93 @@ reg_gc_graph_reach(reg_gc_graph_t *g)
     free(todo);
 
     return 0;
+}
+
+
+void
+reg_gc_graph_group(reg_gc_graph_t *g)
+{
+    size_t  i, k;
+
+    for (i = 0; i < g->n; i++) {
+        g->nodes[i].group = i;
+    }
+
+    for (i = 0; i < g->n; i++) {
+        if (!g->nodes[i].keep) {
+            k = reg_gc_graph_loose(g, g->nodes[i].key);
+            k = reg_gc_graph_root(g, k);
+            g->nodes[reg_gc_graph_root(g, i)].group = k;
+        }
+    }
+
+    for (i = 0; i < g->nedges; i++) {
+        k = reg_gc_graph_loose(g, g->edges[i].to);
+
+        if (k == g->n || reg_gc_graph_loose(g, g->edges[i].from) == g->n) {
+            continue;
+        }
+
+        k = reg_gc_graph_root(g, k);
+        g->nodes[k].group =
+            reg_gc_graph_root(g, reg_gc_graph_loose(g, g->edges[i].from));
+    }
+
+    for (i = 0; i < g->n; i++) {
+        g->nodes[i].group = reg_gc_graph_root(g, i);
+    }
+
+    if (g->n > 0) {
+        qsort(g->nodes, g->n, sizeof(reg_gc_node_t), reg_gc_graph_by_group);
+    }
+}
+
+
+/* The first of that key that is not kept, or n. */
+
+static size_t
+reg_gc_graph_loose(const reg_gc_graph_t *g, uint64_t key)
+{
+    size_t  i;
+
+    for (i = reg_gc_graph_first(g, key);
+         i < g->n && g->nodes[i].key == key;
+         i++)
+    {
+        if (!g->nodes[i].keep) {
+            return i;
+        }
+    }
+
+    return g->n;
+}
+
+
+static size_t
+reg_gc_graph_root(reg_gc_graph_t *g, size_t i)
+{
+    while (g->nodes[i].group != i) {
+        g->nodes[i].group = g->nodes[g->nodes[i].group].group;
+        i = g->nodes[i].group;
+    }
+
+    return i;
+}
+
+
+static int
+reg_gc_graph_by_group(const void *one, const void *two)
+{
+    const reg_gc_node_t  *a, *b;
+
+    a = one;
+    b = two;
+
+    if (a->keep != b->keep) {
+        return a->keep ? 1 : -1;
+    }
+
+    return (a->group > b->group) - (a->group < b->group);
 }
 
 

@@ -21,6 +21,7 @@ typedef struct {
     reg_digest_t   d;
     uint64_t       key;
     int64_t        mtime;       /* of its link */
+    size_t         group;       /* the same number: they go together */
     unsigned       keep:1;
     unsigned       fixed:1;     /* not to be removed, whatever leads to it */
 } reg_gc_node_t;
@@ -57,6 +58,13 @@ void reg_gc_graph_tag(reg_gc_graph_t *g, const reg_digest_t *d);
 
 /* Sets keep of all that is reached. */
 int reg_gc_graph_reach(reg_gc_graph_t *g);
+
+/*
+ * Makes groups of what is not kept: those of which one may keep another, over
+ * any number of steps.  These come first from here on, group by group, and
+ * nothing else may be done with the graph but to free it.
+ */
+void reg_gc_graph_group(reg_gc_graph_t *g);
 
 void reg_gc_graph_free(reg_gc_graph_t *g);
 

@@ -44,7 +44,10 @@ typedef struct {
     unsigned        dead:1;         /* a directory without its link */
     unsigned        leads:1;        /* target is set */
     unsigned        entry:1;        /* for the manifest d */
+    unsigned        with:1;         /* goes when the one before it goes */
+    unsigned        stays:1;
     uint64_t        size;
+    size_t          group;          /* the first of so many; 0: of no more */
     reg_digest_t    d;
     reg_digest_t    target;
     reg_path_t      path;           /* of the directory that goes */
@@ -78,6 +81,7 @@ struct reg_gc_s {
     unsigned             level;
 
     reg_gc_item_t       *batch;
+    size_t               room;          /* of these there may be */
     size_t               n;             /* of these */
     size_t               at;            /* so many were decided */
     unsigned             full:1;        /* they come first */
@@ -142,6 +146,9 @@ reg_rc_t reg_gc_empty(reg_gc_t *g, reg_error_t *e);
 /* Look at a link of a layer, at a blob: put into the batch, or kept. */
 reg_rc_t reg_gc_layer(reg_gc_t *g, const reg_path_t *path, reg_error_t *e);
 reg_rc_t reg_gc_blob(reg_gc_t *g, const reg_path_t *path, reg_error_t *e);
+
+/* Makes place for n more in the batch: 0, or -1 without memory. */
+int reg_gc_room(reg_gc_t *g, size_t n);
 
 /* The next free place of the batch. */
 reg_gc_item_t *reg_gc_item(reg_gc_t *g, reg_gc_what_e what,

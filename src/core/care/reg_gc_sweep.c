@@ -9,6 +9,7 @@
 #include "reg_fs.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,11 +23,37 @@
 #define REG_GC_DOUBLE    5
 
 
+static reg_rc_t reg_gc_together(reg_gc_t *g, reg_gc_item_t *first,
+    reg_error_t *e);
 static reg_rc_t reg_gc_look(reg_gc_t *g, reg_gc_item_t *item,
     reg_error_t *e);
 static reg_rc_t reg_gc_decided(reg_gc_t *g, reg_error_t *e);
 static reg_rc_t reg_gc_sync_dir(reg_gc_t *g, const char *path,
     reg_error_t *e);
+
+
+int
+reg_gc_room(reg_gc_t *g, size_t n)
+{
+    reg_gc_item_t  *batch;
+
+    n += g->n;
+
+    if (n <= g->room) {
+        return 0;
+    }
+
+    batch = realloc(g->batch, n * sizeof(reg_gc_item_t));
+
+    if (batch == NULL) {
+        return -1;
+    }
+
+    g->batch = batch;
+    g->room = n;
+
+    return 0;
+}
 
 
 reg_gc_item_t *
@@ -257,13 +284,21 @@ reg_gc_sweep(reg_gc_t *g, reg_error_t *e)
     rc = reg_care_look(&g->care, e);
 
     while (rc == REG_OK && g->at < g->n) {
-        rc = reg_gc_look(g, &g->batch[g->at], e);
+        if (g->batch[g->at].group > 1) {
+            rc = reg_gc_together(g, &g->batch[g->at], e);
+        }
+
+        if (rc == REG_OK) {
+            rc = reg_gc_look(g, &g->batch[g->at], e);
+        }
 
         if (rc == REG_OK) {
             g->at++;
         }
 
-        if (reg_care_us() - began > REG_GC_HOLD) {
+        if (reg_care_us() - began > REG_GC_HOLD
+            && (g->at == g->n || !g->batch[g->at].with))
+        {
             break;
         }
     }
@@ -295,6 +330,41 @@ reg_gc_sweep(reg_gc_t *g, reg_error_t *e)
 }
 
 
+/* Under the lock: when one of a group is needed again, all of it stays. */
+
+static reg_rc_t
+reg_gc_together(reg_gc_t *g, reg_gc_item_t *first, reg_error_t *e)
+{
+    size_t     i;
+    int64_t    mtime;
+    unsigned   dead;
+    uint64_t   size;
+    reg_rc_t   rc;
+
+    for (i = 0; i < first->group; i++) {
+        rc = reg_gc_age(g, &first[i].path, "/link", &mtime, &dead, &size, e);
+
+        if (rc == REG_OK && mtime >= g->untagged) {
+            break;
+        }
+
+        if (rc != REG_OK && rc != REG_ABSENT) {
+            return rc;
+        }
+    }
+
+    if (i == first->group) {
+        return REG_OK;
+    }
+
+    for (i = 0; i < first->group; i++) {
+        first[i].stays = 1;
+    }
+
+    return REG_OK;
+}
+
+
 /* Under the lock: is it as old as it was?  Then it goes. */
 
 static reg_rc_t
@@ -305,6 +375,10 @@ reg_gc_look(reg_gc_t *g, reg_gc_item_t *item, reg_error_t *e)
     unsigned   dead;
     uint64_t   size;
     reg_rc_t   rc;
+
+    if (item->stays) {
+        return REG_OK;
+    }
 
     if (item->entry) {
         rc = reg_gc_revision_there(g, &item->d, e);

@@ -5,7 +5,9 @@
  *
  * A push of the manifest, of one that names it or has it as its subject, a tag
  * that is put on it or taken off renew its link, by which it is seen under the
- * lock that somebody needs it again.
+ * lock that somebody needs it again.  It is the link of one manifest; what this
+ * one names, and what has it as its subject, is to stay with it.  So all that
+ * are connected go under one lock, and none of them if one is young.
  */
 
 #ifndef _GNU_SOURCE
@@ -28,6 +30,7 @@
 #define REG_GC_EMPTY_DIRS  200
 
 
+static size_t reg_gc_group(const reg_gc_t *g);
 static int reg_gc_empty_dir(reg_gc_t *g, const char *path, unsigned *budget);
 static int reg_gc_prune(reg_gc_t *g, const char *path);
 
@@ -79,7 +82,9 @@ reg_gc_tag(reg_gc_t *g, const reg_path_t *path, reg_error_t *e)
 reg_rc_t
 reg_gc_untagged(reg_gc_t *g, reg_error_t *e)
 {
+    size_t          n;
     reg_path_t      path;
+    reg_gc_item_t  *item;
     reg_gc_node_t  *node;
 
     if (g->node == 0) {
@@ -88,14 +93,30 @@ reg_gc_untagged(reg_gc_t *g, reg_error_t *e)
 
         } else if (reg_gc_graph_reach(&g->graph) == -1) {
             return reg_error_set(e, REG_NO_MEMORY, NULL);
+
+        } else {
+            reg_gc_graph_group(&g->graph);
         }
     }
 
-    for (/* void */; g->node < g->graph.n && g->n < REG_GC_BATCH; g->node++) {
+    for (/* void */; g->node < g->graph.n; g->node++) {
         node = &g->graph.nodes[g->node];
 
         if (node->keep) {
-            continue;
+            g->node = g->graph.n;
+            break;
+        }
+
+        n = reg_gc_group(g);
+
+        if (n > 0) {
+            if (g->n > 0 && g->n + n > REG_GC_BATCH) {
+                break;
+            }
+
+            if (reg_gc_room(g, n) == -1) {
+                return reg_error_set(e, REG_NO_MEMORY, NULL);
+            }
         }
 
         if (reg_walk_path(&g->walk, &path, "/_manifests/revisions/%s/%s",
@@ -106,7 +127,11 @@ reg_gc_untagged(reg_gc_t *g, reg_error_t *e)
             return reg_error_sys(e, ENAMETOOLONG, "open", g->walk.name.s);
         }
 
-        reg_gc_item(g, REG_GC_MANIFEST, &path)->d = node->d;
+        item = reg_gc_item(g, REG_GC_MANIFEST, &path);
+
+        item->d = node->d;
+        item->group = n;
+        item->with = (n == 0);
     }
 
     g->full = (g->n > 0);
@@ -117,6 +142,30 @@ reg_gc_untagged(reg_gc_t *g, reg_error_t *e)
     }
 
     return REG_OK;
+}
+
+
+/* How many are in the group that begins with the node in hand, or 0. */
+
+static size_t
+reg_gc_group(const reg_gc_t *g)
+{
+    size_t                i;
+    const reg_gc_node_t  *nodes;
+
+    nodes = g->graph.nodes;
+
+    if (g->node > 0 && nodes[g->node - 1].group == nodes[g->node].group) {
+        return 0;
+    }
+
+    for (i = g->node + 1; i < g->graph.n; i++) {
+        if (nodes[i].keep || nodes[i].group != nodes[g->node].group) {
+            break;
+        }
+    }
+
+    return i - g->node;
 }
 
 
