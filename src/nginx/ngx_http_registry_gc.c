@@ -300,9 +300,11 @@ ngx_http_registry_gc_lease(ngx_http_registry_root_t *root)
 {
     int64_t  grace;
 
-    /* somebody may collect by hand */
-
     grace = (root->gc && root->gc->enable) ? root->gc->grace : REG_GC_GRACE;
+
+    /* somebody may collect by hand, who gives no more than that */
+
+    grace = ngx_min(grace, REG_GC_GRACE);
 
     return grace * REG_CARE_SECOND / 2;
 }
