@@ -21,6 +21,7 @@ static void test_lock(void);
 static void test_clock(void);
 static void test_between(void);
 static void test_faults(void);
+static void test_hard_link(void);
 static void test_dry(void);
 static void test_untagged(void);
 static void test_untagged_between(void);
@@ -63,6 +64,7 @@ main(void)
     test_clock();
     test_between();
     test_faults();
+    test_hard_link();
     test_dry();
     test_untagged();
     test_untagged_between();
@@ -761,6 +763,32 @@ test_faults(void)
         ok(n > 15 && n < 200, "F04 %s at each of %d calls",
            (kind == 0) ? "killed" : strerror(errs[kind]), n - 1);
     }
+}
+
+
+/* Who may write in the store must not have root change other files. */
+
+static void
+test_hard_link(void)
+{
+    char         secret[REG_PATH_MAX];
+    struct stat  st;
+
+    fresh();
+    (void) push_image(s, "some/app", "v1", "", NULL);
+
+    (void) snprintf(secret, sizeof(secret), "%s", at("secret"));
+    spit(secret, "root's own");
+
+    if (link(secret, at("docker/registry/nginx/collect")) != 0
+        || (geteuid() == 0 && chown(at("."), 33, 33) != 0))
+    {
+        bail("link");
+    }
+
+    ok(collect() != REG_OK, "a lock that is another file, too");
+    ok(stat(secret, &st) == 0 && st.st_uid == geteuid() && st.st_size == 10,
+       "which is as it was");
 }
 
 

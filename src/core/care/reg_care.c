@@ -107,8 +107,9 @@ reg_care_us(void)
 static reg_rc_t
 reg_care_open(reg_care_t *c, reg_error_t *e)
 {
-    int        dir, err;
-    reg_fs_t  *fs;
+    int          dir, err;
+    reg_fs_t    *fs;
+    struct stat  st;
 
     fs = reg_fs_of(c->s);
     dir = reg_fs_own(fs, REG_LAYOUT_OWN);
@@ -123,6 +124,13 @@ reg_care_open(reg_care_t *c, reg_error_t *e)
 
     if (c->fd == -1) {
         return reg_error_sys(e, errno, "open", c->path);
+    }
+
+    /* it is written to, and given away: it must not be another file, too */
+
+    if (fstat(c->fd, &st) == -1 || !S_ISREG(st.st_mode) || st.st_nlink > 1) {
+        reg_care_end(c);
+        return reg_error_sys(e, EMLINK, "open", c->path);
     }
 
     reg_fs_give(fs, c->fd);

@@ -429,7 +429,13 @@ reg_fs_unique(reg_fs_t *fs, char *name)
 void
 reg_fs_give(reg_fs_t *fs, int fd)
 {
-    struct stat  st;
+    struct stat  st, is;
+
+    /* the owner of the root may have linked a file of somebody else here */
+
+    if (fstat(fd, &is) == -1 || (!S_ISDIR(is.st_mode) && is.st_nlink != 1)) {
+        return;
+    }
 
     if (geteuid() == 0 && fstat(fs->root, &st) == 0 && st.st_uid != 0) {
         (void) !fchown(fd, st.st_uid, st.st_gid);
