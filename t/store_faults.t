@@ -350,7 +350,7 @@ sub broken_links {
 
     for my $what (sort keys %texts) {
         $t->write_file($link, $texts{$what});
-        is_error($t->get('/v2/app/manifests/v1'), [404, 500], undef,
+        is_error($t->get('/v2/app/manifests/v1'), 404, 'MANIFEST_UNKNOWN',
             "F40 a tag link with $what");
         is_status($t->get('/v2/app/tags/list'), 200, 'F40 lists go on');
         is_status($t->get('/v2/_catalog'), 200, 'F40 the catalog goes on');
@@ -363,14 +363,49 @@ sub broken_links {
     is_whole($t->get('/v2/app/manifests/v1'), $image->{bytes},
         'F40 it is served');
 
-    # Data that is gone or cut, the link intact.
+    # The links of a layer and of a manifest. One that names other bytes of the
+    # store names nothing either (S2).
 
     my $layer = sha256($image->{layers}[0]);
+    my %links = (
+        "$dir/_layers/" . path($layer) => [$layer, "/v2/app/blobs/$layer",
+            'BLOB_UNKNOWN', sub { $t->push_blob('app', $image->{layers}[0]) }],
+        "$dir/_manifests/revisions/" . path($digest) => [$digest,
+            "/v2/app/manifests/$digest", 'MANIFEST_UNKNOWN',
+            sub { $t->push_manifest('app', 'v1', $image->{bytes}) }],
+    );
+
+    for my $file (sort keys %links) {
+        my ($d, $uri, $code, $again) = @{ $links{$file} };
+
+        for (['nothing', ''], ['70 bytes', substr $d, 0, 70],
+            ['72 bytes', "${d}0"], ['a newline', "$d\n"],
+            ['garbage', 'x' x 71], ['another algorithm', 'md5:' . 'a' x 32],
+            ['an alias of nothing', sha512('nowhere')],
+            ['other bytes', $other->{digest}])
+        {
+            my ($what, $text) = @$_;
+
+            $t->write_file($file, $text);
+            is_error($t->get($uri), 404, $code, "F40 $uri: $what");
+            is_error($t->head($uri), 404, $code, "F40 $what: HEAD agrees");
+            is_status($t->get('/v2/app/tags/list'), 200, 'F40 lists go on');
+            is_status($t->get('/v2/_catalog'), 200, 'F40 the catalog goes on');
+            is_whole($t->get('/v2/app/manifests/v2'), $other->{bytes},
+                'F40 other references go on');
+        }
+
+        $again->();
+        is_status($t->get($uri), 200, 'F40 pushing again repairs it');
+    }
+
+    # Data that is gone or cut, the link intact.
+
     my $file = $t->blob_file($layer);
     rename $file, "$file.kept";
-    is_error($t->get("/v2/app/blobs/$layer"), [404, 500], undef,
+    is_error($t->get("/v2/app/blobs/$layer"), 404, 'BLOB_UNKNOWN',
         'F39 data that is missing');
-    is_error($t->head("/v2/app/blobs/$layer"), [404, 500], undef,
+    is_error($t->head("/v2/app/blobs/$layer"), 404, 'BLOB_UNKNOWN',
         'F39 HEAD agrees');
     is_status($t->post("/v2/app/blobs/uploads/?digest=$layer",
         body => $image->{layers}[0]), 201, 'F39 pushing again');
@@ -381,8 +416,10 @@ sub broken_links {
     $file = $t->blob_file($image->{digest});
     rename $file, "$file.kept";
     $t->restart;
-    is_error($t->get('/v2/app/manifests/v1'), [404, 500], undef,
+    is_error($t->get('/v2/app/manifests/v1'), 404, 'MANIFEST_UNKNOWN',
         'F41 a tag whose manifest has no data');
+    is_error($t->get("/v2/app/manifests/$image->{digest}"), 404,
+        'MANIFEST_UNKNOWN', 'F41 by its digest');
     is_status($t->get('/v2/app/tags/list'), 200, 'F41 lists go on');
     is_status($t->get("/v2/app/referrers/$image->{digest}"), 200,
         'F41 referrers go on');

@@ -132,6 +132,7 @@ test_alias(void)
 static void
 test_damaged(void)
 {
+    int64_t       leased;
     reg_file_t    f;
     reg_path_t    path;
     reg_digest_t  d, target;
@@ -144,6 +145,19 @@ test_damaged(void)
            REG_BLOB_UNKNOWN, "F13 a link of zero bytes");
     is_num(reg_blob_exists(s, reg_str("damaged"), &d, NULL), 0,
            "F13 is none");
+    (void) push_blob(s, "damaged", REG_SHA256, reg_str("damage"), NULL);
+    is_num(reg_blob_exists(s, reg_str("damaged"), &d, NULL), 1,
+           "F40 until it is pushed again");
+
+    (void) push_blob(s, "damaged", REG_SHA256, reg_str("other"), &target);
+    spit(layer("damaged", &d), target.text);
+    is_num(reg_blob_find(s, reg_str("damaged"), &d, &target, NULL),
+           REG_BLOB_UNKNOWN, "F40 a link that names other bytes");
+    is_num(reg_blob_find_leased(s, reg_str("damaged"), &d, &target, &leased,
+                                NULL),
+           REG_BLOB_UNKNOWN, "F40 with its lease");
+    is_num(reg_blob_exists(s, reg_str("damaged"), &d, NULL), 0,
+           "F40 is none");
     (void) push_blob(s, "damaged", REG_SHA256, reg_str("damage"), NULL);
     is_num(reg_blob_exists(s, reg_str("damaged"), &d, NULL), 1,
            "F40 until it is pushed again");

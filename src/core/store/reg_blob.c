@@ -59,7 +59,7 @@ reg_blob_find(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
 
     reg_layout_layer(&path, name, d);
 
-    rc = reg_link_read(s, path.s, target, e);
+    rc = reg_link_follow(s, path.s, d, target, e);
 
     return reg_blob_unknown(rc, d, e);
 }
@@ -75,6 +75,10 @@ reg_blob_find_leased(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
     reg_layout_layer(&path, name, d);
 
     rc = reg_lease_read(s, path.s, target, leased, e);
+
+    if (rc == REG_OK && !reg_link_leads(d, target)) {
+        rc = REG_ABSENT;
+    }
 
     return reg_blob_unknown(rc, d, e);
 }
@@ -203,7 +207,7 @@ reg_blob_there(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
 
     reg_layout_layer(&path, name, d);
 
-    rc = reg_link_read(s, path.s, target, e);
+    rc = reg_link_follow(s, path.s, d, target, e);
 
     return (rc == REG_OK) ? reg_blob_stored(s, target, e) : rc;
 }

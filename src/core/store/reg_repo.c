@@ -137,7 +137,7 @@ reg_revision_find(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
 
     reg_layout_revision(&path, name, d);
 
-    rc = reg_link_read(s, path.s, target, e);
+    rc = reg_link_follow(s, path.s, d, target, e);
 
     if (rc == REG_ABSENT) {
         return reg_error_set(e, REG_MANIFEST_UNKNOWN, "%s", d->text);

@@ -81,6 +81,25 @@ reg_link_read(reg_store_t *s, const char *path, reg_digest_t *d,
 
 
 reg_rc_t
+reg_link_follow(reg_store_t *s, const char *path, const reg_digest_t *want,
+    reg_digest_t *d, reg_error_t *e)
+{
+    reg_rc_t  rc;
+
+    rc = reg_link_read(s, path, d, e);
+
+    return (rc != REG_OK || reg_link_leads(want, d)) ? rc : REG_ABSENT;
+}
+
+
+int
+reg_link_leads(const reg_digest_t *want, const reg_digest_t *d)
+{
+    return d->alg != want->alg || reg_digest_eq(d, want);
+}
+
+
+reg_rc_t
 reg_link_write(reg_store_t *s, const char *path, const reg_digest_t *d,
     reg_error_t *e)
 {

@@ -200,6 +200,15 @@ reg_rc_t reg_link_read(reg_store_t *s, const char *path, reg_digest_t *d,
     reg_error_t *e);
 
 /*
+ * The same of a link that stands at the place of want: REG_ABSENT, too, when
+ * it names another digest of the same algorithm, whose bytes must not be served
+ * as those of want.  One of another algorithm is an alias.  fast
+ */
+reg_rc_t reg_link_follow(reg_store_t *s, const char *path,
+    const reg_digest_t *want, reg_digest_t *d, reg_error_t *e);
+int reg_link_leads(const reg_digest_t *want, const reg_digest_t *d);
+
+/*
  * Writes a link durably.  An equal one is not rewritten, but synced where it
  * is young, and its mtime is renewed: that is its lease.
  */
