@@ -47,7 +47,7 @@ my $reloads = 0;
 $t->reload;
 is_status($client->get('/v2/'), 200, 'a server at rest');
 ok(alone(), 'of one generation');
-my %idle = map { $_ => files($_) } qw(worker manager master);
+my %idle = settled();
 
 my $load = Test::Registry::Load->start($t, headers => [\@login],
     push => 3, pull => 2, list => 1, cancel => 1, slow => 1);
@@ -102,6 +102,27 @@ sub reload_all {
 
 sub alone {
     return wait_for(20, sub { children($t->pid) == 3 });
+}
+
+
+# The open files of each kind, once nobody keeps a way to those that went: the
+# master has to notice that they did, and the others are told by it.
+
+sub settled {
+    my ($same, $last, %now) = (0, '');
+
+    wait_for(30, sub {
+        %now = map { $_ => files($_) } qw(worker manager master);
+        my $all = join "\n", %now{qw(worker manager master)};
+        my $channels = $now{master} =~ /socket=7\b/;
+
+        $same = $channels && $all eq $last ? $same + 1 : 0;
+        $last = $all;
+        sleep 0.2;
+        return $same >= 5;
+    }) or diag "the files of the beginning do not settle: $last";
+
+    return %now;
 }
 
 
