@@ -107,6 +107,12 @@ reg_scrub_place_read(reg_scrub_t *p, char *text, size_t len)
 
     for (line = text; sum != NULL && line < sum; line = end + 1) {
         end = strchr(line, '\n');
+
+        if (end == NULL) {
+            sum = NULL;
+            break;
+        }
+
         *end = '\0';
 
         if ((line == text) ? strcmp(line, "registry scrub 1") != 0
