@@ -130,6 +130,7 @@ struct ngx_http_registry_ctx_s {
 
     reg_buf_t                 *replacement;   /* of nginx's error page */
     time_t                     retry_after;   /* of a 429 or 503; 0: soon */
+    ngx_str_t                  sentence;      /* an operator's, of an error */
 
     unsigned                   busy:1;        /* a thread works, or a timer */
     unsigned                   two:1;         /* threads, not one */

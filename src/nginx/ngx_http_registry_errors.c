@@ -95,7 +95,8 @@ ngx_http_registry_replace(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
 
     reg_buf_init(b, 4096);
     reg_error_json(b, reg_error_status_code(r->err_status),
-                   reg_error_status_text(r->err_status), reg_null_str);
+                   reg_str_of(reg_error_status_text(r->err_status)),
+                   reg_null_str);
 
     if (reg_buf_failed(b) || ngx_http_registry_keep_buf(r, b) != NGX_OK) {
         reg_buf_free(b);

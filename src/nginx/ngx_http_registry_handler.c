@@ -5,6 +5,7 @@
 #include "ngx_http_registry.h"
 #include "ngx_http_registry_access.h"
 #include "ngx_http_registry_ops.h"
+#include "ngx_http_registry_readonly.h"
 #include "ngx_http_registry_send.h"
 #include "ngx_http_registry_token.h"
 
@@ -74,6 +75,16 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     if (reg_op_action(ctx->op.op) == REG_ACTION_DELETE && !rlcf->delete) {
         (void) reg_error_set(&ctx->error, REG_DELETE_DISABLED, NULL);
         return ngx_http_registry_send_error(r, ctx);
+    }
+
+    rc = ngx_http_registry_readonly_check(r, ctx);
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_registry_send_error(r, ctx);
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ctx->store = ngx_http_registry_store(rlcf->root, r->connection->log);
@@ -171,6 +182,7 @@ ngx_http_registry_get_ctx(ngx_http_request_t *r)
     ctx->beside = 0;
     ctx->replacement = NULL;
     ctx->retry_after = 0;
+    ngx_str_null(&ctx->sentence);
     ctx->replaced = 0;
     ctx->headers = 0;
 

@@ -27,6 +27,7 @@ typedef struct {
     ngx_uint_t  sessions;             /* of uploads, in a store; 0: any */
     ngx_uint_t  sessions_per_user;
     time_t      sessions_idle;        /* seconds */
+    struct ngx_http_registry_readonly_s  *readonly;   /* NULL: never */
 } ngx_http_registry_limits_conf_t;
 
 

@@ -3,6 +3,7 @@
 
 
 #include "ngx_http_registry_limits.h"
+#include "ngx_http_registry_readonly.h"
 
 
 /* seconds after which a session may be ended for another one's sake */
@@ -62,6 +63,13 @@ static ngx_command_t  ngx_http_registry_limits_commands[] = {
     { ngx_string("registry_upload_sessions"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE123,
       ngx_http_registry_upload_sessions,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("registry_readonly"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_registry_readonly,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -144,6 +152,7 @@ ngx_http_registry_limits_create(ngx_conf_t *cf)
     conf->blob_max_size = NGX_CONF_UNSET;
     conf->page_size = NGX_CONF_UNSET;
     conf->sessions = NGX_CONF_UNSET_UINT;
+    conf->readonly = NGX_CONF_UNSET_PTR;
 
     return conf;
 }
@@ -157,6 +166,7 @@ ngx_http_registry_limits_merge(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_off_value(conf->blob_max_size, prev->blob_max_size, 0);
     ngx_conf_merge_value(conf->page_size, prev->page_size, REG_PAGE_N_MAX);
+    ngx_conf_merge_ptr_value(conf->readonly, prev->readonly, NULL);
 
     if (conf->sessions == NGX_CONF_UNSET_UINT) {
 

@@ -296,7 +296,8 @@ test_json(void)
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         reg_buf_init(&b, 4096);
-        reg_error_json(&b, "TAG_INVALID", "invalid \"tag\"", rows[i].detail);
+        reg_error_json(&b, "TAG_INVALID", reg_str("invalid \"tag\""),
+                       rows[i].detail);
 
         ok(!reg_buf_failed(&b) && b.len != 0, "json of row %zu", i);
 

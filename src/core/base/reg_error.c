@@ -238,13 +238,13 @@ reg_error_status_text(int status)
 
 
 void
-reg_error_json(reg_buf_t *b, const char *code, const char *message,
+reg_error_json(reg_buf_t *b, const char *code, reg_str_t message,
     reg_str_t detail)
 {
     reg_buf_str(b, reg_str("{\"errors\":[{\"code\":\""));
     reg_buf_json(b, reg_str_of(code));
     reg_buf_str(b, reg_str("\",\"message\":\""));
-    reg_buf_json(b, reg_str_of(message));
+    reg_buf_json(b, message);
 
     if (detail.len != 0) {
         reg_buf_str(b, reg_str("\",\"detail\":\""));

@@ -75,6 +75,8 @@
       "access to the repository is denied")                                   \
     X(REG_BLOB_TOO_LARGE,        403, "DENIED",                               \
       "the blob is larger than this registry accepts")                        \
+    X(REG_WRITES_CLOSED,         403, "DENIED",                               \
+      "the registry is read-only for now, pulls go on")                       \
     X(REG_BODY_TOO_LARGE,        413, "SIZE_INVALID",                         \
       "request body larger than this registry accepts")                       \
     X(REG_BODY_INCOMPLETE,       400, "SIZE_INVALID",                         \
@@ -158,7 +160,7 @@ const char *reg_error_status_text(int status);
  * Appends {"errors":[{"code":...,"message":...,"detail":...}]} (distribution-
  * spec, "Error Codes").  detail is left out when it is empty.
  */
-void reg_error_json(reg_buf_t *b, const char *code, const char *message,
+void reg_error_json(reg_buf_t *b, const char *code, reg_str_t message,
     reg_str_t detail);
 
 
