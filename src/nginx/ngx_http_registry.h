@@ -46,6 +46,7 @@ typedef ngx_int_t (*ngx_http_registry_step_pt)(ngx_http_request_t *r,
 
 struct ngx_http_registry_gc_conf_s;
 struct ngx_http_registry_work_s;
+struct ngx_http_registry_place_s;
 
 /* One directory of images, whichever locations name it. */
 typedef struct {
@@ -70,6 +71,9 @@ typedef struct {
     ngx_msec_t           scrub_last;
     ngx_msec_t           scrub_saved;
     ngx_msec_t           scrub_look;
+
+    /* of ngx_http_registry_stats.h; NULL: nothing is counted */
+    struct ngx_http_registry_place_s    *place;
 } ngx_http_registry_root_t;
 
 
@@ -77,6 +81,7 @@ typedef struct {
     ngx_array_t       roots;       /* of ngx_http_registry_root_t * */
     ngx_shm_zone_t   *zone;
     size_t            zone_size;
+    ngx_shm_zone_t   *stats;       /* NULL: no registry anywhere */
 } ngx_http_registry_main_conf_t;
 
 

@@ -71,7 +71,8 @@ const ngx_http_registry_job_t  ngx_http_registry_gc_job = {
     ngx_http_registry_gc_begin,
     ngx_http_registry_gc_step,
     ngx_http_registry_gc_pace,
-    ngx_http_registry_gc_end
+    ngx_http_registry_gc_end,
+    NGX_HTTP_REGISTRY_WORK_GC
 };
 
 
@@ -83,7 +84,8 @@ const ngx_http_registry_job_t  ngx_http_registry_purge_job = {
     ngx_http_registry_purge_begin,
     ngx_http_registry_purge_step,
     ngx_http_registry_purge_pace,
-    ngx_http_registry_purge_end
+    ngx_http_registry_purge_end,
+    NGX_HTTP_REGISTRY_WORK_PURGE
 };
 
 
@@ -453,6 +455,13 @@ ngx_http_registry_gc_end(ngx_http_registry_root_t *root, void *work,
                       &root->root, n->blobs_gone, n->blobs, n->bytes_gone,
                       n->links_gone, n->links, n->untagged_gone,
                       n->empty_gone, n->repositories, n->kept, took);
+
+        ngx_http_registry_stats_done(root, NGX_HTTP_REGISTRY_WORK_GC,
+                                     n->blobs_gone + n->links_gone
+                                     + n->untagged_gone,
+                                     n->bytes_gone, n->damaged, took);
+        ngx_http_registry_stats_store(root, n->blobs - n->blobs_gone,
+                                      n->repositories - n->empty_gone);
     }
 
     reg_gc_end(gc->gc);
@@ -553,6 +562,11 @@ ngx_http_registry_purge_end(ngx_http_registry_root_t *root, void *work,
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                       "purged uploads of \"%V\": %uL of %uL, %uL bytes, %M ms",
                       &root->root, n->purged, n->sessions, n->bytes, took);
+    }
+
+    if (done) {
+        ngx_http_registry_stats_done(root, NGX_HTTP_REGISTRY_WORK_PURGE,
+                                     n->purged, n->bytes, 0, took);
     }
 
     reg_purge_end(&purge->purge);

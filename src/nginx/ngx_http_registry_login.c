@@ -9,6 +9,7 @@
 
 
 #include "ngx_http_registry_login_private.h"
+#include "ngx_http_registry_stats.h"
 
 #include "reg_tokens.h"
 
@@ -66,6 +67,11 @@ ngx_http_registry_login(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
 
     rc = ngx_http_registry_login_token(r, user, password, wake, who);
     if (rc != NGX_DECLINED) {
+
+        if (rc == NGX_OK) {
+            ngx_http_registry_stats_login(NGX_HTTP_REGISTRY_RESULT_TOKEN);
+        }
+
         return rc;
     }
 
@@ -111,6 +117,8 @@ ngx_http_registry_login(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
         && r->connection->requests > 1
         && !ngx_http_registry_logins_failing(rmcf))
     {
+        ngx_http_registry_stats_login(NGX_HTTP_REGISTRY_RESULT_CACHED);
+
         return ngx_http_registry_login_is(r, user, who);
     }
 
@@ -137,6 +145,7 @@ ngx_http_registry_login(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
     }
 
     if (known == NGX_HTTP_REGISTRY_LOGIN_FRESH) {
+        ngx_http_registry_stats_login(NGX_HTTP_REGISTRY_RESULT_CACHED);
         ngx_http_registry_login_trust(r, login);
 
         return ngx_http_registry_login_is(r, user, who);
@@ -477,6 +486,8 @@ ngx_http_registry_login_wrong(ngx_http_request_t *r,
 
     login->verdict = REG_PASSWORD_WRONG;
 
+    ngx_http_registry_stats_login(NGX_HTTP_REGISTRY_RESULT_WRONG);
+
     if (alcf->limit == 0) {
         login->state = NGX_HTTP_REGISTRY_LOGIN_DONE;
         return NGX_DECLINED;
@@ -514,6 +525,8 @@ ngx_http_registry_login_refuse(ngx_http_registry_login_t *login, time_t retry,
 {
     login->limited = 1;
     login->retry = retry;
+
+    ngx_http_registry_stats_login(NGX_HTTP_REGISTRY_RESULT_REFUSED);
 
     return ngx_http_registry_login_delay(login, NGX_HTTP_REGISTRY_LOGIN_DELAYS,
                                          wake);

@@ -8,6 +8,7 @@
 
 
 #include "ngx_http_registry_login_private.h"
+#include "ngx_http_registry_stats.h"
 
 
 /* jobs that wait for their turn, of all and of one address */
@@ -29,6 +30,7 @@ typedef enum {
 
 typedef struct {
     ngx_queue_t                     queue;
+    uint64_t                        posted;  /* ngx_http_registry_stats.h */
     ngx_queue_t                     waiters;
     ngx_http_registry_job_e         state;
 
@@ -217,6 +219,8 @@ ngx_http_registry_job_create(ngx_http_request_t *r,
     job->poll.data = job;
     job->poll.log = ngx_cycle->log;
 
+    ngx_http_registry_stats_gauge(NGX_HTTP_REGISTRY_GAUGE_HASHES, 1);
+
     return job;
 }
 
@@ -305,7 +309,11 @@ ngx_http_registry_jobs_run(void)
             continue;
         }
 
+        job->posted = ngx_http_registry_stats_post();
+
         if (ngx_thread_task_post(job->pool, &job->task) != NGX_OK) {
+
+            ngx_http_registry_stats_refused();
 
             /* the pool's queue is full: once more when it may not be */
 
@@ -331,13 +339,21 @@ ngx_http_registry_jobs_run(void)
 static void
 ngx_http_registry_job_work(void *data, ngx_log_t *log)
 {
-    reg_str_t                 password;
-    ngx_http_registry_job_t  *job = data;
+    ngx_http_registry_job_t *job = data;
+
+    uint64_t   began;
+    reg_str_t  password;
+
+    ngx_http_registry_stats_run(job->posted);
+    began = ngx_http_registry_stats_now();
 
     password.len = job->len;
     password.data = job->password;
 
     job->verdict = reg_htpasswd_verify(&job->check, password, &job->crypt);
+
+    ngx_http_registry_stats_hash(began);
+    ngx_http_registry_stats_ran();
 }
 
 
@@ -456,6 +472,8 @@ ngx_http_registry_login_end(ngx_http_registry_login_t *login, time_t retry)
     login->limited = 1;
     login->retry = retry;
 
+    ngx_http_registry_stats_login(NGX_HTTP_REGISTRY_RESULT_REFUSED);
+
     r = login->request;
     c = r->connection;
 
@@ -511,6 +529,8 @@ ngx_http_registry_job_end(ngx_http_registry_job_t *job, ngx_uint_t again)
     ngx_http_request_t         *r;
     ngx_http_registry_login_t  *login;
 
+    ngx_http_registry_stats_gauge(NGX_HTTP_REGISTRY_GAUGE_HASHES, -1);
+
     ngx_queue_remove(&job->queue);
     verdict = job->verdict;
 
@@ -539,6 +559,8 @@ ngx_http_registry_job_end(ngx_http_registry_job_t *job, ngx_uint_t again)
             login->verdict = verdict;
 
             if (verdict == REG_PASSWORD_RIGHT) {
+                ngx_http_registry_stats_login(
+                                           NGX_HTTP_REGISTRY_RESULT_HASHED);
                 ngx_http_registry_login_trust(r, login);
             }
 

@@ -97,6 +97,8 @@ ngx_http_registry_manager(void *data)
 
     store = ngx_http_registry_store(root, ngx_cycle->log);
 
+    ngx_http_registry_stats_look(root, store);
+
     if (store == NULL) {
         root->due = now + NGX_HTTP_REGISTRY_FAILED;
         return NGX_HTTP_REGISTRY_FAILED;
@@ -295,6 +297,8 @@ static void
 ngx_http_registry_job_failed(ngx_http_registry_root_t *root,
     const ngx_http_registry_job_t *job, reg_error_t *e)
 {
+    ngx_http_registry_stats_failed(root, job->stats);
+
     if (e->call) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, e->sys,
                       "could not %s: %s \"%V/%s\" failed", job->what,

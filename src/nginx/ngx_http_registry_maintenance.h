@@ -17,6 +17,7 @@
 
 
 #include "ngx_http_registry.h"
+#include "ngx_http_registry_stats.h"
 
 
 typedef struct {
@@ -45,6 +46,8 @@ typedef struct {
     /* Tells what came of it, if it is done, and frees it. */
     void        (*end)(ngx_http_registry_root_t *root, void *work,
                        ngx_uint_t done, ngx_msec_t took);
+
+    ngx_http_registry_work_e  stats;
 } ngx_http_registry_job_t;
 
 

@@ -8,6 +8,7 @@
 #include "ngx_http_registry_gc.h"
 #include "ngx_http_registry_maintenance.h"
 #include "ngx_http_registry_scrub.h"
+#include "ngx_http_registry_stats.h"
 #include "ngx_http_registry_zone.h"
 
 
@@ -320,7 +321,9 @@ ngx_http_registry_init(ngx_conf_t *cf)
         return NGX_OK;
     }
 
-    if (ngx_http_registry_zone_create(cf, rmcf) != NGX_OK) {
+    if (ngx_http_registry_zone_create(cf, rmcf) != NGX_OK
+        || ngx_http_registry_stats_create(cf, rmcf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -352,6 +355,8 @@ ngx_http_registry_init_module(ngx_cycle_t *cycle)
 
     rmcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_registry_module);
+
+    ngx_http_registry_stats_init(rmcf);
 
     if (rmcf == NULL || rmcf->roots.nelts == 0) {
         return NGX_OK;
@@ -392,6 +397,8 @@ ngx_http_registry_init_process(ngx_cycle_t *cycle)
         ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno,
                       "signal(SIGXFSZ) failed");
     }
+
+    ngx_http_registry_stats_enter();
 
     root = rmcf->roots.elts;
 
@@ -466,6 +473,8 @@ ngx_http_registry_exit_process(ngx_cycle_t *cycle)
             root[i]->store = NULL;
         }
     }
+
+    ngx_http_registry_stats_leave();
 }
 
 
@@ -486,7 +495,10 @@ ngx_http_registry_store(ngx_http_registry_root_t *root, ngx_log_t *log)
                       "could not open the registry's root \"%V\", make the "
                       "directory and give it to the worker user",
                       &root->root);
+        return NULL;
     }
+
+    ngx_http_registry_stats_driver(root->store);
 
     return root->store;
 }

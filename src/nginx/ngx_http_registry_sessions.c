@@ -45,6 +45,9 @@ static ngx_int_t ngx_http_registry_sessions_add(
     ngx_http_registry_main_conf_t *rmcf,
     const ngx_http_registry_sessions_who_t *who, const char *id,
     reg_str_t name);
+static void ngx_http_registry_sessions_store(
+    ngx_http_registry_main_conf_t *rmcf, ngx_http_registry_root_t *root,
+    u_char *id);
 static void ngx_http_registry_sessions_touch(
     ngx_http_registry_sessions_node_t *node);
 static void ngx_http_registry_sessions_remove(
@@ -81,6 +84,46 @@ ngx_http_registry_sessions_init(ngx_http_registry_sessions_t *sessions)
 }
 
 
+ngx_uint_t
+ngx_http_registry_sessions_open(ngx_http_registry_main_conf_t *rmcf,
+    ngx_http_registry_root_t *root)
+{
+    u_char                               id[REG_CREDENTIALS_KEY];
+    ngx_uint_t                           n;
+    ngx_slab_pool_t                     *pool;
+    ngx_http_registry_sessions_count_t  *count;
+
+    ngx_http_registry_sessions_store(rmcf, root, id);
+
+    pool = (ngx_slab_pool_t *) rmcf->zone->shm.addr;
+
+    ngx_shmtx_lock(&pool->mutex);
+
+    count = ngx_http_registry_sessions_count(rmcf, id, 0);
+    n = count ? count->n : 0;
+
+    ngx_shmtx_unlock(&pool->mutex);
+
+    return n;
+}
+
+
+/* The id of a store, by which its sessions are counted. */
+
+static void
+ngx_http_registry_sessions_store(ngx_http_registry_main_conf_t *rmcf,
+    ngx_http_registry_root_t *root, u_char *id)
+{
+    reg_str_t  pieces[3];
+
+    pieces[0] = reg_str("store");
+    pieces[1] = reg_str("\0");
+    pieces[2] = ngx_http_registry_str(&root->root);
+
+    reg_hmac_sha256(ngx_http_registry_logins_key(rmcf), pieces, 3, id);
+}
+
+
 void
 ngx_http_registry_sessions_who(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, ngx_http_registry_sessions_who_t *who)
@@ -103,13 +146,12 @@ ngx_http_registry_sessions_who(ngx_http_request_t *r,
     who->per_user = limits->sessions_per_user;
     who->idle = limits->sessions_idle;
 
-    pieces[0] = reg_str("store");
+    ngx_http_registry_sessions_store(rmcf, rlcf->root, who->store);
+
     pieces[1] = reg_str("\0");
     pieces[2] = ngx_http_registry_str(&rlcf->root->root);
     pieces[3] = reg_str("\0");
     pieces[4] = identity->user;
-
-    reg_hmac_sha256(key, pieces, 3, who->store);
 
     if (identity->user.len == 0) {
         ngx_http_registry_logins_who(r, reg_str("upload"), pieces[2],

@@ -94,6 +94,10 @@ void ngx_http_registry_sessions_use(ngx_http_request_t *r,
     const ngx_http_registry_sessions_who_t *who, const char *id,
     reg_str_t name);
 
+/* How many sessions of a store are counted; it takes the zone's lock. */
+ngx_uint_t ngx_http_registry_sessions_open(
+    ngx_http_registry_main_conf_t *rmcf, ngx_http_registry_root_t *root);
+
 /* A session has ended; it need not be counted. */
 void ngx_http_registry_sessions_end(ngx_http_registry_main_conf_t *rmcf,
     const char *id);

@@ -13,6 +13,7 @@
 
 #include "ngx_http_registry_task.h"
 #include "ngx_http_registry_send.h"
+#include "ngx_http_registry_stats.h"
 
 
 /*
@@ -20,6 +21,12 @@
  * for one of its requests.
  */
 #define NGX_HTTP_REGISTRY_TASK_TIMEOUT  60000
+
+
+typedef struct {
+    ngx_http_registry_ctx_t  *ctx;
+    uint64_t                  posted;      /* ngx_http_registry_stats.h */
+} ngx_http_registry_task_t;
 
 
 static ngx_thread_task_t *ngx_http_registry_task_create(ngx_http_request_t *r,
@@ -95,12 +102,12 @@ ngx_http_registry_task_create(ngx_http_request_t *r,
 {
     ngx_thread_task_t  *task;
 
-    task = ngx_thread_task_alloc(r->pool, sizeof(ngx_http_registry_ctx_t *));
+    task = ngx_thread_task_alloc(r->pool, sizeof(ngx_http_registry_task_t));
     if (task == NULL) {
         return NULL;
     }
 
-    *(ngx_http_registry_ctx_t **) task->ctx = ctx;
+    ((ngx_http_registry_task_t *) task->ctx)->ctx = ctx;
 
     task->handler = handler;
     task->event.handler = ngx_http_registry_task_done;
@@ -114,11 +121,16 @@ ngx_http_registry_task_create(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_registry_task_start(ngx_http_request_t *r, ngx_thread_task_t *task)
 {
+    ngx_http_registry_task_t      *t;
     ngx_http_registry_loc_conf_t  *rlcf;
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
+    t = task->ctx;
+    t->posted = ngx_http_registry_stats_post();
+
     if (ngx_thread_task_post(rlcf->pool, task) != NGX_OK) {
+        ngx_http_registry_stats_refused();
         return NGX_ERROR;
     }
 
@@ -133,22 +145,26 @@ ngx_http_registry_task_start(ngx_http_request_t *r, ngx_thread_task_t *task)
 static void
 ngx_http_registry_task_run(void *data, ngx_log_t *log)
 {
-    ngx_http_registry_ctx_t  *ctx;
+    ngx_http_registry_task_t *t = data;
 
-    ctx = *(ngx_http_registry_ctx_t **) data;
+    ngx_http_registry_stats_run(t->posted);
 
-    ctx->rc = ctx->work(ctx);
+    t->ctx->rc = t->ctx->work(t->ctx);
+
+    ngx_http_registry_stats_ran();
 }
 
 
 static void
 ngx_http_registry_task_run_beside(void *data, ngx_log_t *log)
 {
-    ngx_http_registry_ctx_t  *ctx;
+    ngx_http_registry_task_t *t = data;
 
-    ctx = *(ngx_http_registry_ctx_t **) data;
+    ngx_http_registry_stats_run(t->posted);
 
-    ctx->second_work(ctx);
+    t->ctx->second_work(t->ctx);
+
+    ngx_http_registry_stats_ran();
 }
 
 

@@ -1,4 +1,5 @@
 
+#include "ngx_http_registry_stats.h"
 #include "ngx_http_registry_zone.h"
 
 
@@ -126,6 +127,7 @@ ngx_http_registry_zone_find(ngx_http_request_t *r, const reg_digest_t *d,
 
     if (node == NULL) {
         ngx_shmtx_unlock(&pool->mutex);
+        ngx_http_registry_stats_cache(0);
         return NGX_DECLINED;
     }
 
@@ -146,6 +148,8 @@ ngx_http_registry_zone_find(ngx_http_request_t *r, const reg_digest_t *d,
     }
 
     ngx_shmtx_unlock(&pool->mutex);
+
+    ngx_http_registry_stats_cache(1);
 
     return NGX_OK;
 }

@@ -1,0 +1,262 @@
+
+/*
+ * What is counted: numbers in a zone of their own, which reloads leave alone,
+ * whatever becomes of the other zone.  Everything is an atomic addition, from
+ * the event loop, pool threads and the maintenance alike, and nothing waits.
+ * ngx_http_registry_metrics.c prints them, docs/metrics.md describes them.
+ *
+ * Counters and histograms are shared by all workers.  What goes up and down
+ * belongs to the process that counts it, so that a worker that is killed
+ * takes its part along: the slot of a process that is not there any more
+ * counts nothing.
+ *
+ * Without a "registry" anywhere there is no zone, and nothing is counted.
+ */
+
+
+#ifndef NGX_HTTP_REGISTRY_STATS_H_INCLUDED
+#define NGX_HTTP_REGISTRY_STATS_H_INCLUDED
+
+
+#include "ngx_http_registry.h"
+
+
+/* The label "handler": distribution's names, and ours where it has none. */
+#define NGX_HTTP_REGISTRY_HANDLER_TABLE(X)                                    \
+    X(OTHER,         "other")                                                 \
+    X(BASE,          "base")                                                  \
+    X(PREFLIGHT,     "preflight")                                             \
+    X(CATALOG,       "catalog")                                               \
+    X(TAGS,          "tags")                                                  \
+    X(REFERRERS,     "referrers")                                             \
+    X(BLOB,          "blob")                                                  \
+    X(MANIFEST,      "manifest")                                              \
+    X(BLOB_UPLOAD,   "blob_upload")                                           \
+    X(BLOB_CHUNK,    "blob_upload_chunk")                                     \
+    X(REPOSITORY,    "repository")                                            \
+    X(TOKEN,         "token")
+
+/* The label "method", lower case as distribution has it. */
+#define NGX_HTTP_REGISTRY_METHOD_TABLE(X)                                     \
+    X(OTHER,         "other")                                                 \
+    X(GET,           "get")                                                   \
+    X(HEAD,          "head")                                                  \
+    X(POST,          "post")                                                  \
+    X(PUT,           "put")                                                   \
+    X(PATCH,         "patch")                                                 \
+    X(DELETE,        "delete")                                                \
+    X(OPTIONS,       "options")
+
+/* The label "action", distribution's names where the call is the same. */
+#define NGX_HTTP_REGISTRY_ACTION_TABLE(X)                                     \
+    X(READER,        "Reader")                                                \
+    X(GET_CONTENT,   "GetContent")                                            \
+    X(STAT,          "Stat")                                                  \
+    X(LIST,          "List")                                                  \
+    X(PUT_CONTENT,   "PutContent")                                            \
+    X(MOVE,          "Move")                                                  \
+    X(DELETE,        "Delete")                                                \
+    X(MKDIR,         "MakeDirectory")                                         \
+    X(EMPTY_TRASH,   "EmptyTrash")                                            \
+    X(LOCK,          "Lock")
+
+/* What became of a login with a name and a password; the label "result". */
+#define NGX_HTTP_REGISTRY_LOGIN_TABLE(X)                                      \
+    X(CACHED,        "cached")                                                \
+    X(HASHED,        "hashed")                                                \
+    X(TOKEN,         "access_token")                                          \
+    X(WRONG,         "wrong")                                                 \
+    X(REFUSED,       "refused")
+
+/* The jobs of the maintenance; the label "job". */
+#define NGX_HTTP_REGISTRY_WORK_TABLE(X)                                       \
+    X(GC,            "gc")                                                    \
+    X(PURGE,         "purge")                                                 \
+    X(SCRUB,         "scrub")
+
+typedef enum {
+#define X(symbol, name)  NGX_HTTP_REGISTRY_HANDLER_##symbol,
+    NGX_HTTP_REGISTRY_HANDLER_TABLE(X)
+#undef X
+    NGX_HTTP_REGISTRY_HANDLERS
+} ngx_http_registry_handler_e;
+
+typedef enum {
+#define X(symbol, name)  NGX_HTTP_REGISTRY_METHOD_##symbol,
+    NGX_HTTP_REGISTRY_METHOD_TABLE(X)
+#undef X
+    NGX_HTTP_REGISTRY_METHODS
+} ngx_http_registry_method_e;
+
+typedef enum {
+#define X(symbol, name)  NGX_HTTP_REGISTRY_ACTION_##symbol,
+    NGX_HTTP_REGISTRY_ACTION_TABLE(X)
+#undef X
+    NGX_HTTP_REGISTRY_ACTIONS
+} ngx_http_registry_action_e;
+
+typedef enum {
+#define X(symbol, name)  NGX_HTTP_REGISTRY_RESULT_##symbol,
+    NGX_HTTP_REGISTRY_LOGIN_TABLE(X)
+#undef X
+    NGX_HTTP_REGISTRY_RESULTS
+} ngx_http_registry_result_e;
+
+typedef enum {
+#define X(symbol, name)  NGX_HTTP_REGISTRY_WORK_##symbol,
+    NGX_HTTP_REGISTRY_WORK_TABLE(X)
+#undef X
+    NGX_HTTP_REGISTRY_WORKS
+} ngx_http_registry_work_e;
+
+
+/* What goes up and down; the order is that of the metrics. */
+typedef enum {
+    NGX_HTTP_REGISTRY_GAUGE_WAITING = 0,   /* tasks no thread has taken yet */
+    NGX_HTTP_REGISTRY_GAUGE_RUNNING,       /* tasks in a thread */
+    NGX_HTTP_REGISTRY_GAUGE_HASHES,        /* passwords to be hashed */
+    NGX_HTTP_REGISTRY_GAUGES
+} ngx_http_registry_gauge_e;
+
+
+#define NGX_HTTP_REGISTRY_BUCKETS  15      /* the most bounds of a histogram */
+#define NGX_HTTP_REGISTRY_CODES    42
+#define NGX_HTTP_REGISTRY_SLOTS    256     /* processes */
+#define NGX_HTTP_REGISTRY_PLACES   64      /* roots */
+#define NGX_HTTP_REGISTRY_PLACE    512     /* bytes of a root's name */
+
+
+typedef struct {
+    ngx_atomic_t   n[NGX_HTTP_REGISTRY_BUCKETS + 1];
+    ngx_atomic_t   sum;
+} ngx_http_registry_histogram_t;
+
+
+typedef struct {
+    ngx_atomic_t   pid;                    /* 0: free */
+    ngx_atomic_t   in_flight[NGX_HTTP_REGISTRY_HANDLERS];
+    ngx_atomic_t   gauges[NGX_HTTP_REGISTRY_GAUGES];
+} ngx_http_registry_slot_t;
+
+
+/* Results of a job; times are seconds since the epoch, or ms. */
+typedef struct {
+    ngx_atomic_t   done;
+    ngx_atomic_t   failed;
+    ngx_atomic_t   removed;                /* things */
+    ngx_atomic_t   bytes;
+    ngx_atomic_t   problems;
+    ngx_atomic_t   last;                   /* when one was done; 0: never */
+    ngx_atomic_t   took;                   /* ms */
+} ngx_http_registry_work_stats_t;
+
+
+/* What the maintenance finds out about a root. */
+typedef struct ngx_http_registry_place_s {
+    ngx_atomic_t   beat;                   /* monotonic seconds; 0: never */
+    ngx_atomic_t   looked;                 /* the figures below are there */
+    ngx_atomic_t   size;
+    ngx_atomic_t   free;
+    ngx_atomic_t   inodes;
+    ngx_atomic_t   inodes_free;
+    ngx_atomic_t   writable;
+    ngx_atomic_t   counted;                /* a collection did */
+    ngx_atomic_t   blobs;
+    ngx_atomic_t   repositories;
+    ngx_http_registry_work_stats_t  work[NGX_HTTP_REGISTRY_WORKS];
+    char           root[NGX_HTTP_REGISTRY_PLACE];
+} ngx_http_registry_place_t;
+
+
+typedef struct {
+    ngx_atomic_t                   requests[NGX_HTTP_REGISTRY_HANDLERS]
+                                           [NGX_HTTP_REGISTRY_METHODS]
+                                           [NGX_HTTP_REGISTRY_CODES];
+    ngx_http_registry_histogram_t  duration[NGX_HTTP_REGISTRY_HANDLERS]
+                                           [NGX_HTTP_REGISTRY_METHODS];
+    ngx_http_registry_histogram_t  received[NGX_HTTP_REGISTRY_HANDLERS];
+    ngx_http_registry_histogram_t  sent[NGX_HTTP_REGISTRY_HANDLERS];
+    ngx_http_registry_histogram_t  storage[NGX_HTTP_REGISTRY_ACTIONS];
+    ngx_http_registry_histogram_t  wait;
+    ngx_http_registry_histogram_t  hash;
+    ngx_atomic_t                   refused;     /* tasks: a full queue */
+    ngx_atomic_t                   logins[NGX_HTTP_REGISTRY_RESULTS];
+    ngx_atomic_t                   cache_asked;
+    ngx_atomic_t                   cache_hits;
+    ngx_http_registry_slot_t       slots[NGX_HTTP_REGISTRY_SLOTS];
+    ngx_http_registry_place_t      places[NGX_HTTP_REGISTRY_PLACES];
+} ngx_http_registry_stats_t;
+
+
+/* Bounds of the histograms, in us and in bytes; and the codes, 0 the last. */
+extern const uint64_t  ngx_http_registry_times[13];
+extern const uint64_t  ngx_http_registry_short_times[15];
+extern const uint64_t  ngx_http_registry_sizes[12];
+extern const uint16_t  ngx_http_registry_codes[NGX_HTTP_REGISTRY_CODES];
+
+/* Of this process; NULL: nothing is counted. */
+extern ngx_http_registry_stats_t  *ngx_http_registry_stats;
+extern ngx_http_registry_slot_t   *ngx_http_registry_slot;
+
+
+/* postconfiguration: adds the zone, and handlers that see every request. */
+ngx_int_t ngx_http_registry_stats_create(ngx_conf_t *cf,
+    ngx_http_registry_main_conf_t *rmcf);
+
+/* init module: gives each root its place. */
+void ngx_http_registry_stats_init(ngx_http_registry_main_conf_t *rmcf);
+
+/* init process, exit process: takes a slot, and leaves it. */
+void ngx_http_registry_stats_enter(void);
+void ngx_http_registry_stats_leave(void);
+
+/* us of the monotonic clock, which all processes share. */
+uint64_t ngx_http_registry_stats_now(void);
+
+/* 1 when the process of a slot is alive. */
+ngx_uint_t ngx_http_registry_stats_alive(ngx_http_registry_slot_t *slot);
+
+/* Adds to a histogram; both are safe in threads. */
+void ngx_http_registry_stats_time(ngx_http_registry_histogram_t *h,
+    const uint64_t *bounds, ngx_uint_t n, uint64_t value);
+void ngx_http_registry_stats_gauge(ngx_http_registry_gauge_e gauge,
+    ngx_int_t n);
+
+/* A task waits from now on; the moment goes to stats_run() in its thread. */
+uint64_t ngx_http_registry_stats_post(void);
+void ngx_http_registry_stats_run(uint64_t posted);
+void ngx_http_registry_stats_ran(void);
+
+/* The queue of the thread pool was full. */
+void ngx_http_registry_stats_refused(void);
+
+void ngx_http_registry_stats_login(ngx_http_registry_result_e result);
+void ngx_http_registry_stats_hash(uint64_t began);
+void ngx_http_registry_stats_cache(ngx_uint_t hit);
+
+/* Times the calls of a store that was just opened; NULL counts nothing. */
+void ngx_http_registry_stats_driver(reg_store_t *store);
+
+/*
+ * Of the maintenance: it is alive, and looks at the store, every 5 seconds at
+ * most.  It waits for the disk.
+ */
+void ngx_http_registry_stats_look(ngx_http_registry_root_t *root,
+    reg_store_t *store);
+
+/*
+ * Of the maintenance: a job was done, what it removed and the problems it
+ * found (what cannot be read, what is damaged); or it failed.
+ */
+void ngx_http_registry_stats_done(ngx_http_registry_root_t *root,
+    ngx_http_registry_work_e work, uint64_t removed, uint64_t bytes,
+    uint64_t problems, ngx_msec_t took);
+void ngx_http_registry_stats_failed(ngx_http_registry_root_t *root,
+    ngx_http_registry_work_e work);
+
+/* Of the maintenance: what a job that went over everything has counted. */
+void ngx_http_registry_stats_store(ngx_http_registry_root_t *root,
+    uint64_t blobs, uint64_t repositories);
+
+
+#endif /* NGX_HTTP_REGISTRY_STATS_H_INCLUDED */
