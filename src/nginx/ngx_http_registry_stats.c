@@ -274,22 +274,40 @@ ngx_http_registry_stats_gauge(ngx_http_registry_gauge_e gauge, ngx_int_t n)
 uint64_t
 ngx_http_registry_stats_post(void)
 {
-    ngx_http_registry_stats_gauge(NGX_HTTP_REGISTRY_GAUGE_WAITING, 1);
+    uint64_t                   now;
+    ngx_http_registry_slot_t  *slot;
 
-    return ngx_http_registry_stats_now();
+    now = ngx_http_registry_stats_now();
+
+    if (ngx_http_registry_stats) {
+        slot = ngx_http_registry_slot;
+
+        if (slot->gauges[NGX_HTTP_REGISTRY_GAUGE_WAITING] == 0) {
+            slot->moved = now / 1000000;
+        }
+
+        ngx_http_registry_stats_gauge(NGX_HTTP_REGISTRY_GAUGE_WAITING, 1);
+    }
+
+    return now;
 }
 
 
 void
 ngx_http_registry_stats_run(uint64_t posted)
 {
+    uint64_t  now;
+
     ngx_http_registry_stats_gauge(NGX_HTTP_REGISTRY_GAUGE_WAITING, -1);
     ngx_http_registry_stats_gauge(NGX_HTTP_REGISTRY_GAUGE_RUNNING, 1);
 
     if (ngx_http_registry_stats) {
+        now = ngx_http_registry_stats_now();
+
+        ngx_http_registry_slot->moved = now / 1000000;
         ngx_http_registry_stats_time(&ngx_http_registry_stats->wait,
                                      ngx_http_registry_short_times, 15,
-                                     ngx_http_registry_stats_now() - posted);
+                                     now - posted);
     }
 }
 

@@ -136,6 +136,8 @@ typedef struct {
     ngx_atomic_t   pid;                    /* 0: free */
     ngx_atomic_t   in_flight[NGX_HTTP_REGISTRY_HANDLERS];
     ngx_atomic_t   gauges[NGX_HTTP_REGISTRY_GAUGES];
+    ngx_atomic_t   moved;                  /* monotonic seconds: when a task
+                                              began, or waited as the first */
 } ngx_http_registry_slot_t;
 
 

@@ -2,9 +2,17 @@
 /* The directives for who looks after a registry, and their defaults. */
 
 
+#include "ngx_http_registry_health.h"
 #include "ngx_http_registry_metrics.h"
 
 
+/* what a push of some layers takes */
+#define NGX_HTTP_REGISTRY_MIN_FREE  (100 * 1024 * 1024)
+
+
+static void *ngx_http_registry_status_create(ngx_conf_t *cf);
+static char *ngx_http_registry_health_set(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_registry_metrics_set(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_registry_status_take(ngx_conf_t *cf,
@@ -17,6 +25,13 @@ static ngx_command_t  ngx_http_registry_status_commands[] = {
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_registry_metrics_set,
       0,
+      0,
+      NULL },
+
+    { ngx_string("registry_health"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_registry_health_set,
+      NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
@@ -34,7 +49,7 @@ static ngx_http_module_t  ngx_http_registry_status_module_ctx = {
     NULL,                                  /* create server configuration */
     NULL,                                  /* merge server configuration */
 
-    NULL,                                  /* create location configuration */
+    ngx_http_registry_status_create,       /* create location configuration */
     NULL                                   /* merge location configuration */
 };
 
@@ -53,6 +68,55 @@ ngx_module_t  ngx_http_registry_status_module = {
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
+
+
+static void *
+ngx_http_registry_status_create(ngx_conf_t *cf)
+{
+    ngx_http_registry_status_conf_t  *conf;
+
+    conf = ngx_palloc(cf->pool, sizeof(ngx_http_registry_status_conf_t));
+    if (conf == NULL) {
+        return NULL;
+    }
+
+    /* nothing is inherited: it belongs to the location that answers */
+
+    conf->min_free = NGX_HTTP_REGISTRY_MIN_FREE;
+
+    return conf;
+}
+
+
+static char *
+ngx_http_registry_health_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_registry_status_conf_t *status = conf;
+
+    ngx_str_t  *value, s;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2) {
+
+        if (ngx_strncmp(value[1].data, "min_free=", 9) != 0) {
+            return "takes \"min_free=\" and nothing else";
+        }
+
+        s.len = value[1].len - 9;
+        s.data = value[1].data + 9;
+
+        status->min_free = ngx_parse_offset(&s);
+
+        if (status->min_free == (off_t) NGX_ERROR) {
+            return "has a \"min_free=\" that is no size, write it as "
+                   "\"min_free=10g\"";
+        }
+    }
+
+    return ngx_http_registry_status_take(cf,
+                                         ngx_http_registry_health_handler);
+}
 
 
 static char *
