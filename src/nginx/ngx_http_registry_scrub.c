@@ -1,6 +1,7 @@
 
 #include "ngx_http_registry_scrub.h"
 #include "ngx_http_registry_zone.h"
+#include "ngx_http_registry_stats.h"
 
 #include "reg_scrub.h"
 
@@ -341,6 +342,12 @@ ngx_http_registry_scrub_slice(ngx_http_registry_root_t *root)
                       "read, %uL corrupt, %uL unreadable", &root->root,
                       ngx_time() - (time_t) reg_scrub_began(root->scrub),
                       c->blobs, c->bytes, c->corrupt, c->unreadable);
+
+        ngx_http_registry_stats_done(root, NGX_HTTP_REGISTRY_WORK_SCRUB, 0, 0,
+            c->corrupt + c->unreadable,
+            (ngx_msec_t) (ngx_time()
+                          - (time_t) reg_scrub_began(root->scrub)) * 1000);
+
         return NGX_HTTP_REGISTRY_SCRUB_PAUSE;
     }
 
@@ -374,6 +381,8 @@ static void
 ngx_http_registry_scrub_log(ngx_http_registry_root_t *root,
     const reg_error_t *e)
 {
+    ngx_http_registry_stats_failed(root, NGX_HTTP_REGISTRY_WORK_SCRUB);
+
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, e->sys,
                   "scrub of \"%V\" cannot go on: %s \"%s\" failed",
                   &root->root, e->call ? e->call : reg_error_text(e->rc),
