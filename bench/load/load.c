@@ -14,6 +14,10 @@
 #define LOAD_ERRORS_MAX    20
 #define LOAD_PROBE_PERIOD  0.001
 
+/* images of a repository that is collected; one of so many is garbage */
+#define LOAD_GARBAGE_REPO  100
+#define LOAD_GARBAGE_EACH  4
+
 
 struct load_probe_s {
     pthread_t      thread;
@@ -73,7 +77,7 @@ load_worker(void *data)
         w->began = now();
         w->bytes = 0;
 
-        if (l->count ? i >= l->count : w->began > l->end) {
+        if (l->stop || (l->count ? i >= l->count : w->began > l->end)) {
             return NULL;
         }
 
@@ -316,4 +320,30 @@ load_image(image_t *im, const load_opt_t *opt, uint64_t i)
     seed = xprintf("%s image %llu", opt->seed, (unsigned long long) i);
     image_random(im, 3, opt->size, seed);
     free(seed);
+}
+
+
+void
+load_garbage_image(image_t *im, const load_opt_t *opt, uint64_t i)
+{
+    char  *seed;
+
+    seed = xprintf("%s image %llu", opt->seed, (unsigned long long) i);
+    image_random(im, 1, opt->size, seed);
+    free(seed);
+}
+
+
+char *
+load_garbage_repo(uint64_t i)
+{
+    return xprintf("team/r%05llu",
+                   (unsigned long long) (i / LOAD_GARBAGE_REPO));
+}
+
+
+int
+load_garbage_kept(uint64_t i)
+{
+    return i % LOAD_GARBAGE_EACH != 0;
 }

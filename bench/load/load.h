@@ -37,6 +37,7 @@ typedef struct {
     unsigned         each:1;        /* CPU of each operation */
     const char      *root;
     const char      *mirror;
+    const char      *until;         /* a log; NULL: for the duration */
     char           **args;          /* what follows the options */
 } load_opt_t;
 
@@ -69,6 +70,7 @@ struct load_s {
     uint64_t            count;
     double              end;
     atomic_ullong       next;
+    atomic_int          stop;           /* set by another thread */
 };
 
 
@@ -112,7 +114,10 @@ load_guess_t *load_guess_start(const load_opt_t *opt);
 void load_guess_stop(load_guess_t *g);
 
 
-/* The commands, each of which prints its result: work.c, slow.c, seed.c. */
+/*
+ * The commands, each of which prints its result: work.c, slow.c, beside.c,
+ * seed.c.
+ */
 
 void load_push_blob(const load_opt_t *opt);
 void load_pull_blob(const load_opt_t *opt);
@@ -124,17 +129,24 @@ void load_ping(const load_opt_t *opt);
 
 void load_uploads(const load_opt_t *opt);
 void load_idle(const load_opt_t *opt);
+void load_beside(const load_opt_t *opt);
 
 void load_seed_blob(const load_opt_t *opt);
 void load_seed_images(const load_opt_t *opt);
 void load_seed_tags(const load_opt_t *opt);
 void load_seed_repos(const load_opt_t *opt);
+void load_seed_garbage(const load_opt_t *opt);
+void load_seed_wide(const load_opt_t *opt);
 
 
 /* Names that seeding and loading agree on. */
 
 char *load_tag(uint64_t i);                     /* to be freed */
 void load_image(image_t *im, const load_opt_t *opt, uint64_t i);
+
+void load_garbage_image(image_t *im, const load_opt_t *opt, uint64_t i);
+char *load_garbage_repo(uint64_t i);            /* to be freed */
+int load_garbage_kept(uint64_t i);
 
 
 #endif /* BENCH_LOAD_H */

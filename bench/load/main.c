@@ -52,10 +52,13 @@ static const main_command_t  main_commands[] = {
     { "ping",         load_ping },
     { "uploads",      load_uploads },
     { "idle",         load_idle },
+    { "beside",       load_beside },
     { "seed-blob",    load_seed_blob },
     { "seed-images",  load_seed_images },
     { "seed-tags",    load_seed_tags },
     { "seed-repos",   load_seed_repos },
+    { "seed-garbage", load_seed_garbage },
+    { "seed-wide",    load_seed_wide },
     { "exec",         main_exec },
     { "spawn",        main_spawn },
     { "namespace",    main_namespace },
@@ -121,6 +124,7 @@ main_options(load_opt_t *opt, int argc, char **argv)
         { "expect",      required_argument, NULL, 'e' },
         { "root",        required_argument, NULL, 'R' },
         { "mirror",      required_argument, NULL, 'M' },
+        { "until",       required_argument, NULL, 'L' },
         { "files",       no_argument,       NULL, 'f' },
         { "probe",       no_argument,       NULL, 'o' },
         { "change",      no_argument,       NULL, 'C' },
@@ -162,6 +166,7 @@ main_options(load_opt_t *opt, int argc, char **argv)
         case 'e': opt->expect = (unsigned) main_size(optarg); break;
         case 'R': opt->root = optarg; break;
         case 'M': opt->mirror = optarg; break;
+        case 'L': opt->until = optarg; break;
         case 'f': opt->files = 1; break;
         case 'o': opt->probe = 1; break;
         case 'C': opt->change = 1; break;
@@ -260,8 +265,12 @@ main_exec(const load_opt_t *opt)
     result_number("units", 1);
     result_number("errors", 0);
     result_number("cpu_s", cpu);
-    result_number("cpu_s_per_gib", cpu / gib);
-    result_number("mib_per_s", 1024 * gib / (now() - began));
+
+    if (opt->size) {
+        result_number("cpu_s_per_gib", cpu / gib);
+        result_number("mib_per_s", 1024 * gib / (now() - began));
+    }
+
     result_number("peak_mib", (double) ru.ru_maxrss / 1024);
     result_close();
 }

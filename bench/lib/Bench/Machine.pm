@@ -21,6 +21,9 @@ our $top = Cwd::abs_path("$FindBin::Bin/..");
 our $built = File::Spec->rel2abs($ENV{BUILD} // 'build', $top);
 our $build = "$built/bench";
 
+# seconds that the load generator may take
+our $limit = 300;
+
 my $load = "$build/load";
 my %running;            # pid => name
 
@@ -270,7 +273,7 @@ sub load {
     }
 
     local $SIG{ALRM} = sub { kill 'KILL', $pid };
-    alarm 300;
+    alarm $limit;
 
     my $text = eval {
         local $/;

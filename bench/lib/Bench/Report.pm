@@ -60,6 +60,15 @@ my @aims = (
              text => 'p99.9 of GET /v2/, ms' } }
      qw(tags-cold tags-page tags-middle tags-change catalogue-cold
         catalogue-page catalogue-10000 catalogue-change)),
+
+    { row => 'gc-offline', metric => 'cpu_s', peer => 'd3', max => 1,
+      text => 'CPU' },
+    { row => 'gc-marks', metric => 'peak_mib', max => 200, full => 1,
+      text => 'MiB to mark a million blobs' },
+    { row => 'gc-during', metric => 'p99_ms', max => 1.5,
+      other_row => 'gc-quiet', text => 'p99 of HEAD, times the quiet one' },
+    { row => 'gc-during', metric => 'put_p99_ms', max => 1.5,
+      other_row => 'gc-quiet', text => 'p99 of PUT, times the quiet one' },
 );
 
 my %extra_title = (
@@ -222,6 +231,16 @@ my %columns = (
         ['held KiB each', 'held_kib_each'], ['peak KiB each', 'peak_kib_each'],
         ['peak MiB', 'peak_mib'],
     ],
+    gc => [
+        ['wall s', 'wall_s'], ['CPU s', 'cpu_s'], ['peak MiB', 'peak_mib'],
+        ['blobs gone', 'gone'],
+    ],
+    beside => [
+        ['HEAD p50 ms', 'p50_ms'], ['HEAD p99 ms', 'p99_ms'],
+        ['PUT p50 ms', 'put_p50_ms'], ['PUT p99 ms', 'put_p99_ms'],
+        ['PUT max ms', 'put_max_ms'], ['PUTs', 'puts'],
+        ['collected s', 'gc_s'], ['blobs gone', 'gone'],
+    ],
     hold => [
         ['p50 ms', 'probe_p50_ms'], ['p99 ms', 'probe_p99_ms'],
         ['p99.9 ms', 'probe_p999_ms'], ['max ms', 'probe_max_ms'],
@@ -240,7 +259,7 @@ sub tables {
         my ($base) = grep { $report->{cells}{$w->{loads}[0][0]}{$_} }
             qw(d3 d2);
 
-        $base = undef if $w->{kind} =~ /memory|hold/;
+        $base = undef if $w->{kind} =~ /memory|hold|beside/;
 
         printf "\n%s%s\n", $w->{kind} eq 'hold' ? 'GET /v2/ once a '
                . 'millisecond meanwhile, one worker: ' : '', $w->{title};
@@ -276,7 +295,8 @@ sub table_row {
     print map { sprintf '%15s', number($c->{$_->[1]}) } @$columns;
 
     if ($base) {
-        my ($cpu) = grep { defined $c->{$_} } qw(cpu_s_per_gib cpu_ms);
+        my ($cpu) =
+            grep { defined $c->{$_} } qw(cpu_s_per_gib cpu_ms cpu_s);
         my $b = $report->{cells}{$row}{$base}{$cpu // ''};
 
         printf '   %7.3f', $c->{$cpu} / $b if $b && $target ne 'dgst';

@@ -139,6 +139,8 @@ sub find_distribution {
 #     tls       over TLS
 #     workers   of nginx; distribution has no such thing
 #     login     of ours: only "bench" with the password "bench" may come in
+#     directive of ours: one more
+#     level     of nginx's log
 #     dir       for its configuration, logs and temporary files
 
 sub start {
@@ -209,11 +211,15 @@ END
         $login = "registry_htpasswd Bench $dir/users;";
     }
 
+    my $directive = $o{directive} // '';
+    my $level = $o{level} // 'error';
+
     my $location = $target eq 'ours' ? <<"END" : <<"END";
         location /v2/ {
             registry         $o{root};
             registry_delete  on;
             $login
+            $directive
         }
 END
         location = /v2/ {
@@ -235,7 +241,7 @@ $load
 $user
 daemon               off;
 pid                  $dir/nginx.pid;
-error_log            $dir/log;
+error_log            $dir/log $level;
 worker_processes     $o{workers};
 
 events {

@@ -5,6 +5,7 @@ package Bench::Work;
 use strict;
 use warnings;
 
+use Bench::Collect;
 use Bench::Machine;
 use Bench::Servers;
 
@@ -30,6 +31,8 @@ my %data = (full => {
 #     server   tls, workers of Bench::Servers::start()
 #     store    pull, tags, repos: made beforehand; new: empty, then removed
 #     loads    row name, row title, command, options
+#     run      what does it all, instead of a server, a store and loads
+#     once     in the first round only
 #
 # All loads of a workload go to the same server process, one after the other.
 
@@ -136,6 +139,10 @@ sub table {
     };
 
     push @w, lists($d, 0), lists($d, 1), holds($d);
+
+    # last, as it leaves many files
+
+    push @w, Bench::Collect::table($quick);
 
     return @w;
 }
@@ -294,7 +301,7 @@ sub seed {
     my ($dir, $quick, @work) = @_;
 
     my $d = $data{$quick ? 'quick' : 'full'};
-    my %need = map { $_ => 1 } map { ($_->{store}, $_->{needs} // ()) } @work;
+    my %need = map { $_ => 1 } map { ($_->{store} // (), $_->{needs} // ()) } @work;
 
     Bench::Servers::make_certificate($dir);
 
@@ -335,12 +342,15 @@ sub run {
 
     my @results;
 
+    return if $w->{once} && $round > 1;
+
     for my $target (grep { $targets->{$_} } @{ $w->{targets} }) {
 
         Bench::Machine::progress("round $round of $rounds: $w->{name}, "
                                  . $targets->{$target}{title});
 
-        my @part = run_target($w, $dir, $target, $targets->{$target});
+        my $how = $w->{run} // \&run_target;
+        my @part = $how->($w, $dir, $target, $targets->{$target});
 
         push @results, map { { round => $round, target => $target, %$_ } }
             @part;
