@@ -301,7 +301,8 @@ sub seed {
     my ($dir, $quick, @work) = @_;
 
     my $d = $data{$quick ? 'quick' : 'full'};
-    my %need = map { $_ => 1 } map { ($_->{store} // (), $_->{needs} // ()) } @work;
+    my %need = map { $_ => 1 }
+        map { ($_->{store} // (), $_->{needs} // ()) } @work;
 
     Bench::Servers::make_certificate($dir);
 
