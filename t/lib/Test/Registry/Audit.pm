@@ -118,7 +118,10 @@ sub _no_symlinks {
 
     for my $name (_list($path)) {
         my $full = "$path/$name";
-        if (-l $full) {
+        if (!lstat $full) {
+            # it is being freed
+            $self->_say($full, "cannot be looked at: $!") if !$!{ENOENT};
+        } elsif (-l _) {
             $self->_say($full, 'is a symbolic link');
         } elsif (-d _) {
             $self->_no_symlinks($full);
