@@ -347,7 +347,7 @@ tsan()
     # shellcheck disable=SC2086
     TEST_NGINX_BINARY=$build/tsan/nginx TEST_NGINX_MODULE='' \
         tap --name 'the registry under TSan' --reports "$reports" \
-        $short_tests t/access_htpasswd.t
+        $short_tests t/access_htpasswd.t t/race_blobs.t
 }
 
 
