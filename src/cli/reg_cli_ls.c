@@ -229,6 +229,7 @@ ls_repository(void *data, reg_str_t name)
 
     l = data;
     l->looked++;
+    memset(&u, 0, sizeof(u));
 
     rc = ls_match(l, name);
 

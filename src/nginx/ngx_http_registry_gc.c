@@ -153,7 +153,7 @@ ngx_http_registry_gc_param(ngx_conf_t *cf, ngx_http_registry_gc_conf_t *gc,
         s.len -= 9;
         gc->interval = ngx_parse_time(&s, 1);
 
-        if (gc->interval != (time_t) NGX_ERROR && gc->interval > 0) {
+        if (gc->interval > 0) {
             return NGX_CONF_OK;
         }
 

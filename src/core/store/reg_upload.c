@@ -752,6 +752,7 @@ reg_upload_status(reg_store_t *s, reg_str_t name, reg_str_t id,
     reg_upload_state_t  state;
 
     fs = reg_fs_of(s);
+    state.offset = 0;
 
     reg_layout_upload(&path, name, id, "");
 
