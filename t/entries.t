@@ -50,7 +50,8 @@ for my $entry (@entries) {
         next;
     }
 
-    is($by{$entry} // 'no row', join(', ', @{ $named{$entry} || [] }),
+    is(join(', ', sort split /, /, $by{$entry} // 'no row'),
+        join(', ', sort @{ $named{$entry} || [] }),
         "$entry is tested where its row says");
 }
 
