@@ -26,6 +26,7 @@ nothing();
 garbage();
 uploads();
 damaged();
+odd_names();
 
 $t->finish;
 done_testing();
@@ -129,4 +130,20 @@ sub damaged {
     like($r->{err}, qr/1 repositories were left alone/, 'and what follows');
     put_file($data, $was);
     is_exit(ctl(qw(gc --grace 2s), $root), 0, 'mended');
+}
+
+
+# A name that would steer a terminal, in seven and in eight bits.
+
+sub odd_names {
+    my $root = work_dir();
+    my $repos = "$root/docker/registry/v2/repositories";
+    mkdir $root . join '/', '', (qw(docker registry v2 repositories))[0 .. $_]
+        for 0 .. 3;
+    symlink '/', "$repos/a\x1b[2J\x9b1m\xc2\x9b1m" or die;
+
+    my $r = ctl(qw(gc), $root);
+    is_exit($r, 3, 'a symbolic link among the repositories');
+    like($r->{err}, qr{repositories/a\?\[2J\?1m\?1m: },
+        'is named in letters that steer nothing');
 }

@@ -1,5 +1,6 @@
 
 #include "reg_cli.h"
+#include "reg_cli_store.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -352,23 +353,39 @@ reg_cli_period(reg_str_t text, int64_t *seconds)
 static void
 reg_cli_message(const char *fmt, va_list args)
 {
-    char  *p, text[REG_CLI_MESSAGE];
+    char       text[REG_CLI_MESSAGE];
+    size_t     len;
+    reg_buf_t  b;
+    reg_str_t  line;
 
     if (vsnprintf(text, sizeof(text), fmt, args) < 0) {
         text[0] = '\0';
     }
 
-    /* a name in it might move the cursor about */
+    reg_buf_init(&b, 4 * sizeof(text));
+    line.data = text;
 
-    for (p = text; *p != '\0'; p++) {
-        if (((unsigned char) *p < 0x20 && *p != '\n') || *p == 0x7f) {
-            *p = '?';
+    /* a name in it might move the cursor about; our own line ends stay */
+
+    for ( ;; ) {
+        len = strcspn(line.data, "\n");
+        line.len = len;
+        reg_cli_plain(&b, line);
+
+        if (line.data[len] == '\0') {
+            break;
         }
+
+        reg_buf_add(&b, "\n", 1);
+        line.data += len + 1;
     }
 
     (void) fflush(stdout);
 
-    fprintf(stderr, "registryctl: %s\n", text);
+    fprintf(stderr, "registryctl: %.*s\n", (int) b.len,
+            (b.data == NULL) ? "" : b.data);
+
+    reg_buf_free(&b);
 }
 
 

@@ -3,6 +3,7 @@
 
 
 #include "reg_cli.h"
+#include "reg_cli_store.h"
 #include "reg_audit.h"
 
 #include <inttypes.h>
@@ -41,7 +42,6 @@ static void audit_pause(void *data);
 static void audit_tick(void *data, const reg_audit_counts_t *c);
 static void audit_erase(audit_t *a);
 static int64_t audit_clock(void);
-static void audit_plain(reg_buf_t *b, const char *text);
 static void audit_counts(audit_t *a, const reg_audit_counts_t *c);
 static void audit_summary(const reg_audit_counts_t *c);
 static reg_cli_exit_e audit_failed(const char *root, const reg_error_t *e);
@@ -178,9 +178,9 @@ audit_found(void *data, const reg_audit_finding_t *f)
 
     } else {
         reg_buf_printf(&b, "%s ", reg_audit_code(f->code));
-        audit_plain(&b, f->path);
+        reg_cli_plain(&b, reg_str_of(f->path));
         reg_buf_str(&b, reg_str(": "));
-        audit_plain(&b, f->text);
+        reg_cli_plain(&b, reg_str_of(f->text));
         reg_buf_str(&b, reg_str("\n"));
     }
 
@@ -189,20 +189,6 @@ audit_found(void *data, const reg_audit_finding_t *f)
     reg_buf_free(&b);
 
     return (a->rc == REG_CLI_OK) ? REG_OK : REG_STORAGE;
-}
-
-
-/* A name may have been made to move a cursor about. */
-
-static void
-audit_plain(reg_buf_t *b, const char *text)
-{
-    char  c;
-
-    for (/* void */; *text != '\0'; text++) {
-        c = ((unsigned char) *text < 0x20 || *text == 0x7f) ? '?' : *text;
-        reg_buf_add(b, &c, 1);
-    }
 }
 
 

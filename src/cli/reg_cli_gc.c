@@ -3,6 +3,7 @@
 
 
 #include "reg_cli.h"
+#include "reg_cli_store.h"
 #include "reg_gc.h"
 #include "reg_purge.h"
 
@@ -60,7 +61,6 @@ static void gc_gone(void *data, const char *path, uint64_t size,
     int64_t idle);
 static void gc_line(gc_t *gc, const char *what, const char *path,
     uint64_t size, int64_t idle);
-static void gc_plain(reg_buf_t *b, const char *text);
 static void gc_wait(void);
 static int gc_due(gc_t *gc);
 static void gc_erase(gc_t *gc);
@@ -483,27 +483,13 @@ gc_line(gc_t *gc, const char *what, const char *path, uint64_t size,
 
     } else {
         reg_buf_printf(&b, "%s ", what);
-        gc_plain(&b, path);
+        reg_cli_plain(&b, reg_str_of(path));
         reg_buf_str(&b, reg_str("\n"));
     }
 
     gc->told++;
     gc->rc = reg_cli_print(&b);
     reg_buf_free(&b);
-}
-
-
-/* A name may have been made to move a cursor about. */
-
-static void
-gc_plain(reg_buf_t *b, const char *text)
-{
-    char  c;
-
-    for (/* void */; *text != '\0'; text++) {
-        c = ((unsigned char) *text < 0x20 || *text == 0x7f) ? '?' : *text;
-        reg_buf_add(b, &c, 1);
-    }
 }
 
 
