@@ -68,6 +68,12 @@ $image = $open->push_image('team/app', 'v1');
 my $layer = sha256($image->{layers}[0]);
 my $seen = 0;
 
+# a line is written after its reply was read
+wait_for(5, sub {
+    grep { $_->{repository} eq 'team/app' && $_->{action} eq 'push'
+        && $_->{reference} eq 'v1' } lines();
+}) or die "the push is not in the log\n";
+
 every_operation();
 who_it_was();
 refused();

@@ -642,6 +642,8 @@ reg_upload_put(reg_upload_t *u, const struct iovec *iov, int n, int hash,
 reg_rc_t
 reg_upload_flush(reg_upload_t *u, reg_error_t *e)
 {
+    reg_str_t  data;
+
     /*
      * Behind what was promised before: a file system may have the new length
      * on disk long before the new bytes, so it tells nothing any more.
@@ -649,6 +651,13 @@ reg_upload_flush(reg_upload_t *u, reg_error_t *e)
 
     if (u->written < u->offset && u->saved > 0 && !u->large) {
         return reg_upload_spill(u, e);
+    }
+
+    if (u->written == 0 && u->offset > 0 && !u->large) {
+        data.data = u->small;
+        data.len = (size_t) u->offset;
+
+        reg_upload_short_note(u->fd, &u->hash, data);
     }
 
     if (u->written < u->offset
@@ -696,8 +705,7 @@ reg_upload_sync(reg_upload_t *u, reg_error_t *e)
 reg_rc_t
 reg_upload_save(reg_upload_t *u, reg_error_t *e)
 {
-    reg_rc_t   rc;
-    reg_str_t  data;
+    reg_rc_t  rc;
 
     if (u->failed) {
         return reg_error_set(e, REG_INTERNAL, NULL);
@@ -708,13 +716,6 @@ reg_upload_save(reg_upload_t *u, reg_error_t *e)
     }
 
     /* what is short and came at once is hashed again by who opens it next */
-
-    if (!u->large && u->written == 0) {
-        data.data = u->small;
-        data.len = (size_t) u->offset;
-
-        reg_upload_short_note(u->fd, &u->hash, data);
-    }
 
     rc = reg_upload_flush(u, e);
 
