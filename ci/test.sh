@@ -49,7 +49,7 @@ mkdir -p "$build"
 
 started=$(date +%s)
 
-# more than there are processors: most of a test's time it waits for a disk
+# more than there are processors: for most of its time a test waits
 waiting=$((jobs + 1))
 
 
@@ -286,7 +286,7 @@ api()
     built && command_built || return 0
 
     # shellcheck disable=SC2046
-    tap --name 'the registry' --jobs "$jobs" $(api_tests)
+    tap --name 'the registry' --jobs "$waiting" $(api_tests)
 }
 
 
@@ -304,7 +304,7 @@ asan()
     # shellcheck disable=SC2046
     TEST_NGINX_BINARY=$build/asan/nginx TEST_NGINX_MODULE='' \
     TEST_REGISTRYCTL=$build/asan/registryctl \
-        tap --name 'the registry under ASan and UBSan' --jobs "$waiting" \
+        tap --name 'the registry under ASan and UBSan' --jobs $((jobs * 2)) \
             --timeout 1200 --reports "$reports" $(api_tests)
 }
 
@@ -387,7 +387,7 @@ analyse()
 faults()
 {
     built && command_built || return 0
-    tap --name 'faults' --jobs "$waiting" --timeout 1200 t/fault_*.t
+    tap --name 'faults' --jobs $((jobs * 2)) --timeout 1200 t/fault_*.t
 }
 
 
