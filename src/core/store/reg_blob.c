@@ -80,6 +80,10 @@ reg_blob_find_leased(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
         rc = REG_ABSENT;
     }
 
+    if (rc == REG_OK && !reg_link_leads(d, target)) {
+        rc = REG_ABSENT;
+    }
+
     return reg_blob_unknown(rc, d, e);
 }
 

@@ -194,6 +194,10 @@ reg_revision_find_leased(reg_store_t *s, reg_str_t name,
 
     rc = reg_lease_read(s, path.s, target, leased, e);
 
+    if (rc == REG_OK && !reg_link_leads(d, target)) {
+        rc = REG_ABSENT;
+    }
+
     if (rc == REG_ABSENT) {
         return reg_error_set(e, REG_MANIFEST_UNKNOWN, "%s", d->text);
     }
