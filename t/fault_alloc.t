@@ -34,7 +34,8 @@ my @how = (
 
 my @says = (
     qr/\[emerg\].*(?:malloc|posix_memalign)\([^)]*\) failed \(12: /,
-    qr/\[alert\].*(?:SSL_\w+|OPENSSL_\w+|ngx_ssl_\w+)/
+    qr/\[alert\].*(?:SSL_\w+|OPENSSL_\w+|ngx_ssl_\w+)/,
+    qr/\[alert\].*ignoring stale global SSL error.*malloc failure/
 );
 
 my $failed = 0;

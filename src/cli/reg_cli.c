@@ -353,39 +353,19 @@ reg_cli_period(reg_str_t text, int64_t *seconds)
 static void
 reg_cli_message(const char *fmt, va_list args)
 {
-    char       text[REG_CLI_MESSAGE];
-    size_t     len;
-    reg_buf_t  b;
-    reg_str_t  line;
+    char  text[REG_CLI_MESSAGE];
 
     if (vsnprintf(text, sizeof(text), fmt, args) < 0) {
         text[0] = '\0';
     }
 
-    reg_buf_init(&b, 4 * sizeof(text));
-    line.data = text;
+    /* a name in it might move the cursor about */
 
-    /* a name in it might move the cursor about; our own line ends stay */
-
-    for ( ;; ) {
-        len = strcspn(line.data, "\n");
-        line.len = len;
-        reg_cli_plain(&b, line);
-
-        if (line.data[len] == '\0') {
-            break;
-        }
-
-        reg_buf_add(&b, "\n", 1);
-        line.data += len + 1;
-    }
+    reg_cli_plain_text(text);
 
     (void) fflush(stdout);
 
-    fprintf(stderr, "registryctl: %.*s\n", (int) b.len,
-            (b.data == NULL) ? "" : b.data);
-
-    reg_buf_free(&b);
+    fprintf(stderr, "registryctl: %s\n", text);
 }
 
 

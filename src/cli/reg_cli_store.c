@@ -208,6 +208,35 @@ reg_cli_plain(reg_buf_t *b, reg_str_t s)
 }
 
 
+/* What is replaced never gets longer, so that no memory is needed. */
+
+void
+reg_cli_plain_text(char *text)
+{
+    char           *to;
+    size_t          n, left;
+    unsigned char  *p;
+
+    to = text;
+    p = (unsigned char *) text;
+
+    for (left = strlen(text); left > 0; left -= n, p += n) {
+        n = reg_str_utf8(p, left);
+
+        if (n != 0 && (*p == '\n' || !reg_cli_steers(reg_cli_code(p, n)))) {
+            memmove(to, p, n);
+            to += n;
+
+        } else {
+            *to++ = '?';
+            n = (n == 0) ? 1 : n;
+        }
+    }
+
+    *to = '\0';
+}
+
+
 void
 reg_cli_member(reg_buf_t *b, const char *key, reg_str_t text)
 {

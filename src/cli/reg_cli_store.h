@@ -41,6 +41,9 @@ reg_cli_exit_e reg_cli_error(const char *root, const reg_error_t *e);
  */
 void reg_cli_plain(reg_buf_t *b, reg_str_t s);
 
+/* The same in its place, line ends kept; it allocates nothing. */
+void reg_cli_plain_text(char *text);
+
 /* Appends text as a JSON string, or null for a null slice, as safe as that. */
 void reg_cli_quoted(reg_buf_t *b, reg_str_t text);
 
