@@ -201,6 +201,9 @@ sub command {
     unlink "$damaged/docker/registry/v2/repositories/app/_manifests"
         . "/revisions/sha256/$hex/link" or die $!;
 
+    # blobs that are as young as the audit count as being pushed
+    sleep 2;
+
     my $users = $t->write_file('users', htpasswd(ann => 'one', bob => 'two'));
 
     registryctl($shim, 'audit of a sound store', 0, undef,
