@@ -165,8 +165,8 @@ for suite in "$@"; do
     in_suite "$suite" sh /mnt/registry/ci/test.sh $stages || rc=1
 
     if [ -n "$tally" ] && [ -f "$build/matrix-out/$suite/tally" ]; then
-        sed "s/^\([0-9]* [0-9]* [0-9]*\) /\1 $suite: /" \
-            "$build/matrix-out/$suite/tally" >>"$tally"
+        sed -e "s/^\([0-9]* [0-9]* [0-9]*\) /\1 $suite: /" \
+            -e "s/^! /! $suite: /" "$build/matrix-out/$suite/tally" >>"$tally"
     fi
 done
 

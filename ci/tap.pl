@@ -7,9 +7,11 @@
 #
 # A *.t file is run by perl with t/lib in @INC, anything else by itself; an
 # argument with blanks is a program with its arguments.  Closes with prove's
-# own lines.  To the tally file it appends "passed failed skipped", where a
+# own lines.  To the tally file it appends "passed failed skipped NAME", where a
 # program that dies, exits non-zero or keeps no plan counts as a failure even
-# if all of its tests passed.  Each reason to skip is told, with the count.  A
+# if all of its tests passed, and before it "! " and a line for each thing that
+# failed, so that the end of a long run says what to look for.  Each reason to
+# skip is told, with the count.  A
 # program that skips itself whole is a failure in CI (CI set and not empty):
 # every suite must really have run there.  The one exception is a suite that
 # its source refuses to hand out ("refused by ..."), which no run here can mend;
@@ -63,7 +65,7 @@ my $harness = TAP::Harness->new({
     },
 });
 
-my (%reasons, $whole);
+my (%reasons, $whole, @failures);
 
 $harness->callback(made_parser => sub {
     my ($parser, $job) = @_;
@@ -73,6 +75,11 @@ $harness->callback(made_parser => sub {
         my ($test) = @_;
 
         $reasons{"$desc: " . $test->explanation()}++ if $test->has_skip();
+
+        if (!$test->is_ok()) {
+            push @failures, join(' ', "$desc:", $test->number(),
+                                 $test->description());
+        }
     });
 });
 
@@ -81,8 +88,16 @@ my $result = $harness->runtests(@ARGV);
 # what prove calls a failed program, beyond its failed tests
 my $broken = 0;
 
-for my $parser ($result->parsers()) {
-    $broken++ if $parser->has_problems() && !$parser->failed();
+for my $desc ($result->descriptions()) {
+    my ($parser) = $result->parsers($desc);
+
+    next if !$parser->has_problems() || $parser->failed();
+
+    $broken++;
+    push @failures, sprintf '%s: wait status %d, %d of %s tests run%s', $desc,
+        $parser->wait() // -1, $parser->tests_run(),
+        $parser->tests_planned() // 'no plan of',
+        join '', map { ", $_" } $parser->parse_errors();
 }
 
 my $passed = $result->passed();
@@ -111,6 +126,9 @@ if ($whole) {
     if ($ENV{CI}) {
         print "# in CI no suite may skip itself: $whole counted as failed\n";
         $failed += $whole;
+        push @failures, 'skipped, which no suite may in CI: '
+                        . join '; ', grep { /: whole, (?!refused by )/ }
+                                     sort keys %reasons;
 
     } else {
         $skipped += $whole;
@@ -129,6 +147,13 @@ if (defined $reports) {
 
         $failed++;
         print "# sanitizer report $file\n", @lines;
+
+        # valgrind begins its lines with ==PID==
+        my ($what) = grep { /\w{4}/ } map { s/^==\d+==\s*//r } @lines;
+        my ($where) = grep { /^\s*(?:#0|at) / } map { s/^==\d+==//r } @lines;
+
+        push @failures, "sanitizer: " . join ' ', $what // 'a report',
+                                                  $where // '';
     }
 }
 
@@ -142,6 +167,12 @@ sub score {
     return if !defined $tally;
 
     open my $fh, '>>', $tally or die "error: $tally: $!\n";
+
+    for my $line (@failures) {
+        $line =~ s/\s+/ /g;
+        printf $fh "! %.150s\n", $line;
+    }
+
     print $fh join(' ', @_, $name), "\n";
     close $fh or die "error: $tally: $!\n";
 }

@@ -75,6 +75,7 @@ step()
     fi
 
     echo "not ok - $_name"
+    echo "! $_name" >>"$tally"
     score 0 1 0 "$_name"
     return 1
 }
@@ -443,6 +444,13 @@ echo
 echo "after $(($(date +%s) - started)) s:"
 
 awk '
+    # what failed, by name; where everything does, the first will say why
+    /^!/ {
+        if (++named <= 40) print " " substr($0, 2)
+        if (named == 41) print "  and more, above"
+        next
+    }
+
     $2 > 0 || $3 > 0 {
         line = $0
         sub(/^[0-9]+ [0-9]+ [0-9]+ /, "", line)
@@ -452,7 +460,7 @@ awk '
     { passed += $1; failed += $2; skipped += $3 }
 
     END {
-        if (NR == 0) failed = 1
+        if (passed + failed == 0) failed = 1
         printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
         exit failed > 0 || passed == 0
     }' "$tally"
