@@ -35,7 +35,8 @@ my @how = (
 my @says = (
     qr/\[emerg\].*(?:malloc|posix_memalign)\([^)]*\) failed \(12: /,
     qr/\[alert\].*(?:SSL_\w+|OPENSSL_\w+|ngx_ssl_\w+)/,
-    qr/\[alert\].*ignoring stale global SSL error.*malloc failure/
+    qr/\[alert\].*ignoring stale global SSL error.*malloc failure/,
+    qr/\[alert\].*ignoring stale .*internal error:Got number 0 when expecting/
 );
 
 my $failed = 0;

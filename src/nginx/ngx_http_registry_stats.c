@@ -12,6 +12,8 @@ static ngx_int_t ngx_http_registry_stats_zone(ngx_shm_zone_t *shm_zone,
     void *data);
 static ngx_http_registry_place_t *ngx_http_registry_stats_place(
     ngx_http_registry_stats_t *stats, ngx_str_t *name);
+static void ngx_http_registry_stats_moved(ngx_http_registry_slot_t *slot,
+    uint64_t now);
 static ngx_int_t ngx_http_registry_stats_begin(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_stats_end(ngx_http_request_t *r);
 static void ngx_http_registry_stats_landed(void *data);
@@ -271,6 +273,15 @@ ngx_http_registry_stats_gauge(ngx_http_registry_gauge_e gauge, ngx_int_t n)
 }
 
 
+/* Threads do so at once, and the last to come has the newest time. */
+
+static void
+ngx_http_registry_stats_moved(ngx_http_registry_slot_t *slot, uint64_t now)
+{
+    __atomic_store_n(&slot->moved, now / 1000000, __ATOMIC_RELAXED);
+}
+
+
 uint64_t
 ngx_http_registry_stats_post(void)
 {
@@ -282,8 +293,10 @@ ngx_http_registry_stats_post(void)
     if (ngx_http_registry_stats) {
         slot = ngx_http_registry_slot;
 
-        if (slot->gauges[NGX_HTTP_REGISTRY_GAUGE_WAITING] == 0) {
-            slot->moved = now / 1000000;
+        if (__atomic_load_n(&slot->gauges[NGX_HTTP_REGISTRY_GAUGE_WAITING],
+                            __ATOMIC_RELAXED) == 0)
+        {
+            ngx_http_registry_stats_moved(slot, now);
         }
 
         ngx_http_registry_stats_gauge(NGX_HTTP_REGISTRY_GAUGE_WAITING, 1);
@@ -304,7 +317,7 @@ ngx_http_registry_stats_run(uint64_t posted)
     if (ngx_http_registry_stats) {
         now = ngx_http_registry_stats_now();
 
-        ngx_http_registry_slot->moved = now / 1000000;
+        ngx_http_registry_stats_moved(ngx_http_registry_slot, now);
         ngx_http_registry_stats_time(&ngx_http_registry_stats->wait,
                                      ngx_http_registry_short_times, 15,
                                      now - posted);
