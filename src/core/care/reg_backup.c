@@ -1,16 +1,11 @@
 
-#include "reg_backup.h"
+#include "reg_backup_private.h"
 
 #include "reg_catalog.h"
-#include "reg_fs.h"
 #include "reg_links.h"
 #include "reg_repo.h"
-#include "reg_sums.h"
 #include "reg_tags.h"
-#include "reg_time.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,42 +13,6 @@
 
 /* how often is looked again for what changed while it was looked at */
 #define REG_BACKUP_TRIES   5
-
-/* so much of the listing is collected before it is written */
-#define REG_BACKUP_BUFFER  65536
-
-
-/* bits of a blob; TAKEN is WHOLE */
-#define REG_BACKUP_TAKEN    1
-#define REG_BACKUP_DAMAGED  2
-
-/* bits of a manifest */
-#define REG_BACKUP_WHOLE    1
-#define REG_BACKUP_GONE     2       /* deleted meanwhile */
-#define REG_BACKUP_BROKEN   4
-#define REG_BACKUP_BEGUN    8       /* its children are on the stack */
-#define REG_BACKUP_SETTLED  (REG_BACKUP_WHOLE|REG_BACKUP_GONE|REG_BACKUP_BROKEN)
-
-
-typedef struct {
-    reg_store_t          *s;
-    const reg_backup_t   *how;
-    reg_backup_counts_t  *counts;
-    reg_error_t          *e;
-
-    reg_sums_t            blobs;       /* of all repositories */
-    reg_sums_t            manifests;   /* of this one */
-    reg_str_t             name;
-
-    reg_digest_t         *stack;       /* manifests whose children come first */
-    size_t                n;
-    size_t                size;
-
-    int                   fd;          /* of the listing */
-    reg_buf_t             out;
-    reg_hash_t            hash;
-    unsigned              lines:1;     /* there is one already */
-} reg_backup_run_t;
 
 
 static reg_rc_t reg_backup_all(reg_backup_run_t *r);
@@ -72,21 +31,10 @@ static reg_rc_t reg_backup_parts(reg_backup_run_t *r, const reg_digest_t *d,
     const reg_manifest_t *m, unsigned *state);
 static reg_rc_t reg_backup_blob(reg_backup_run_t *r, const reg_digest_t *d,
     const char *link);
-static void reg_backup_line(reg_backup_run_t *r, const reg_digest_t *d,
-    const reg_manifest_t *m, size_t size);
-static int reg_backup_complete(const reg_backup_run_t *r,
-    const reg_manifest_t *m);
-static int reg_backup_has(const reg_backup_run_t *r,
-    const reg_reference_t *ref);
-static void reg_backup_names(reg_backup_run_t *r, const char *key,
-    const reg_manifest_t *m, unsigned manifest);
 static reg_rc_t reg_backup_tag(void *data, reg_str_t tag,
     const reg_digest_t *d);
 static void reg_backup_leave(reg_backup_run_t *r, const char *what,
     const char *why);
-static void reg_backup_entry(reg_backup_run_t *r);
-static reg_rc_t reg_backup_flush(reg_backup_run_t *r);
-static reg_rc_t reg_backup_end(reg_backup_run_t *r);
 
 
 reg_rc_t
@@ -131,17 +79,14 @@ reg_backup(reg_store_t *s, const reg_backup_t *how,
 static reg_rc_t
 reg_backup_all(reg_backup_run_t *r)
 {
-    char      created[REG_TIME_LEN + 1];
     reg_rc_t  rc;
 
-    if (reg_time_print(r->how->now, created) != 0) {
-        return reg_error_set(r->e, REG_INTERNAL, "no such time");
+    rc = reg_backup_begin(r);
+
+    if (rc == REG_OK) {
+        rc = reg_catalog_walk(r->s, reg_null_str, reg_backup_repository, r,
+                              r->e);
     }
-
-    reg_buf_printf(&r->out, "{\"nginx_registry_backup\":1,\"id\":\"%s\","
-                   "\"created\":\"%s\",\"contents\":[", r->how->id, created);
-
-    rc = reg_catalog_walk(r->s, reg_null_str, reg_backup_repository, r, r->e);
 
     return (rc == REG_OK) ? reg_backup_end(r) : rc;
 }
@@ -158,8 +103,7 @@ reg_backup_repository(void *data, reg_str_t name)
     r->n = 0;
 
     reg_sums_clear(&r->manifests);
-    reg_backup_entry(r);
-    reg_buf_str(&r->out, reg_str("}"));
+    reg_backup_write_repository(r);
 
     r->counts->repositories++;
 
@@ -275,7 +219,7 @@ reg_backup_step(reg_backup_run_t *r, const reg_digest_t *d, unsigned *state)
         }
 
         if (rc == REG_OK && (*state & REG_BACKUP_WHOLE)) {
-            reg_backup_line(r, d, &m, body.len);
+            reg_backup_write_manifest(r, d, &m, body.len);
             r->counts->manifests++;
             rc = reg_backup_flush(r);
         }
@@ -607,10 +551,7 @@ reg_backup_tag(void *data, reg_str_t tag, const reg_digest_t *d)
         return REG_OK;
     }
 
-    reg_backup_entry(r);
-    reg_buf_str(&r->out, reg_str(",\"tag\":\""));
-    reg_buf_json(&r->out, tag);
-    reg_buf_printf(&r->out, "\",\"manifest\":\"%s\"}", now.text);
+    reg_backup_write_tag(r, tag, &now);
 
     r->counts->tags++;
 
@@ -626,213 +567,4 @@ reg_backup_leave(reg_backup_run_t *r, const char *what, const char *why)
     if (r->how->left_out != NULL) {
         r->how->left_out(r->how->data, r->name, what, why);
     }
-}
-
-
-/* --- the listing --------------------------------------------------------- */
-
-static void
-reg_backup_entry(reg_backup_run_t *r)
-{
-    reg_buf_str(&r->out, r->lines ? reg_str(",\n{\"repository\":\"")
-                                  : reg_str("\n{\"repository\":\""));
-    reg_buf_json(&r->out, r->name);
-    reg_buf_str(&r->out, reg_str("\""));
-
-    r->lines = 1;
-}
-
-
-static void
-reg_backup_line(reg_backup_run_t *r, const reg_digest_t *d,
-    const reg_manifest_t *m, size_t size)
-{
-    reg_backup_entry(r);
-
-    reg_buf_printf(&r->out, ",\"manifest\":\"%s\",\"mediaType\":\"", d->text);
-    reg_buf_json(&r->out, m->media_type);
-    reg_buf_printf(&r->out, "\",\"size\":%zu,", size);
-
-    reg_backup_names(r, "manifests", m, 1);
-    reg_buf_str(&r->out, reg_str(","));
-    reg_backup_names(r, "blobs", m, 0);
-
-    if (m->has_subject) {
-        reg_buf_printf(&r->out, ",\"subject\":\"%s\"", m->subject.text);
-    }
-
-    if (!reg_backup_complete(r, m)) {
-        reg_buf_str(&r->out, reg_str(",\"incomplete\":true"));
-    }
-
-    reg_buf_str(&r->out, reg_str("}"));
-}
-
-
-static int
-reg_backup_has(const reg_backup_run_t *r, const reg_reference_t *ref)
-{
-    const reg_sum_t  *sum;
-
-    sum = reg_sums_find(ref->manifest ? &r->manifests : &r->blobs,
-                        &ref->digest);
-
-    return sum != NULL && (sum->bits & REG_BACKUP_WHOLE);
-}
-
-
-static int
-reg_backup_complete(const reg_backup_run_t *r, const reg_manifest_t *m)
-{
-    size_t  i;
-
-    for (i = 0; i < m->nrefs; i++) {
-        if (!m->refs[i].foreign && !reg_backup_has(r, &m->refs[i])) {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-/* Those that were taken. */
-
-static void
-reg_backup_names(reg_backup_run_t *r, const char *key,
-    const reg_manifest_t *m, unsigned manifest)
-{
-    size_t       i;
-    const char  *comma;
-
-    reg_buf_printf(&r->out, "\"%s\":[", key);
-    comma = "";
-
-    for (i = 0; i < m->nrefs; i++) {
-
-        if (m->refs[i].manifest != manifest
-            || !reg_backup_has(r, &m->refs[i]))
-        {
-            continue;
-        }
-
-        reg_buf_printf(&r->out, "%s\"%s\"", comma, m->refs[i].digest.text);
-        comma = ",";
-    }
-
-    reg_buf_str(&r->out, reg_str("]"));
-}
-
-
-/* Writes what was collected; the end of the document is never in it. */
-
-static reg_rc_t
-reg_backup_flush(reg_backup_run_t *r)
-{
-    if (reg_buf_failed(&r->out)) {
-        return reg_error_set(r->e, REG_NO_MEMORY, NULL);
-    }
-
-    if (r->out.len < REG_BACKUP_BUFFER) {
-        return REG_OK;
-    }
-
-    reg_hash_update(&r->hash, r->out.data, r->out.len);
-
-    if (reg_fs_write(r->fd, r->out.data, r->out.len) == -1) {
-        return reg_error_sys(r->e, errno, "write", "listing");
-    }
-
-    reg_buf_reset(&r->out);
-
-    return REG_OK;
-}
-
-
-static reg_rc_t
-reg_backup_end(reg_backup_run_t *r)
-{
-    reg_digest_t                d;
-    const reg_backup_counts_t  *c;
-
-    c = r->counts;
-
-    reg_buf_str(&r->out, reg_str("\n],\n"));
-
-    if (reg_buf_failed(&r->out)) {
-        return reg_error_set(r->e, REG_NO_MEMORY, NULL);
-    }
-
-    reg_hash_update(&r->hash, r->out.data, r->out.len);
-    reg_hash_final(&r->hash, &d);
-
-    reg_buf_printf(&r->out, "\"counts\":{\"repositories\":%" PRIu64
-                   ",\"manifests\":%" PRIu64 ",\"tags\":%" PRIu64
-                   ",\"blobs\":%" PRIu64 ",\"left_out\":%" PRIu64
-                   "},\"digest\":\"%s\"}\n", c->repositories, c->manifests,
-                   c->tags, c->blobs, c->left_out, d.text);
-
-    if (reg_buf_failed(&r->out)) {
-        return reg_error_set(r->e, REG_NO_MEMORY, NULL);
-    }
-
-    return (reg_fs_write(r->fd, r->out.data, r->out.len) == 0)
-           ? REG_OK : reg_error_sys(r->e, errno, "write", "listing");
-}
-
-
-/* --- ids ----------------------------------------------------------------- */
-
-void
-reg_backup_id(char *out, int64_t now, unsigned again)
-{
-    char    text[REG_TIME_LEN + 1];
-    char   *p;
-    size_t  i;
-
-    if (reg_time_print(now, text) != 0) {
-        (void) reg_time_print(0, text);
-    }
-
-    p = out;
-
-    for (i = 0; i < REG_TIME_LEN; i++) {
-        if (text[i] != '-' && text[i] != ':') {
-            *p++ = text[i];
-        }
-    }
-
-    *p = '\0';
-
-    if (again > 1) {
-        (void) snprintf(p, (size_t) (out + REG_BACKUP_ID + 1 - p), "-%03u",
-                        again);
-    }
-}
-
-
-int
-reg_backup_id_valid(reg_str_t id)
-{
-    size_t  i;
-    char    c;
-
-    static const char  form[] = "00000000T000000Z";
-
-    if (id.len < sizeof(form) - 1 || id.len > REG_BACKUP_ID) {
-        return 0;
-    }
-
-    for (i = 0; i < id.len; i++) {
-        c = (i < sizeof(form) - 1) ? form[i] : (i == sizeof(form) - 1) ? '-'
-                                                                       : '0';
-
-        if (c == '0' ? (id.data[i] < '0' || id.data[i] > '9')
-                     : id.data[i] != c)
-        {
-            return 0;
-        }
-    }
-
-    return id.len != sizeof(form);
 }
