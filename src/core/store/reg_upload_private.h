@@ -39,6 +39,13 @@ struct reg_upload_s {
 };
 
 
+/* --- reg_upload_open.c --- */
+
+/* Hashes the first size bytes of a file, or those there are. */
+reg_rc_t reg_upload_reread(int fd, uint64_t size, reg_hash_t *h,
+    const char *path, reg_error_t *e);
+
+
 /* --- reg_upload.c --- */
 
 /* Writes what waits in memory; it is hashed already. */
@@ -49,10 +56,6 @@ reg_rc_t reg_upload_sync(reg_upload_t *u, reg_error_t *e);
 
 /* Returns rc, after an error: the file becomes as long as it was promised. */
 reg_rc_t reg_upload_fail(reg_upload_t *u, reg_rc_t rc);
-
-/* Hashes the first size bytes of a file, or those there are. */
-reg_rc_t reg_upload_reread(int fd, uint64_t size, reg_hash_t *h,
-    const char *path, reg_error_t *e);
 
 
 /* --- reg_upload_commit.c --- */

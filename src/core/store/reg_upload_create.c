@@ -1,0 +1,166 @@
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#define _FILE_OFFSET_BITS  64
+
+#include "reg_upload_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+
+#define REG_UPLOAD_STARTED  sizeof("2026-11-20T21:04:05Z")
+
+
+static int reg_upload_unmake(int up, const char *id);
+static reg_rc_t reg_upload_make(reg_fs_t *fs, int dir, const char *name,
+    reg_str_t data, const char *path, reg_error_t *e);
+
+
+reg_rc_t
+reg_upload_create(reg_store_t *s, reg_str_t name, reg_alg_e alg, time_t now,
+    char *id, reg_error_t *e)
+{
+    if (reg_uuid_make(id) != 0) {
+        return reg_error_sys(e, errno, "getrandom", NULL);
+    }
+
+    return reg_upload_create_as(s, name, alg, now, id, e);
+}
+
+
+reg_rc_t
+reg_upload_create_as(reg_store_t *s, reg_str_t name, reg_alg_e alg,
+    time_t now, const char *id, reg_error_t *e)
+{
+    int         dir, up, err, fresh, tries;
+    char        started[REG_UPLOAD_STARTED];
+    reg_fs_t   *fs;
+    reg_rc_t    rc;
+    reg_path_t  path;
+    reg_hash_t  h;
+    struct tm   tm;
+
+    fs = reg_fs_of(s);
+
+    if (gmtime_r(&now, &tm) == NULL
+        || strftime(started, sizeof(started), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+    {
+        return reg_error_set(e, REG_INTERNAL, NULL);
+    }
+
+    reg_layout_upload(&path, name, reg_str_of(id), "");
+
+    /* somebody may be removing the repository, as long as it is empty */
+
+    for (tries = 0; /* void */ ; tries++) {
+        up = reg_fs_mkdirs(fs, path.s, reg_fs_parent(path.s, path.len));
+
+        if (up == -1) {
+            return reg_error_sys(e, errno, "mkdir", path.s);
+        }
+
+        fresh = (reg_fs_spare_take(fs, up, id, reg_str_of(started)) == -1);
+
+        if (!fresh || mkdirat(up, id, REG_FS_DIR_MODE) == 0) {
+            break;
+        }
+
+        err = errno;
+        (void) close(up);
+
+        if (err != ENOENT || tries == REG_FS_TRIES) {
+            return reg_error_sys(e, err, "mkdir", path.s);
+        }
+    }
+
+    dir = reg_fs_opendir(fs, up, id);
+    rc = (dir == -1) ? reg_error_sys(e, errno, "open", path.s) : REG_OK;
+
+    if (rc == REG_OK && fresh) {
+        rc = reg_upload_make(fs, dir, "startedat", reg_str_of(started),
+                             path.s, e);
+    }
+
+    if (rc == REG_OK && alg != REG_SHA256) {
+        reg_hash_init(&h, alg);
+        rc = reg_upload_state_save(s, dir, path.s, &h, 0, e);
+    }
+
+    /* data comes last: it is what makes a session of all this */
+
+    if (rc == REG_OK) {
+        rc = reg_upload_make(fs, dir, "data", reg_null_str, path.s, e);
+    }
+
+    if (dir != -1) {
+        (void) close(dir);
+    }
+
+    if (rc != REG_OK && reg_upload_unmake(up, id) == -1) {
+        (void) reg_upload_drop(s, path.s, NULL);
+    }
+
+    (void) close(up);
+
+    return rc;
+}
+
+
+/*
+ * Removes a session that could not be made, without opening anything, for
+ * there may be no descriptor left.
+ */
+
+static int
+reg_upload_unmake(int up, const char *id)
+{
+    int   n;
+    char  path[REG_UUID_LEN + sizeof("/hashstates/sha512/0")];
+
+    static const char *const  names[] = {
+        "data", "startedat", "hashstates/sha512/0"
+    };
+
+    static const char *const  dirs[] = {
+        "/hashstates/sha512", "/hashstates", ""
+    };
+
+    for (n = 0; n < 3; n++) {
+        (void) snprintf(path, sizeof(path), "%s/%s", id, names[n]);
+        (void) unlinkat(up, path, 0);
+    }
+
+    for (n = 0; n < 3; n++) {
+        (void) snprintf(path, sizeof(path), "%s%s", id, dirs[n]);
+
+        if (unlinkat(up, path, AT_REMOVEDIR) == -1 && errno != ENOENT) {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+static reg_rc_t
+reg_upload_make(reg_fs_t *fs, int dir, const char *name, reg_str_t data,
+    const char *path, reg_error_t *e)
+{
+    int  fd;
+
+    fd = reg_fs_create(fs, dir, name, data);
+
+    if (fd == -1) {
+        return reg_error_sys(e, errno, "create", path);
+    }
+
+    (void) close(fd);
+
+    return REG_OK;
+}
