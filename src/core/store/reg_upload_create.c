@@ -17,6 +17,8 @@
 #define REG_UPLOAD_STARTED  sizeof("2026-11-20T21:04:05Z")
 
 
+static int reg_upload_room(reg_fs_t *fs, const reg_path_t *path,
+    const char *id, reg_str_t started, int *fresh);
 static int reg_upload_unmake(int up, const char *id);
 static reg_rc_t reg_upload_make(reg_fs_t *fs, int dir, const char *name,
     reg_str_t data, const char *path, reg_error_t *e);
@@ -38,7 +40,7 @@ reg_rc_t
 reg_upload_create_as(reg_store_t *s, reg_str_t name, reg_alg_e alg,
     time_t now, const char *id, reg_error_t *e)
 {
-    int         dir, up, err, fresh, tries;
+    int         dir, up, fresh;
     char        started[REG_UPLOAD_STARTED];
     reg_fs_t   *fs;
     reg_rc_t    rc;
@@ -56,27 +58,10 @@ reg_upload_create_as(reg_store_t *s, reg_str_t name, reg_alg_e alg,
 
     reg_layout_upload(&path, name, reg_str_of(id), "");
 
-    /* somebody may be removing the repository, as long as it is empty */
+    up = reg_upload_room(fs, &path, id, reg_str_of(started), &fresh);
 
-    for (tries = 0; /* void */ ; tries++) {
-        up = reg_fs_mkdirs(fs, path.s, reg_fs_parent(path.s, path.len));
-
-        if (up == -1) {
-            return reg_error_sys(e, errno, "mkdir", path.s);
-        }
-
-        fresh = (reg_fs_spare_take(fs, up, id, reg_str_of(started)) == -1);
-
-        if (!fresh || mkdirat(up, id, REG_FS_DIR_MODE) == 0) {
-            break;
-        }
-
-        err = errno;
-        (void) close(up);
-
-        if (err != ENOENT || tries == REG_FS_TRIES) {
-            return reg_error_sys(e, err, "mkdir", path.s);
-        }
+    if (up == -1) {
+        return reg_error_sys(e, errno, "mkdir", path.s);
     }
 
     dir = reg_fs_opendir(fs, up, id);
@@ -109,6 +94,47 @@ reg_upload_create_as(reg_store_t *s, reg_str_t name, reg_alg_e alg,
     (void) close(up);
 
     return rc;
+}
+
+
+/*
+ * Makes the directory of a session, or takes a spare one, in which startedat
+ * is there already and *fresh is 0.  The directory of all sessions, or -1.
+ */
+
+static int
+reg_upload_room(reg_fs_t *fs, const reg_path_t *path, const char *id,
+    reg_str_t started, int *fresh)
+{
+    int  up, err, tries;
+
+    /* somebody may be removing the repository, as long as it is empty */
+
+    for (tries = 0; /* void */ ; tries++) {
+        *fresh = 1;
+        up = reg_fs_mkdirs(fs, path->s, reg_fs_parent(path->s, path->len));
+
+        if (up == -1) {
+            return -1;
+        }
+
+        if (reg_fs_spare_take(fs, up, id, started) != -1) {
+            *fresh = 0;
+            return up;
+        }
+
+        if (mkdirat(up, id, REG_FS_DIR_MODE) == 0) {
+            return up;
+        }
+
+        err = errno;
+        (void) close(up);
+
+        if (err != ENOENT || tries == REG_FS_TRIES) {
+            errno = err;
+            return -1;
+        }
+    }
 }
 
 
