@@ -23,6 +23,8 @@ static void test_together(void);
 static void test_no_files(reg_alg_e alg, int spare);
 static int count_entries(const char *path);
 static void test_spare_swept(void);
+static void test_begun_deleted(void);
+static void take_repository(void);
 static void take_spare(void);
 static void make_old(const char *path);
 
@@ -53,6 +55,7 @@ main(void)
     reg_fs_plain(s);
 
     test_spare_swept();
+    test_begun_deleted();
     test_faults();
     test_sync_fails();
     test_killed();
@@ -671,4 +674,57 @@ test_spare_swept(void)
 
     ok(n > 2, "F37 at each of %d calls", n - 1);
     is_num(count_entries(at(REG_FS_SPARE)), 0, "F37 no spare stays");
+}
+
+
+static void
+take_repository(void)
+{
+    (void) nftw(at("docker/registry/v2/repositories/gone"), root_remove_one,
+                32, FTW_DEPTH|FTW_PHYS);
+}
+
+
+/* F34: its repository is deleted while a session begins. */
+
+static void
+test_begun_deleted(void)
+{
+    int            n, m, hit;
+    char           id[REG_UUID_LEN + 1];
+    reg_rc_t       rc;
+    reg_error_t    e;
+    reg_upload_t  *u;
+
+    static const reg_alg_e  algs[] = { REG_SHA256, REG_SHA512 };
+
+    fault_call = take_repository;
+
+    for (m = 0; m < 2; m++) {
+        hit = 1;
+
+        for (n = 1; hit && n < 60; n++) {
+            take_repository();
+            reg_error_clear(&e);
+
+            fault_arm(n, FAULT_CALL);
+            rc = reg_upload_create(s, reg_str("gone/app"), algs[m], 1, id, &e);
+            hit = fault_disarm();
+
+            ok(rc == REG_OK, "F34 a session begins although its repository "
+               "is deleted at call %d", n);
+
+            if (reg_upload_open(&u, s, reg_str("gone/app"), reg_str_of(id),
+                                NULL)
+                == REG_OK)
+            {
+                reg_upload_close(u);
+
+            } else {
+                is_num(hit, 1, "F34 it is gone with it, or there");
+            }
+        }
+
+        ok(n > 2, "F34 at each of %d calls", n - 1);
+    }
 }

@@ -17,8 +17,8 @@
 #define REG_UPLOAD_STARTED  sizeof("2026-11-20T21:04:05Z")
 
 
-static int reg_upload_room(reg_fs_t *fs, const reg_path_t *path,
-    const char *id, reg_str_t started, int *fresh);
+static reg_rc_t reg_upload_begin(reg_store_t *s, const reg_path_t *path,
+    const char *id, reg_str_t started, reg_alg_e alg, reg_error_t *e);
 static int reg_upload_unmake(int up, const char *id);
 static reg_rc_t reg_upload_make(reg_fs_t *fs, int dir, const char *name,
     reg_str_t data, const char *path, reg_error_t *e);
@@ -36,19 +36,21 @@ reg_upload_create(reg_store_t *s, reg_str_t name, reg_alg_e alg, time_t now,
 }
 
 
+/*
+ * Somebody may be removing the repository meanwhile.  Then it comes back, as
+ * it does with an upload that begins right after.
+ */
+
 reg_rc_t
 reg_upload_create_as(reg_store_t *s, reg_str_t name, reg_alg_e alg,
     time_t now, const char *id, reg_error_t *e)
 {
-    int         dir, up, fresh;
-    char        started[REG_UPLOAD_STARTED];
-    reg_fs_t   *fs;
-    reg_rc_t    rc;
-    reg_path_t  path;
-    reg_hash_t  h;
-    struct tm   tm;
-
-    fs = reg_fs_of(s);
+    int          tries;
+    char         started[REG_UPLOAD_STARTED];
+    reg_rc_t     rc;
+    reg_path_t   path;
+    struct tm    tm;
+    reg_error_t  why;
 
     if (gmtime_r(&now, &tm) == NULL
         || strftime(started, sizeof(started), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
@@ -58,29 +60,70 @@ reg_upload_create_as(reg_store_t *s, reg_str_t name, reg_alg_e alg,
 
     reg_layout_upload(&path, name, reg_str_of(id), "");
 
-    up = reg_upload_room(fs, &path, id, reg_str_of(started), &fresh);
+    tries = 0;
+
+    do {
+        reg_error_clear(&why);
+        rc = reg_upload_begin(s, &path, id, reg_str_of(started), alg, &why);
+
+    } while ((rc == REG_UPLOAD_UNKNOWN || (rc != REG_OK && why.sys == ENOENT))
+             && tries++ < REG_FS_TRIES);
+
+    if (rc != REG_OK && e != NULL && e->rc == REG_OK) {
+        *e = why;
+    }
+
+    return rc;
+}
+
+
+static reg_rc_t
+reg_upload_begin(reg_store_t *s, const reg_path_t *path, const char *id,
+    reg_str_t started, reg_alg_e alg, reg_error_t *e)
+{
+    int         dir, up, fresh;
+    reg_fs_t   *fs;
+    reg_rc_t    rc;
+    reg_hash_t  h;
+
+    fs = reg_fs_of(s);
+
+    up = reg_fs_mkdirs(fs, path->s, reg_fs_parent(path->s, path->len));
 
     if (up == -1) {
-        return reg_error_sys(e, errno, "mkdir", path.s);
+        return reg_error_sys(e, errno, "mkdir", path->s);
+    }
+
+    rc = REG_OK;
+    fresh = (reg_fs_spare_take(fs, up, id, started) == -1);
+
+    if (fresh && mkdirat(up, id, REG_FS_DIR_MODE) == -1) {
+        rc = reg_error_sys(e, errno, "mkdir", path->s);
+        (void) close(up);
+        return rc;
     }
 
     dir = reg_fs_opendir(fs, up, id);
-    rc = (dir == -1) ? reg_error_sys(e, errno, "open", path.s) : REG_OK;
+
+    if (dir == -1) {
+        rc = reg_error_sys(e, errno, "open", path->s);
+    }
+
+    /* in a spare one it is there already */
 
     if (rc == REG_OK && fresh) {
-        rc = reg_upload_make(fs, dir, "startedat", reg_str_of(started),
-                             path.s, e);
+        rc = reg_upload_make(fs, dir, "startedat", started, path->s, e);
     }
 
     if (rc == REG_OK && alg != REG_SHA256) {
         reg_hash_init(&h, alg);
-        rc = reg_upload_state_save(s, dir, path.s, &h, 0, e);
+        rc = reg_upload_state_save(s, dir, path->s, &h, 0, e);
     }
 
     /* data comes last: it is what makes a session of all this */
 
     if (rc == REG_OK) {
-        rc = reg_upload_make(fs, dir, "data", reg_null_str, path.s, e);
+        rc = reg_upload_make(fs, dir, "data", reg_null_str, path->s, e);
     }
 
     if (dir != -1) {
@@ -88,53 +131,12 @@ reg_upload_create_as(reg_store_t *s, reg_str_t name, reg_alg_e alg,
     }
 
     if (rc != REG_OK && reg_upload_unmake(up, id) == -1) {
-        (void) reg_upload_drop(s, path.s, NULL);
+        (void) reg_upload_drop(s, path->s, NULL);
     }
 
     (void) close(up);
 
     return rc;
-}
-
-
-/*
- * Makes the directory of a session, or takes a spare one, in which startedat
- * is there already and *fresh is 0.  The directory of all sessions, or -1.
- */
-
-static int
-reg_upload_room(reg_fs_t *fs, const reg_path_t *path, const char *id,
-    reg_str_t started, int *fresh)
-{
-    int  up, err, tries;
-
-    /* somebody may be removing the repository, as long as it is empty */
-
-    for (tries = 0; /* void */ ; tries++) {
-        *fresh = 1;
-        up = reg_fs_mkdirs(fs, path->s, reg_fs_parent(path->s, path->len));
-
-        if (up == -1) {
-            return -1;
-        }
-
-        if (reg_fs_spare_take(fs, up, id, started) != -1) {
-            *fresh = 0;
-            return up;
-        }
-
-        if (mkdirat(up, id, REG_FS_DIR_MODE) == 0) {
-            return up;
-        }
-
-        err = errno;
-        (void) close(up);
-
-        if (err != ENOENT || tries == REG_FS_TRIES) {
-            errno = err;
-            return -1;
-        }
-    }
 }
 
 
