@@ -74,6 +74,7 @@ wrong_logins();
 wrong_questions();
 methods();
 forms();
+wiped_forms();
 settings();
 without_rules();
 not_there();
@@ -388,6 +389,47 @@ sub forms {
         . 'x' x 300_000);
     ok($r->status == 400 || $r->status == 413, 'POST of 300 KB')
         or diag $r->as_text;
+}
+
+
+# What a worker has in its memory, read from outside.
+
+sub in_memory {
+    my ($pid, $what) = @_;
+
+    open my $maps, '<', "/proc/$pid/maps" or die "maps of $pid: $!\n";
+    open my $mem, '<:raw', "/proc/$pid/mem" or die "mem of $pid: $!\n";
+
+    no warnings 'portable';
+    my $found = 0;
+    while (my $line = <$maps>) {
+        my ($from, $to) = $line =~ /\A([0-9a-f]+)-([0-9a-f]+) rw/ or next;
+        ($from, $to) = (hex $from, hex $to);
+
+        # the shadow of a sanitizer is terabytes of nothing
+        next if $to - $from > 1 << 28;
+
+        sysseek $mem, $from, 0 or next;
+        sysread $mem, my $text, $to - $from or next;
+        $found++ while $text =~ /\Q$what\E/g;
+    }
+    return $found;
+}
+
+
+sub wiped_forms {
+    my $password = 'Q7' . 'zK' x 20 . int rand 1e9;
+    my $form = "grant_type=password&username=bob&password=$password"
+        . "&service=$service&client_id=me";
+
+    is_status($t->post($endpoint, body => $form), 401, 'a form to be wiped');
+    is_status($t->post($endpoint, chunks => [substr($form, 0, 60),
+        substr($form, 60, 1), substr $form, 61]), 401, 'the same in chunks');
+
+    for my $pid ($t->workers) {
+        ok(in_memory($pid, $service), "the memory of worker $pid can be read");
+        is(in_memory($pid, $password), 0, 'no password of a form is in it');
+    }
 }
 
 

@@ -71,6 +71,7 @@ ngx_int_t
 ngx_http_registry_body_gather(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, size_t max, ngx_http_registry_step_pt next)
 {
+    size_t                     size;
     ngx_http_registry_body_t  *body;
 
     if (r->headers_in.content_length_n > (off_t) max) {
@@ -91,9 +92,13 @@ ngx_http_registry_body_gather(ngx_http_request_t *r,
         body->parses = ngx_http_registry_parses(r);
     }
 
-    if (r->headers_in.content_length_n > 0
-        && reg_buf_reserve(&body->memory, r->headers_in.content_length_n) != 0)
-    {
+    /* the form of a token request; as it grew it would leave copies behind */
+
+    body->secret = (ctx->op.op == REG_OP_TOKEN);
+
+    size = ngx_max(r->headers_in.content_length_n, 0);
+
+    if (reg_buf_reserve(&body->memory, body->secret ? max : size) != 0) {
         (void) reg_error_set(&ctx->error, REG_NO_MEMORY, NULL);
         return ngx_http_registry_send_error(r, ctx);
     }
@@ -133,6 +138,10 @@ static void
 ngx_http_registry_body_cleanup(void *data)
 {
     ngx_http_registry_body_t  *body = data;
+
+    if (body->secret && body->memory.data) {
+        ngx_explicit_memzero(body->memory.data, body->memory.size);
+    }
 
     reg_buf_free(&body->memory);
 
@@ -635,6 +644,10 @@ ngx_http_registry_body_copy(ngx_http_request_t *r,
 
         } else {
             reg_buf_add(&body->memory, b->pos, b->last - b->pos);
+
+            if (body->secret) {
+                ngx_explicit_memzero(b->pos, b->last - b->pos);
+            }
         }
 
         b->pos = b->last;

@@ -68,6 +68,7 @@ struct ngx_http_registry_body_s {
     unsigned                       fast:1;     /* buffer 0 was full once */
     unsigned                       eof:1;
     unsigned                       refused:1;  /* ctx->error says why */
+    unsigned                       secret:1;   /* wiped when done with */
     unsigned                       finished:1;
     unsigned                       unhashed:1; /* running, written alone */
 };
