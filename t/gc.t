@@ -99,6 +99,8 @@ sub garbage {
     like($t->log_text,
         qr/\[notice\].*collected garbage of .*: 1 of \d+ blobs, 70000 bytes, /,
         'the log says so');
+    like($t->log_text, qr/ms, locked \d+ times for \d+ us at most/,
+        'and how long pushes had to wait');
 
     $t->delete("/v2/some/app/manifests/$image->{digest}");
     ok(gone(sha256($image->{layers}[0])), 'the layer of a deleted one goes');

@@ -327,6 +327,8 @@ sub stores {
         'how many repositories there are');
     cmp_ok(sum_of($all, 'registry_store_blobs', @root), '>', 3,
         'how many blobs');
+    my $locked = sum_of($all, 'registry_store_longest_lock_seconds', @root);
+    ok($locked > 0 && $locked < 60, "how long pushes waited: $locked s");
 }
 
 

@@ -243,7 +243,15 @@ gc_collected(gc_t *gc, const reg_gc_counts_t *n)
         { "blobs_gone",    n->blobs_gone },
         { "bytes_gone",    n->bytes_gone },
         { "locked",        n->locked },
-        { "longest_us",    n->longest }
+        { "longest_us",    n->longest },
+        { "held_1ms",      n->held[0] },
+        { "held_2ms",      n->held[1] },
+        { "held_5ms",      n->held[2] },
+        { "held_10ms",     n->held[3] },
+        { "held_20ms",     n->held[4] },
+        { "held_50ms",     n->held[5] },
+        { "held_100ms",    n->held[6] },
+        { "held_longer",   n->held[7] }
     };
 
     ms = gc_clock() - gc->began;
@@ -257,6 +265,12 @@ gc_collected(gc_t *gc, const reg_gc_counts_t *n)
                 n->links_gone, n->links, n->untagged_gone, n->empty_gone,
                 gc->dry ? "would go" : "are gone", n->repositories,
                 (long long) ms / 1000, (int) (ms % 1000));
+
+    if (n->locked > 0) {
+        reg_cli_say("the store was locked %" PRIu64 " times, for %" PRIu64
+                    ".%03d ms at most", n->locked, n->longest / 1000,
+                    (int) (n->longest % 1000));
+    }
 
     if (n->kept > 0) {
         reg_cli_say("%" PRIu64 " repositories were left alone, because "

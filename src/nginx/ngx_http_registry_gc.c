@@ -451,17 +451,19 @@ ngx_http_registry_gc_end(ngx_http_registry_root_t *root, void *work,
                       "collected garbage of \"%V\": %uL of %uL blobs, %uL "
                       "bytes, %uL of %uL links, %uL manifests, %uL "
                       "repositories; of %uL repositories %uL were left alone; "
-                      "%M ms",
+                      "%M ms, locked %uL times for %uL us at most",
                       &root->root, n->blobs_gone, n->blobs, n->bytes_gone,
                       n->links_gone, n->links, n->untagged_gone,
-                      n->empty_gone, n->repositories, n->kept, took);
+                      n->empty_gone, n->repositories, n->kept, took,
+                      n->locked, n->longest);
 
         ngx_http_registry_stats_done(root, NGX_HTTP_REGISTRY_WORK_GC,
                                      n->blobs_gone + n->links_gone
                                      + n->untagged_gone,
                                      n->bytes_gone, n->damaged, took);
         ngx_http_registry_stats_store(root, n->blobs - n->blobs_gone,
-                                      n->repositories - n->empty_gone);
+                                      n->repositories - n->empty_gone,
+                                      n->longest);
     }
 
     reg_gc_end(gc->gc);

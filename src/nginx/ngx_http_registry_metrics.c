@@ -64,6 +64,8 @@
       "Blobs after the last collection.")                                     \
     X(REPOSITORIES, "registry_store_repositories", GAUGE, UNITS,              \
       "Repositories at the last collection.")                                 \
+    X(LOCKED, "registry_store_longest_lock_seconds", GAUGE, MICROSECONDS,     \
+      "How long the last collection kept pushes waiting at most.")            \
     X(JOBS, "registry_job_runs", COUNTER, UNITS,                              \
       "Jobs of the maintenance that came to their end.")                      \
     X(JOB_REMOVED, "registry_job_removed", COUNTER, UNITS,                    \
@@ -508,6 +510,7 @@ ngx_http_registry_metrics_stores(ngx_http_registry_metrics_t *p)
     X(WRITABLE, writable, beat);
     X(BLOBS, blobs, counted);
     X(REPOSITORIES, repositories, counted);
+    X(LOCKED, locked, counted);
 
 #undef X
 }

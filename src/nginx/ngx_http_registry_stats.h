@@ -165,6 +165,7 @@ typedef struct ngx_http_registry_place_s {
     ngx_atomic_t   counted;                /* a collection did */
     ngx_atomic_t   blobs;
     ngx_atomic_t   repositories;
+    ngx_atomic_t   locked;                 /* the longest, in us */
     ngx_http_registry_work_stats_t  work[NGX_HTTP_REGISTRY_WORKS];
     char           root[NGX_HTTP_REGISTRY_PLACE];
 } ngx_http_registry_place_t;
@@ -258,7 +259,8 @@ void ngx_http_registry_stats_failed(ngx_http_registry_root_t *root,
 
 /* Of the maintenance: what a job that went over everything has counted. */
 void ngx_http_registry_stats_store(ngx_http_registry_root_t *root,
-    uint64_t blobs, uint64_t repositories);
+    uint64_t blobs, uint64_t repositories,
+    uint64_t locked);
 
 
 #endif /* NGX_HTTP_REGISTRY_STATS_H_INCLUDED */

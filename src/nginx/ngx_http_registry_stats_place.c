@@ -94,11 +94,12 @@ ngx_http_registry_stats_failed(ngx_http_registry_root_t *root,
 
 void
 ngx_http_registry_stats_store(ngx_http_registry_root_t *root, uint64_t blobs,
-    uint64_t repositories)
+    uint64_t repositories, uint64_t locked)
 {
     if (root->place) {
         root->place->blobs = blobs;
         root->place->repositories = repositories;
+        root->place->locked = locked;
         root->place->counted = 1;
     }
 }

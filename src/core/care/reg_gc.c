@@ -48,7 +48,8 @@ reg_gc_begin(reg_gc_t **out, reg_store_t *s, const reg_gc_how_t *how,
     g->how = how;
     g->care.fd = -1;
     g->care.steady = how->steady;
-    g->room = REG_GC_BATCH;
+    g->us = (how->us != NULL) ? how->us : reg_care_us;
+    g->hold = REG_GC_HOLD;
     g->batch = calloc(REG_GC_BATCH, sizeof(reg_gc_item_t));
 
     reg_buf_init(&g->body, REG_MANIFEST_READ_MAX + 1);
@@ -169,6 +170,7 @@ reg_gc_step(reg_gc_t *g, reg_error_t *e)
     case REG_GC_TAGS:
         if (g->level == 0) {
             reg_gc_graph_sort(&g->graph);
+            g->ordered = 0;
         }
 
         return reg_gc_part(g, "/_manifests/tags", 1, REG_GC_UNTAGGED,
@@ -232,9 +234,7 @@ reg_gc_start(reg_gc_t *g, reg_error_t *e)
 
     rc = reg_care_look(&g->care, e);
 
-    if (lock != -1) {
-        g->s->driver->unlock(g->s, lock);
-    }
+    reg_gc_unlock(g, lock, 0);
 
     grace = g->how->grace;
 
@@ -295,7 +295,7 @@ reg_gc_repository(reg_gc_t *g, reg_error_t *e)
         g->touched = 0;
         g->holds = 0;
         g->unsure = 0;
-        g->node = 0;
+        g->looked = 0;
         g->state = REG_GC_REVISIONS;
     }
 

@@ -10,7 +10,8 @@
  * each is visited once, in whatever shape indexes name one another.
  *
  * Work is done in steps.  The store is locked for a batch of removals at a
- * time, of some ms; nothing is read or synced meanwhile.
+ * time; nothing is read or synced meanwhile.  How many go in one batch is
+ * learnt from how long those before took, so that it is some ms.
  *
  * Why nothing is lost that somebody relies upon:
  *
@@ -67,6 +68,9 @@
 
 #define REG_GC_GRACE      3600
 
+/* classes of how long the store was locked */
+#define REG_GC_HELD       8
+
 
 typedef struct {
     uint64_t  repositories;
@@ -84,6 +88,7 @@ typedef struct {
     uint64_t  read;             /* bytes */
     uint64_t  locked;           /* times that the store was locked */
     uint64_t  longest;          /* of these, in us */
+    uint64_t  held[REG_GC_HELD];    /* of these: see reg_gc_held_ms() */
 } reg_gc_counts_t;
 
 
@@ -103,6 +108,7 @@ typedef struct {
     unsigned   empty:1;         /* repositories that hold nothing go */
     unsigned   dry:1;           /* tell, but change nothing */
     int64_t  (*steady)(void);   /* see reg_care_t; NULL */
+    int64_t  (*us)(void);       /* the clock of the locks; NULL */
 
     /* Told of each thing that went, or would; may be NULL. */
     void     (*tell)(void *data, reg_gc_what_e what, const char *path,
@@ -140,6 +146,12 @@ void reg_gc_end(reg_gc_t *g);
 
 /* "link", "manifest", "repository", "blob", "damaged" */
 const char *reg_gc_word(reg_gc_what_e what);
+
+/*
+ * The locks that are counted in held[i] lasted for so many ms at most, and for
+ * more than those before; 0 is the last, without a bound.
+ */
+unsigned reg_gc_held_ms(unsigned i);
 
 
 #endif /* REG_GC_H_INCLUDED */

@@ -5,11 +5,29 @@
 #include <string.h>
 
 
+/* Those whose turn it is, and those that wait for their subjects alone. */
+typedef struct {
+    size_t   next;              /* of todo */
+    size_t   last;
+    size_t  *soft;
+    size_t   nsoft;
+} reg_gc_waiting_t;
+
+
 static uint64_t reg_gc_graph_key(const reg_digest_t *d);
-static int reg_gc_graph_edge(reg_gc_graph_t *g, uint64_t from, uint64_t to);
+static int reg_gc_graph_edge(reg_gc_graph_t *g, uint64_t from, uint64_t to,
+    reg_gc_edge_e kind);
 static int reg_gc_graph_by_key(const void *a, const void *b);
 static int reg_gc_graph_by_from(const void *a, const void *b);
-static int reg_gc_graph_by_group(const void *a, const void *b);
+static void reg_gc_graph_spread(reg_gc_graph_t *g, size_t n);
+static void reg_gc_graph_connect(reg_gc_graph_t *g);
+static void reg_gc_graph_count(reg_gc_graph_t *g);
+static int reg_gc_graph_rank(reg_gc_graph_t *g);
+static void reg_gc_graph_place(reg_gc_graph_t *g, size_t i,
+    reg_gc_waiting_t *w);
+static void reg_gc_graph_next(reg_gc_graph_t *g, size_t i,
+    reg_gc_waiting_t *w);
+static int reg_gc_graph_by_place(const void *a, const void *b);
 static size_t reg_gc_graph_loose(const reg_gc_graph_t *g, uint64_t key);
 static size_t reg_gc_graph_root(reg_gc_graph_t *g, size_t i);
 static size_t reg_gc_graph_first(const reg_gc_graph_t *g, uint64_t key);
@@ -29,8 +47,7 @@ reg_gc_graph_key(const reg_digest_t *d)
 
 
 int
-reg_gc_graph_add(reg_gc_graph_t *g, const reg_digest_t *d, int64_t mtime,
-    int keep)
+reg_gc_graph_add(reg_gc_graph_t *g, const reg_digest_t *d, int keep)
 {
     size_t          max;
     reg_gc_node_t  *node;
@@ -48,19 +65,19 @@ reg_gc_graph_add(reg_gc_graph_t *g, const reg_digest_t *d, int64_t mtime,
     }
 
     node = &g->nodes[g->n++];
+    memset(node, 0, sizeof(*node));
 
     node->d = *d;
     node->key = reg_gc_graph_key(d);
-    node->mtime = mtime;
     node->keep = (keep != 0);
-    node->fixed = (keep != 0);
 
     return 0;
 }
 
 
 static int
-reg_gc_graph_edge(reg_gc_graph_t *g, uint64_t from, uint64_t to)
+reg_gc_graph_edge(reg_gc_graph_t *g, uint64_t from, uint64_t to,
+    reg_gc_edge_e kind)
 {
     size_t          max;
     reg_gc_edge_t  *edge;
@@ -81,6 +98,7 @@ reg_gc_graph_edge(reg_gc_graph_t *g, uint64_t from, uint64_t to)
 
     edge->from = from;
     edge->to = to;
+    edge->kind = kind;
 
     return 0;
 }
@@ -90,7 +108,8 @@ int
 reg_gc_graph_child(reg_gc_graph_t *g, const reg_digest_t *from,
     const reg_digest_t *to)
 {
-    return reg_gc_graph_edge(g, reg_gc_graph_key(from), reg_gc_graph_key(to));
+    return reg_gc_graph_edge(g, reg_gc_graph_key(from), reg_gc_graph_key(to),
+                             REG_GC_CHILD);
 }
 
 
@@ -103,8 +122,8 @@ reg_gc_graph_subject(reg_gc_graph_t *g, const reg_digest_t *from,
     a = reg_gc_graph_key(from);
     b = reg_gc_graph_key(to);
 
-    return (reg_gc_graph_edge(g, a, b) == 0) ? reg_gc_graph_edge(g, b, a)
-                                             : -1;
+    return (reg_gc_graph_edge(g, a, b, REG_GC_SUBJECT) == 0)
+           ? reg_gc_graph_edge(g, b, a, REG_GC_REFERRER) : -1;
 }
 
 
@@ -213,16 +232,15 @@ reg_gc_graph_tag(reg_gc_graph_t *g, const reg_digest_t *d)
 int
 reg_gc_graph_reach(reg_gc_graph_t *g)
 {
-    size_t    i, k, n, *todo;
-    uint64_t  from, to;
+    size_t  i, n;
 
     if (g->n == 0) {
         return 0;
     }
 
-    todo = malloc(g->n * sizeof(size_t));
+    g->todo = malloc(g->n * sizeof(size_t));
 
-    if (todo == NULL) {
+    if (g->todo == NULL) {
         return -1;
     }
 
@@ -230,14 +248,26 @@ reg_gc_graph_reach(reg_gc_graph_t *g)
 
     for (i = 0; i < g->n; i++) {
         if (g->nodes[i].keep) {
-            todo[n++] = i;
+            g->todo[n++] = i;
         }
     }
 
-    /* each is put there once, when its keep is set */
+    reg_gc_graph_spread(g, n);
+
+    return 0;
+}
+
+
+/* From the first n of todo on; each is put there once, when it is kept. */
+
+static void
+reg_gc_graph_spread(reg_gc_graph_t *g, size_t n)
+{
+    size_t    i, k;
+    uint64_t  from, to;
 
     while (n > 0) {
-        from = g->nodes[todo[--n]].key;
+        from = g->nodes[g->todo[--n]].key;
 
         for (k = reg_gc_graph_edges(g, from);
              k < g->nedges && g->edges[k].from == from;
@@ -251,20 +281,54 @@ reg_gc_graph_reach(reg_gc_graph_t *g)
             {
                 if (!g->nodes[i].keep) {
                     g->nodes[i].keep = 1;
-                    todo[n++] = i;
+                    g->todo[n++] = i;
                 }
             }
         }
     }
+}
 
-    free(todo);
+
+void
+reg_gc_graph_keep(reg_gc_graph_t *g, size_t node)
+{
+    if (!g->nodes[node].keep) {
+        g->nodes[node].keep = 1;
+        g->todo[0] = node;
+
+        reg_gc_graph_spread(g, 1);
+    }
+}
+
+
+int
+reg_gc_graph_group(reg_gc_graph_t *g)
+{
+    if (g->n == 0) {
+        return 0;
+    }
+
+    g->order = malloc(g->n * sizeof(reg_gc_place_t));
+
+    if (g->order == NULL) {
+        return -1;
+    }
+
+    reg_gc_graph_connect(g);
+    reg_gc_graph_count(g);
+
+    if (reg_gc_graph_rank(g) == -1) {
+        return -1;
+    }
+
+    qsort(g->order, g->norder, sizeof(reg_gc_place_t), reg_gc_graph_by_place);
 
     return 0;
 }
 
 
-void
-reg_gc_graph_group(reg_gc_graph_t *g)
+static void
+reg_gc_graph_connect(reg_gc_graph_t *g)
 {
     size_t  i, k;
 
@@ -295,9 +359,162 @@ reg_gc_graph_group(reg_gc_graph_t *g)
     for (i = 0; i < g->n; i++) {
         g->nodes[i].group = reg_gc_graph_root(g, i);
     }
+}
 
-    if (g->n > 0) {
-        qsort(g->nodes, g->n, sizeof(reg_gc_node_t), reg_gc_graph_by_group);
+
+/* How many there are that have to go before each. */
+
+static void
+reg_gc_graph_count(reg_gc_graph_t *g)
+{
+    size_t                i, k, m;
+    const reg_gc_edge_t  *edge;
+
+    for (k = 0; k < g->nedges; k++) {
+        edge = &g->edges[k];
+
+        if (edge->kind == REG_GC_SUBJECT) {
+            continue;
+        }
+
+        for (m = reg_gc_graph_first(g, edge->from);
+             m < g->n && g->nodes[m].key == edge->from;
+             m++)
+        {
+            if (g->nodes[m].keep) {
+                continue;
+            }
+
+            for (i = reg_gc_graph_first(g, edge->to);
+                 i < g->n && g->nodes[i].key == edge->to;
+                 i++)
+            {
+                g->nodes[i].parents += (edge->kind == REG_GC_CHILD);
+                g->nodes[i].subjects += (edge->kind == REG_GC_REFERRER);
+            }
+        }
+    }
+}
+
+
+/*
+ * Takes those first that wait for nobody; when there are none, one that waits
+ * for its subject alone.  Those that are left name one another in a circle,
+ * which digests cannot, but keys may: they stay.
+ */
+
+static int
+reg_gc_graph_rank(reg_gc_graph_t *g)
+{
+    size_t            i;
+    reg_gc_waiting_t  w;
+
+    memset(&w, 0, sizeof(w));
+
+    w.soft = malloc(g->n * sizeof(size_t));
+
+    if (w.soft == NULL) {
+        return -1;
+    }
+
+    for (i = 0; i < g->n; i++) {
+        if (!g->nodes[i].keep && g->nodes[i].parents == 0) {
+            reg_gc_graph_next(g, i, &w);
+        }
+    }
+
+    while (w.next < w.last || w.nsoft > 0) {
+        if (w.next == w.last) {
+            i = w.soft[--w.nsoft];
+            g->nodes[i].subjects = 0;
+
+            if (!g->nodes[i].placed) {
+                reg_gc_graph_next(g, i, &w);
+            }
+
+            continue;
+        }
+
+        reg_gc_graph_place(g, g->todo[w.next++], &w);
+    }
+
+    free(w.soft);
+
+    for (i = 0; i < g->n; i++) {
+        if (!g->nodes[i].placed) {
+            reg_gc_graph_keep(g, i);
+        }
+    }
+
+    return 0;
+}
+
+
+/* Nobody who names it is left. */
+
+static void
+reg_gc_graph_next(reg_gc_graph_t *g, size_t i, reg_gc_waiting_t *w)
+{
+    if (g->nodes[i].subjects > 0) {
+        w->soft[w->nsoft++] = i;
+        return;
+    }
+
+    g->nodes[i].placed = 1;
+    g->todo[w->last++] = i;
+}
+
+
+static void
+reg_gc_graph_place(reg_gc_graph_t *g, size_t i, reg_gc_waiting_t *w)
+{
+    size_t           k;
+    uint64_t         key;
+    reg_gc_node_t   *node;
+    reg_gc_place_t  *place;
+
+    key = g->nodes[i].key;
+
+    place = &g->order[g->norder];
+    place->group = g->nodes[i].group;
+    place->rank = g->norder++;
+    place->node = i;
+
+    for (k = reg_gc_graph_edges(g, key);
+         k < g->nedges && g->edges[k].from == key;
+         k++)
+    {
+        if (g->edges[k].kind == REG_GC_SUBJECT) {
+            continue;
+        }
+
+        for (i = reg_gc_graph_first(g, g->edges[k].to);
+             i < g->n && g->nodes[i].key == g->edges[k].to;
+             i++)
+        {
+            node = &g->nodes[i];
+
+            if (node->keep || node->placed) {
+                continue;
+            }
+
+            if (g->edges[k].kind == REG_GC_CHILD) {
+                node->parents--;
+                node->after = g->norder;
+
+                if (node->parents == 0) {
+                    reg_gc_graph_next(g, i, w);
+                }
+
+                continue;
+            }
+
+            node->subjects -= (node->subjects > 0);
+
+            if (node->subjects == 0 && node->parents == 0) {
+                reg_gc_graph_next(g, i, w);
+            }
+        }
     }
 }
 
@@ -335,18 +552,18 @@ reg_gc_graph_root(reg_gc_graph_t *g, size_t i)
 
 
 static int
-reg_gc_graph_by_group(const void *one, const void *two)
+reg_gc_graph_by_place(const void *one, const void *two)
 {
-    const reg_gc_node_t  *a, *b;
+    const reg_gc_place_t  *a, *b;
 
     a = one;
     b = two;
 
-    if (a->keep != b->keep) {
-        return a->keep ? 1 : -1;
+    if (a->group != b->group) {
+        return (a->group > b->group) ? 1 : -1;
     }
 
-    return (a->group > b->group) - (a->group < b->group);
+    return (a->rank > b->rank) - (a->rank < b->rank);
 }
 
 
@@ -355,5 +572,7 @@ reg_gc_graph_free(reg_gc_graph_t *g)
 {
     free(g->nodes);
     free(g->edges);
+    free(g->order);
+    free(g->todo);
     memset(g, 0, sizeof(*g));
 }

@@ -20,33 +20,54 @@
 typedef struct {
     reg_digest_t   d;
     uint64_t       key;
-    int64_t        mtime;       /* of its link */
-    size_t         group;       /* the same number: they go together */
+    size_t         group;       /* the same number: they are connected */
+    size_t         parents;     /* that are not in the order yet */
+    size_t         subjects;    /* the same */
+    size_t         after;       /* so many of the order have to go first */
     unsigned       keep:1;
-    unsigned       fixed:1;     /* not to be removed, whatever leads to it */
+    unsigned       placed:1;    /* in the order */
 } reg_gc_node_t;
 
 
+typedef enum {
+    REG_GC_CHILD = 0,           /* from names to */
+    REG_GC_SUBJECT,             /* to is the subject of from */
+    REG_GC_REFERRER             /* from is the subject of to */
+} reg_gc_edge_e;
+
+
+/* Who keeps whom. */
 typedef struct {
     uint64_t       from;
     uint64_t       to;
+    reg_gc_edge_e  kind;
 } reg_gc_edge_t;
+
+
+/* A place in the order. */
+typedef struct {
+    size_t         group;
+    size_t         rank;
+    size_t         node;
+} reg_gc_place_t;
 
 
 /* Zeroed it is empty. */
 typedef struct {
-    reg_gc_node_t  *nodes;
-    size_t          n;
-    size_t          max;
-    reg_gc_edge_t  *edges;      /* who keeps whom */
-    size_t          nedges;
-    size_t          maxedges;
+    reg_gc_node_t   *nodes;
+    size_t           n;
+    size_t           max;
+    reg_gc_edge_t   *edges;
+    size_t           nedges;
+    size_t           maxedges;
+    reg_gc_place_t  *order;     /* of what is not kept */
+    size_t           norder;
+    size_t          *todo;      /* room for n */
 } reg_gc_graph_t;
 
 
 /* All return 0, or -1 without memory. */
-int reg_gc_graph_add(reg_gc_graph_t *g, const reg_digest_t *d,
-    int64_t mtime, int keep);
+int reg_gc_graph_add(reg_gc_graph_t *g, const reg_digest_t *d, int keep);
 int reg_gc_graph_child(reg_gc_graph_t *g, const reg_digest_t *from,
     const reg_digest_t *to);
 int reg_gc_graph_subject(reg_gc_graph_t *g, const reg_digest_t *from,
@@ -60,11 +81,16 @@ void reg_gc_graph_tag(reg_gc_graph_t *g, const reg_digest_t *d);
 int reg_gc_graph_reach(reg_gc_graph_t *g);
 
 /*
- * Makes groups of what is not kept: those of which one may keep another, over
- * any number of steps.  These come first from here on, group by group, and
- * nothing else may be done with the graph but to free it.
+ * Puts what is not kept into an order, group by group: a group is those of
+ * which one may keep another, over any number of steps.  In a group whatever
+ * names a manifest comes before it, and a subject before its referrers, unless
+ * it is named by one of them: who stops anywhere has removed no manifest that
+ * is named by one which is left.
  */
-void reg_gc_graph_group(reg_gc_graph_t *g);
+int reg_gc_graph_group(reg_gc_graph_t *g);
+
+/* Keeps a node that was put into the order, and all that it reaches. */
+void reg_gc_graph_keep(reg_gc_graph_t *g, size_t node);
 
 void reg_gc_graph_free(reg_gc_graph_t *g);
 

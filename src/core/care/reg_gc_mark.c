@@ -98,7 +98,7 @@ reg_gc_node(reg_gc_t *g, const reg_path_t *link, const reg_digest_t *d,
         return (rc == REG_ABSENT) ? REG_OK : rc;
     }
 
-    return (reg_gc_graph_add(&g->graph, d, st.mtime,
+    return (reg_gc_graph_add(&g->graph, d,
                              !known || st.mtime >= g->untagged)
             == 0)
            ? REG_OK : reg_error_set(e, REG_NO_MEMORY, NULL);

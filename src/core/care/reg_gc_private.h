@@ -10,11 +10,20 @@
 #include "reg_gc_graph.h"
 
 
-/* things that are removed under one lock, unless it takes too long */
+/* things that are looked at before the store is locked to remove them */
 #define REG_GC_BATCH     64
 
-/* us that the store stays locked at most, but for the call in hand */
-#define REG_GC_HOLD      5000
+/*
+ * us that the store is to stay locked: at most, when all is well, and at least
+ * one thing each time.  A lock that lasted REG_GC_HOLD_LONG, because the disk
+ * was slow or others had the processor, halves it for those to come.
+ */
+#define REG_GC_HOLD      4000
+#define REG_GC_HOLD_MIN  500
+#define REG_GC_HOLD_LONG 10000
+
+/* manifests that go under one lock, all of them or none */
+#define REG_GC_TOGETHER  16
 
 /* directories below one: blobs/<alg>/<2>/<hex>, tags/<tag>/index/<alg>/<hex> */
 #define REG_GC_LEVELS    4
@@ -44,10 +53,11 @@ typedef struct {
     unsigned        dead:1;         /* a directory without its link */
     unsigned        leads:1;        /* target is set */
     unsigned        entry:1;        /* for the manifest d */
-    unsigned        with:1;         /* goes when the one before it goes */
+    unsigned        alone:1;        /* of a group that goes in slices */
     unsigned        stays:1;
     uint64_t        size;
     size_t          group;          /* the first of so many; 0: of no more */
+    size_t          node;           /* of the graph */
     reg_digest_t    d;
     reg_digest_t    target;
     reg_path_t      path;           /* of the directory that goes */
@@ -72,20 +82,34 @@ struct reg_gc_s {
     unsigned             touched:1;     /* something went */
     unsigned             holds:1;       /* something is left in it */
     unsigned             unsure:1;      /* a tag cannot be read */
+    unsigned             looked:1;      /* it seems to be empty */
     reg_gc_graph_t       graph;         /* for those without a tag */
-    size_t               node;          /* so many of it were decided */
+    unsigned             thin:1;        /* but is more than there is time for */
+    unsigned             timed:1;       /* others wait for us */
+    unsigned             late:1;        /* and have for long enough */
+    unsigned             ordered:1;     /* the graph is */
+    size_t               place;         /* so many of its order were put into
+                                           the batch */
+    size_t               left;          /* so many are to come of a group that
+                                           goes in slices */
+    size_t               synced;        /* what has a lower rank is */
 
     /* the directories that are gone through */
     reg_names_list_t     lists[REG_GC_LEVELS];
     const char          *parts[REG_GC_LEVELS];
     unsigned             level;
 
-    reg_gc_item_t       *batch;
-    size_t               room;          /* of these there may be */
+    reg_gc_item_t       *batch;         /* of REG_GC_BATCH */
     size_t               n;             /* of these */
     size_t               at;            /* so many were decided */
     unsigned             full:1;        /* they come first */
-    unsigned             tries;         /* for the lock */
+
+    /* the lock, in us; reg_gc_lock.c */
+    int64_t            (*us)(void);
+    int64_t              began;         /* when it was taken */
+    int64_t              hold;          /* how long it is to be */
+    int64_t              cost;          /* of one thing, as learnt */
+    unsigned             tries;
 
     reg_buf_t            body;          /* of a manifest */
 };
@@ -147,18 +171,12 @@ reg_rc_t reg_gc_empty(reg_gc_t *g, reg_error_t *e);
 reg_rc_t reg_gc_layer(reg_gc_t *g, const reg_path_t *path, reg_error_t *e);
 reg_rc_t reg_gc_blob(reg_gc_t *g, const reg_path_t *path, reg_error_t *e);
 
-/* Makes place for n more in the batch: 0, or -1 without memory. */
-int reg_gc_room(reg_gc_t *g, size_t n);
-
 /* The next free place of the batch. */
 reg_gc_item_t *reg_gc_item(reg_gc_t *g, reg_gc_what_e what,
     const reg_path_t *path);
 
 /* Removes what is in the batch, under the lock; REG_BUSY without it. */
 reg_rc_t reg_gc_sweep(reg_gc_t *g, reg_error_t *e);
-
-/* Locks the store alone: REG_OK, REG_BUSY. */
-reg_rc_t reg_gc_lock(reg_gc_t *g, int *lock, reg_error_t *e);
 
 /* Syncs the directories of a repository that links may have gone from. */
 reg_rc_t reg_gc_sync(reg_gc_t *g, reg_error_t *e);
@@ -169,6 +187,18 @@ reg_rc_t reg_gc_sync(reg_gc_t *g, reg_error_t *e);
  */
 reg_rc_t reg_gc_age(reg_gc_t *g, const reg_path_t *path, const char *file,
     int64_t *mtime, unsigned *dead, uint64_t *size, reg_error_t *e);
+
+
+/* --- reg_gc_lock.c --- */
+
+/* Locks the store alone: REG_OK, REG_BUSY.  *lock is -1 when that is not so. */
+reg_rc_t reg_gc_lock(reg_gc_t *g, int *lock, reg_error_t *e);
+
+/* Lets go of it, after so many things were done. */
+void reg_gc_unlock(reg_gc_t *g, int lock, size_t things);
+
+/* 1 when there is time under the lock for so many things. */
+int reg_gc_time(const reg_gc_t *g, size_t things);
 
 
 #endif /* REG_GC_PRIVATE_H_INCLUDED */

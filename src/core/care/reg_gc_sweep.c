@@ -14,46 +14,15 @@
 #include <unistd.h>
 
 
-/* attempts at the lock before anybody is held up for it, in steps */
-#define REG_GC_TRIES     20
-
-/* ms that new ones are held up then, doubled at every so many attempts */
-#define REG_GC_DOOR      10
-#define REG_GC_DOOR_MAX  2000
-#define REG_GC_DOUBLE    5
-
-
+static reg_rc_t reg_gc_things(reg_gc_t *g, reg_error_t *e);
 static reg_rc_t reg_gc_together(reg_gc_t *g, reg_gc_item_t *first,
     reg_error_t *e);
 static reg_rc_t reg_gc_look(reg_gc_t *g, reg_gc_item_t *item,
     reg_error_t *e);
+static int reg_gc_needed(reg_gc_t *g, reg_gc_item_t *item);
 static reg_rc_t reg_gc_decided(reg_gc_t *g, reg_error_t *e);
 static reg_rc_t reg_gc_sync_dir(reg_gc_t *g, const char *path,
     reg_error_t *e);
-
-
-int
-reg_gc_room(reg_gc_t *g, size_t n)
-{
-    reg_gc_item_t  *batch;
-
-    n += g->n;
-
-    if (n <= g->room) {
-        return 0;
-    }
-
-    batch = realloc(g->batch, n * sizeof(reg_gc_item_t));
-
-    if (batch == NULL) {
-        return -1;
-    }
-
-    g->batch = batch;
-    g->room = n;
-
-    return 0;
-}
 
 
 reg_gc_item_t *
@@ -219,58 +188,12 @@ reg_gc_age(reg_gc_t *g, const reg_path_t *path, const char *file,
 }
 
 
-/*
- * Others are never made to wait for long: first it is only seen whether the
- * lock is free; then new ones are held up, for a time that grows, so that who
- * has it can come to an end.
- */
-
-reg_rc_t
-reg_gc_lock(reg_gc_t *g, int *lock, reg_error_t *e)
-{
-    unsigned  i, ms;
-    reg_rc_t  rc;
-
-    *lock = -1;
-
-    if (g->how->dry) {
-        return REG_OK;
-    }
-
-    ms = 0;
-
-    if (g->tries >= REG_GC_TRIES) {
-        ms = REG_GC_DOOR;
-
-        for (i = REG_GC_TRIES; i < g->tries && ms < REG_GC_DOOR_MAX;
-             i += REG_GC_DOUBLE)
-        {
-            ms *= 2;
-        }
-    }
-
-    rc = reg_fs_lock_try(g->s, ms, lock, e);
-
-    if (rc == REG_ABSENT) {
-        g->tries++;
-        return REG_BUSY;
-    }
-
-    g->tries = 0;
-    g->counts.locked += (rc == REG_OK);
-
-    return rc;
-}
-
-
 reg_rc_t
 reg_gc_sweep(reg_gc_t *g, reg_error_t *e)
 {
-    int        lock;
-    size_t     from;
-    int64_t    began;
-    uint64_t   held;
-    reg_rc_t   rc;
+    int       lock;
+    size_t    i, from;
+    reg_rc_t  rc;
 
     rc = reg_gc_lock(g, &lock, e);
 
@@ -279,44 +202,24 @@ reg_gc_sweep(reg_gc_t *g, reg_error_t *e)
     }
 
     from = g->at;
-    began = reg_care_us();
 
     rc = reg_care_look(&g->care, e);
 
-    while (rc == REG_OK && g->at < g->n) {
-        if (g->batch[g->at].group > 1) {
-            rc = reg_gc_together(g, &g->batch[g->at], e);
-        }
-
-        if (rc == REG_OK) {
-            rc = reg_gc_look(g, &g->batch[g->at], e);
-        }
-
-        if (rc == REG_OK) {
-            g->at++;
-        }
-
-        if (reg_care_us() - began > REG_GC_HOLD
-            && (g->at == g->n || !g->batch[g->at].with))
-        {
-            break;
-        }
+    if (rc == REG_OK) {
+        rc = reg_gc_things(g, e);
     }
 
-    if (lock != -1) {
-        g->s->driver->unlock(g->s, lock);
+    reg_gc_unlock(g, lock, g->at - from);
 
-        held = (uint64_t) (reg_care_us() - began);
+    for (i = from; i < g->at && rc == REG_OK; i++) {
 
-        if (held > g->counts.longest) {
-            g->counts.longest = held;
-        }
-    }
-
-    for (/* void */; from < g->at && rc == REG_OK; from++) {
         /* what was decided is told, and counted, when nobody waits for us */
 
-        g->batch[0] = g->batch[from];
+        if (g->batch[i].alone && g->batch[i].stays) {
+            reg_gc_graph_keep(&g->graph, g->batch[i].node);
+        }
+
+        g->batch[0] = g->batch[i];
         rc = reg_gc_decided(g, e);
     }
 
@@ -327,6 +230,54 @@ reg_gc_sweep(reg_gc_t *g, reg_error_t *e)
     }
 
     return rc;
+}
+
+
+/* Under the lock: one thing or group at least, then as long as there is time. */
+
+static reg_rc_t
+reg_gc_things(reg_gc_t *g, reg_error_t *e)
+{
+    size_t          n, from;
+    reg_rc_t        rc;
+    reg_gc_item_t  *item;
+
+    for (from = g->at; g->at < g->n; /* void */ ) {
+        item = &g->batch[g->at];
+        n = (item->group > 1) ? item->group : 1;
+
+        if (g->at > from && !reg_gc_time(g, n)) {
+            break;
+        }
+
+        if (n > 1) {
+            rc = reg_gc_together(g, item, e);
+
+            if (rc != REG_OK) {
+                return rc;
+            }
+        }
+
+        for (/* void */; n > 0; n--) {
+            rc = reg_gc_look(g, item, e);
+
+            if (rc != REG_OK) {
+                return rc;
+            }
+
+            g->at++;
+            item++;
+        }
+
+        if (item[-1].alone && item[-1].stays) {
+
+            /* what it needs is to be found before anything more goes */
+
+            break;
+        }
+    }
+
+    return REG_OK;
 }
 
 
@@ -376,7 +327,7 @@ reg_gc_look(reg_gc_t *g, reg_gc_item_t *item, reg_error_t *e)
     uint64_t   size;
     reg_rc_t   rc;
 
-    if (item->stays) {
+    if (item->stays || reg_gc_needed(g, item)) {
         return REG_OK;
     }
 
@@ -405,6 +356,7 @@ reg_gc_look(reg_gc_t *g, reg_gc_item_t *item, reg_error_t *e)
     }
 
     if (rc != REG_OK || mtime >= before || (item->dead && !dead)) {
+        item->stays = 1;
         return rc;
     }
 
@@ -423,6 +375,16 @@ reg_gc_look(reg_gc_t *g, reg_gc_item_t *item, reg_error_t *e)
     item->gone = (rc == REG_OK);
 
     return rc;
+}
+
+
+/* One of a group that goes in slices: something that stays keeps it. */
+
+static int
+reg_gc_needed(reg_gc_t *g, reg_gc_item_t *item)
+{
+    return item->what == REG_GC_MANIFEST
+           && g->graph.nodes[item->node].keep;
 }
 
 

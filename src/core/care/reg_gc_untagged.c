@@ -6,8 +6,16 @@
  * A push of the manifest, of one that names it or has it as its subject, a tag
  * that is put on it or taken off renew its link, by which it is seen under the
  * lock that somebody needs it again.  It is the link of one manifest; what this
- * one names, and what has it as its subject, is to stay with it.  So all that
- * are connected go under one lock, and none of them if one is young.
+ * one names, and what has it as its subject, is to stay with it.
+ *
+ * Those that are connected go under one lock, and none of them if one is young,
+ * as long as they are few.  Of more than REG_GC_TOGETHER each is decided when
+ * its turn comes, in the order of reg_gc_graph_group(): one that is young by
+ * then keeps all that it leads to, whose turns are still to come.  So whoever
+ * pushes between two slices, or kills us there, meets no manifest without what
+ * it names; nor does who cuts the power, since a slice is on the disk before
+ * what it names goes.  A referrer that is pushed again at that time may have
+ * lost its subject, which is as if that had been deleted before.
  */
 
 #ifndef _GNU_SOURCE
@@ -30,9 +38,22 @@
 #define REG_GC_EMPTY_DIRS  200
 
 
+static reg_rc_t reg_gc_order(reg_gc_t *g, reg_error_t *e);
 static size_t reg_gc_group(const reg_gc_t *g);
+static reg_rc_t reg_gc_put(reg_gc_t *g, size_t n, reg_error_t *e);
+static int reg_gc_empty_look(reg_gc_t *g);
+static int reg_gc_late(reg_gc_t *g);
 static int reg_gc_empty_dir(reg_gc_t *g, const char *path, unsigned *budget);
 static int reg_gc_prune(reg_gc_t *g, const char *path);
+static int reg_gc_prune_in(reg_gc_t *g, const char *path);
+
+
+#define REG_GC_PARTS  4
+
+/* in the order in which they go */
+static const char  *const reg_gc_parts[REG_GC_PARTS] = {
+    "/_uploads", "/_referrers", "/_manifests", "/_layers"
+};
 
 
 reg_rc_t
@@ -82,42 +103,112 @@ reg_gc_tag(reg_gc_t *g, const reg_path_t *path, reg_error_t *e)
 reg_rc_t
 reg_gc_untagged(reg_gc_t *g, reg_error_t *e)
 {
-    size_t          n;
+    size_t                 n;
+    reg_rc_t               rc;
+    const reg_gc_place_t  *place;
+
+    if (!g->ordered) {
+        return reg_gc_order(g, e);
+    }
+
+    rc = REG_OK;
+
+    while (rc == REG_OK && g->place < g->graph.norder) {
+        place = &g->graph.order[g->place];
+        n = 1;
+
+        if (g->left == 0) {
+            n = reg_gc_group(g);
+
+            if (n > REG_GC_TOGETHER
+                || (n > 1 && (int64_t) n * g->cost > g->hold))
+            {
+                g->left = n;
+                g->synced = 0;
+                n = 1;
+            }
+        }
+
+        if (g->n + n > REG_GC_BATCH) {
+            break;
+        }
+
+        if (g->left > 0 && g->graph.nodes[place->node].after > g->synced) {
+
+            /* what names it is to be gone, from the disk too */
+
+            if (g->n > 0) {
+                break;
+            }
+
+            g->synced = place->rank;
+            rc = reg_gc_sync(g, e);
+            continue;
+        }
+
+        rc = reg_gc_put(g, n, e);
+    }
+
+    g->full = (g->n > 0);
+
+    if (rc == REG_OK && g->n == 0) {
+        g->state = REG_GC_LAYERS;
+        reg_gc_graph_free(&g->graph);
+    }
+
+    return rc;
+}
+
+
+static reg_rc_t
+reg_gc_order(reg_gc_t *g, reg_error_t *e)
+{
+    g->ordered = 1;
+    g->place = 0;
+    g->left = 0;
+
+    if (g->damaged || g->unsure) {
+        return REG_OK;
+    }
+
+    return (reg_gc_graph_reach(&g->graph) == 0
+            && reg_gc_graph_group(&g->graph) == 0)
+           ? REG_OK : reg_error_set(e, REG_NO_MEMORY, NULL);
+}
+
+
+/* How many are in the group that begins with the place in hand. */
+
+static size_t
+reg_gc_group(const reg_gc_t *g)
+{
+    size_t                 i;
+    const reg_gc_place_t  *order;
+
+    order = g->graph.order;
+
+    for (i = g->place + 1; i < g->graph.norder; i++) {
+        if (order[i].group != order[g->place].group) {
+            break;
+        }
+    }
+
+    return i - g->place;
+}
+
+
+/* The next n go together, or the next one is of a group that does not. */
+
+static reg_rc_t
+reg_gc_put(reg_gc_t *g, size_t n, reg_error_t *e)
+{
+    size_t          i;
     reg_path_t      path;
     reg_gc_item_t  *item;
     reg_gc_node_t  *node;
 
-    if (g->node == 0) {
-        if (g->damaged || g->unsure) {
-            g->node = g->graph.n;
-
-        } else if (reg_gc_graph_reach(&g->graph) == -1) {
-            return reg_error_set(e, REG_NO_MEMORY, NULL);
-
-        } else {
-            reg_gc_graph_group(&g->graph);
-        }
-    }
-
-    for (/* void */; g->node < g->graph.n; g->node++) {
-        node = &g->graph.nodes[g->node];
-
-        if (node->keep) {
-            g->node = g->graph.n;
-            break;
-        }
-
-        n = reg_gc_group(g);
-
-        if (n > 0) {
-            if (g->n > 0 && g->n + n > REG_GC_BATCH) {
-                break;
-            }
-
-            if (reg_gc_room(g, n) == -1) {
-                return reg_error_set(e, REG_NO_MEMORY, NULL);
-            }
-        }
+    for (i = 0; i < n; i++) {
+        node = &g->graph.nodes[g->graph.order[g->place].node];
 
         if (reg_walk_path(&g->walk, &path, "/_manifests/revisions/%s/%s",
                           reg_alg_name(node->d.alg).data,
@@ -130,42 +221,15 @@ reg_gc_untagged(reg_gc_t *g, reg_error_t *e)
         item = reg_gc_item(g, REG_GC_MANIFEST, &path);
 
         item->d = node->d;
-        item->group = n;
-        item->with = (n == 0);
-    }
+        item->node = g->graph.order[g->place].node;
+        item->group = (i == 0) ? n : 0;
+        item->alone = (g->left > 0);
 
-    g->full = (g->n > 0);
-
-    if (g->node >= g->graph.n) {
-        g->state = REG_GC_LAYERS;
-        reg_gc_graph_free(&g->graph);
+        g->left -= (g->left > 0);
+        g->place++;
     }
 
     return REG_OK;
-}
-
-
-/* How many are in the group that begins with the node in hand, or 0. */
-
-static size_t
-reg_gc_group(const reg_gc_t *g)
-{
-    size_t                i;
-    const reg_gc_node_t  *nodes;
-
-    nodes = g->graph.nodes;
-
-    if (g->node > 0 && nodes[g->node - 1].group == nodes[g->node].group) {
-        return 0;
-    }
-
-    for (i = g->node + 1; i < g->graph.n; i++) {
-        if (nodes[i].keep || nodes[i].group != nodes[g->node].group) {
-            break;
-        }
-    }
-
-    return i - g->node;
 }
 
 
@@ -227,7 +291,9 @@ reg_gc_revision_there(reg_gc_t *g, const reg_digest_t *d, reg_error_t *e)
 /*
  * Only directories are removed, each as long as it is empty, that of uploads
  * first: the beginning of one is what needs no lock, and makes anew what it
- * misses.
+ * misses.  It is looked without the lock first, and under it there is time for
+ * what is left of most repositories.  Of one with more some goes, the deepest,
+ * and the rest when that is long ago.
  */
 
 reg_rc_t
@@ -235,15 +301,19 @@ reg_gc_empty(reg_gc_t *g, reg_error_t *e)
 {
     int         lock, empty;
     reg_rc_t    rc;
-    unsigned    i, budget;
-    reg_stat_t  st;
+    unsigned    i;
     reg_path_t  path;
 
-    static const char  *const parts[] = {
-        "/_uploads", "/_referrers", "/_manifests", "/_layers", ""
-    };
+    if (!g->looked) {
+        g->looked = (unsigned) reg_gc_empty_look(g);
+        g->thin = 0;
 
-    (void) reg_walk_path(&g->walk, &path, "%s", "");
+        if (!g->looked) {
+            g->state = REG_GC_WALK;
+        }
+
+        return REG_OK;
+    }
 
     rc = reg_gc_lock(g, &lock, e);
 
@@ -251,49 +321,94 @@ reg_gc_empty(reg_gc_t *g, reg_error_t *e)
         return rc;
     }
 
-    g->state = REG_GC_WALK;
-    budget = REG_GC_EMPTY_DIRS;
-    empty = 1;
+    g->timed = (lock != -1);
+    g->late = 0;
 
-    for (i = 0; i < 5 && empty; i++) {
-        (void) reg_walk_path(&g->walk, &path, "%s", parts[i]);
+    empty = (!g->thin && reg_gc_empty_look(g));
 
-        rc = g->s->driver->stat(g->s, path.s, &st, e);
+    for (i = 0; i < REG_GC_PARTS && g->timed; i++) {
+        (void) reg_walk_path(&g->walk, &path, "%s", reg_gc_parts[i]);
 
-        if (rc == REG_OK) {
-            empty = (st.mtime < g->before
-                     && (i == 4 || reg_gc_empty_dir(g, path.s, &budget)));
+        if (empty) {
+            empty = (reg_gc_prune(g, path.s) == 0);
 
-        } else if (rc != REG_ABSENT) {
-            empty = 0;
+        } else if (g->thin && i > 0) {
+            reg_gc_prune_in(g, path.s);
         }
-    }
-
-    for (i = 0; i < 4 && empty && !g->how->dry; i++) {
-        (void) reg_walk_path(&g->walk, &path, "%s", parts[i]);
-
-        empty = (reg_gc_prune(g, path.s) == 0);
     }
 
     (void) reg_walk_path(&g->walk, &path, "%s", "");
 
-    if (empty && !g->how->dry) {
+    if (empty && g->timed) {
 
         /* others may stand in it: then it is a part of their name, no more */
 
         (void) unlinkat(reg_fs_of(g->s)->root, path.s, AT_REMOVEDIR);
     }
 
-    if (lock != -1) {
-        g->s->driver->unlock(g->s, lock);
-    }
+    g->timed = 0;
+    reg_gc_unlock(g, lock, 0);
 
     if (empty) {
         g->counts.empty_gone++;
         reg_gc_tell(g, REG_GC_REPOSITORY, path.s, 0);
     }
 
-    return (rc == REG_ABSENT) ? REG_OK : rc;
+    if (g->late && !g->thin) {
+        g->thin = 1;
+        return REG_OK;
+    }
+
+    g->state = REG_GC_WALK;
+
+    return REG_OK;
+}
+
+
+/* 1 when it holds nothing, and has for long. */
+
+static int
+reg_gc_empty_look(reg_gc_t *g)
+{
+    int         empty;
+    reg_rc_t    rc;
+    unsigned    i, budget;
+    reg_stat_t  st;
+    reg_path_t  path;
+
+    budget = REG_GC_EMPTY_DIRS;
+    empty = 1;
+
+    for (i = 0; i <= REG_GC_PARTS && empty; i++) {
+        (void) reg_walk_path(&g->walk, &path, "%s",
+                             (i < REG_GC_PARTS) ? reg_gc_parts[i] : "");
+
+        rc = g->s->driver->stat(g->s, path.s, &st, NULL);
+
+        if (rc == REG_OK) {
+            empty = (st.mtime < g->before
+                     && (i == REG_GC_PARTS
+                         || reg_gc_empty_dir(g, path.s, &budget)));
+
+        } else {
+            empty = (rc == REG_ABSENT);
+        }
+    }
+
+    return empty;
+}
+
+
+/* 1 when others have waited for long enough. */
+
+static int
+reg_gc_late(reg_gc_t *g)
+{
+    if (g->timed && !reg_gc_time(g, 0)) {
+        g->late = 1;
+    }
+
+    return g->timed && g->late;
 }
 
 
@@ -308,7 +423,7 @@ reg_gc_empty_dir(reg_gc_t *g, const char *path, unsigned *budget)
     reg_stat_t         st;
     reg_names_list_t   list;
 
-    if (*budget == 0) {
+    if (*budget == 0 || reg_gc_late(g)) {
         return 0;
     }
 
@@ -338,13 +453,23 @@ reg_gc_empty_dir(reg_gc_t *g, const char *path, unsigned *budget)
 static int
 reg_gc_prune(reg_gc_t *g, const char *path)
 {
+    return (reg_gc_prune_in(g, path) == 0
+            && (unlinkat(reg_fs_of(g->s)->root, path, AT_REMOVEDIR) == 0
+                || errno == ENOENT))
+           ? 0 : -1;
+}
+
+
+/* 0 when nothing is in it any more. */
+
+static int
+reg_gc_prune_in(reg_gc_t *g, const char *path)
+{
     int                n, rc;
     char               below[REG_PATH_MAX];
-    reg_fs_t          *fs;
     const char        *name;
     reg_names_list_t   list;
 
-    fs = reg_fs_of(g->s);
     rc = 0;
     memset(&list, 0, sizeof(list));
 
@@ -352,21 +477,23 @@ reg_gc_prune(reg_gc_t *g, const char *path)
         return 0;
     }
 
-    while (rc == 0 && (name = reg_list_next(&list)) != NULL) {
+    while ((rc == 0 || g->thin) && !reg_gc_late(g)
+           && (name = reg_list_next(&list)) != NULL)
+    {
         n = snprintf(below, sizeof(below), "%s/%s", path, name);
 
         if (n < 0 || n >= (int) sizeof(below)) {
             rc = -1;
 
-        } else if (strcmp(name, "scanned") == 0) {
-            rc = unlinkat(fs->root, below, 0);
+        } else if (strcmp(name, "scanned") != 0) {
+            rc |= reg_gc_prune(g, below);
 
         } else {
-            rc = reg_gc_prune(g, below);
+            rc |= g->thin ? -1 : unlinkat(reg_fs_of(g->s)->root, below, 0);
         }
     }
 
     reg_list_free(&list);
 
-    return (rc == 0) ? unlinkat(fs->root, path, AT_REMOVEDIR) : rc;
+    return g->late ? -1 : rc;
 }

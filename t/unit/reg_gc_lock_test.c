@@ -1,0 +1,564 @@
+
+/*
+ * How long the collector locks the store, by a clock that is told what each
+ * removal takes; and that what goes in slices goes in an order in which it may
+ * be stopped, or overtaken, between any two.
+ */
+
+#define _FILE_OFFSET_BITS  64
+
+#include "reg_test_age.h"
+
+#include "reg_audit.h"
+#include "reg_gc.h"
+#include "reg_lease.h"
+
+#include <sys/syscall.h>
+
+
+#define DAY       86400
+#define CHILDREN  20
+
+
+static void test_layers(void);
+static void test_slow(void);
+static void test_group(void);
+static void test_group_between(void);
+static void test_empty(void);
+
+
+static reg_store_t      *s;
+static reg_gc_how_t      how;
+static reg_gc_counts_t   counts;
+static int64_t           now_us;
+static int64_t           cost_us;       /* of a removal */
+static void            (*removed)(void);
+
+static reg_digest_t      children[CHILDREN], inner, outer, sig, fresh_one;
+static reg_rc_t          answer;
+
+
+int
+renameat(int from, const char *a, int to, const char *b)
+{
+    int  rc;
+
+    now_us += cost_us;
+    rc = (int) syscall(SYS_renameat2, from, a, to, b, 0);
+
+    if (removed != NULL) {
+        removed();
+    }
+
+    return rc;
+}
+
+
+int
+unlinkat(int dir, const char *name, int flags)
+{
+    now_us += cost_us;
+
+    return (int) syscall(SYS_unlinkat, dir, name, flags);
+}
+
+
+int
+fsync(int fd)
+{
+    (void) fd;
+
+    return 0;
+}
+
+
+int
+fdatasync(int fd)
+{
+    (void) fd;
+
+    return 0;
+}
+
+
+static int64_t
+us(void)
+{
+    return now_us;
+}
+
+
+int
+main(void)
+{
+    how.grace = 3600;
+    how.untagged = -1;
+    how.us = us;
+
+    test_layers();
+    test_slow();
+    test_group();
+    test_group_between();
+    test_empty();
+
+    reg_store_close(s);
+
+    return done_testing();
+}
+
+
+static void
+fresh(void)
+{
+    if (s != NULL) {
+        reg_store_close(s);
+    }
+
+    root_make();
+    s = store_open();
+    cost_us = 0;
+}
+
+
+static reg_gc_t *
+begin(void)
+{
+    reg_gc_t  *g;
+
+    if (reg_gc_begin(&g, s, &how, NULL) != REG_OK) {
+        bail("begin");
+    }
+
+    return g;
+}
+
+
+static void
+step(reg_gc_t *g)
+{
+    if (reg_gc_step(g, NULL) != REG_OK) {
+        bail("step");
+    }
+}
+
+
+static void
+collect(int64_t cost)
+{
+    reg_gc_t  *g;
+
+    cost_us = cost;
+    g = begin();
+
+    while (!reg_gc_done(g)) {
+        step(g);
+    }
+
+    counts = *reg_gc_counts(g);
+    reg_gc_end(g);
+    cost_us = 0;
+}
+
+
+static uint64_t
+held(void)
+{
+    unsigned  i;
+    uint64_t  n;
+
+    n = 0;
+
+    for (i = 0; i < REG_GC_HELD; i++) {
+        n += counts.held[i];
+    }
+
+    return n;
+}
+
+
+static reg_rc_t
+found(void *data, const reg_audit_finding_t *f)
+{
+    ++*(unsigned *) data;
+    printf("# %s %s %s\n", reg_audit_code(f->code), f->path, f->text);
+
+    return REG_OK;
+}
+
+
+static unsigned
+audit(void)
+{
+    unsigned            n;
+    reg_audit_t         a;
+    reg_audit_counts_t  c;
+
+    n = 0;
+    memset(&a, 0, sizeof(a));
+
+    a.now = time(NULL);
+    a.grace = 3600;
+    a.data = &n;
+    a.found = found;
+
+    if (reg_audit(s, &a, &c, NULL) != REG_OK) {
+        bail("audit");
+    }
+
+    return n;
+}
+
+
+static int
+there(const reg_digest_t *d)
+{
+    reg_digest_t  target;
+
+    return reg_revision_find(s, reg_str("some/app"), d, &target, NULL)
+           == REG_OK;
+}
+
+
+/* The learnt part: as many go at a time as there is time for. */
+
+static void
+test_layers(void)
+{
+    int       i;
+    char      text[16];
+    unsigned  k;
+
+    static const struct {
+        const char  *what;
+        int64_t      cost;
+        unsigned     least, most;       /* locks */
+    } rows[] = {
+        { "things that take nothing",  0,     3,  8 },
+        { "0.1 ms each",               100,   5, 12 },
+        { "1 ms each",                 1000, 30, 70 },
+        { "3 ms each",                 3000, 90, 130 },
+        { "9 ms each",                 9000, 120, 130 }
+    };
+
+    for (k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+        fresh();
+
+        for (i = 0; i < 60; i++) {
+            (void) snprintf(text, sizeof(text), "%d", i);
+            (void) push_blob(s, "some/app", REG_SHA256, reg_str_of(text),
+                             NULL);
+        }
+
+        age(at("docker"), DAY);
+        collect(rows[k].cost);
+
+        ok(counts.blobs_gone == 60 && counts.links_gone == 60,
+           "%s: all go", rows[k].what);
+        ok(counts.longest < 12000, "%s: locked for %u us at most",
+           rows[k].what, (unsigned) counts.longest);
+        ok(counts.locked >= rows[k].least && counts.locked <= rows[k].most,
+           "%s: locked %u times", rows[k].what, (unsigned) counts.locked);
+        is_num((long long) held(), (long long) counts.locked,
+               "each is counted by how long it was");
+    }
+}
+
+
+static int  slow_at;
+
+
+static void
+slow_once(void)
+{
+    if (slow_at > 0 && --slow_at == 0) {
+        now_us += 150000;
+    }
+}
+
+
+/* Once others had the processor, the next ones are shorter; then longer. */
+
+static void
+test_slow(void)
+{
+    int        i, k;
+    char       text[16];
+    uint64_t   locked;
+
+    locked = 0;
+
+    for (i = 0; i < 2; i++) {
+        fresh();
+
+        for (k = 0; k < 60; k++) {
+            (void) snprintf(text, sizeof(text), "%d", k);
+            (void) push_blob(s, "some/app", REG_SHA256, reg_str_of(text),
+                             NULL);
+        }
+
+        age(at("docker"), DAY);
+
+        slow_at = i ? 10 : 0;
+        removed = slow_once;
+        collect(200);
+        removed = NULL;
+
+        if (i == 0) {
+            locked = counts.locked;
+        }
+    }
+
+    ok(counts.held[REG_GC_HELD - 1] == 1 && counts.longest > 150000,
+       "a lock that lasted for long is told");
+    ok(counts.locked > locked, "those after it are shorter: %u locks, not %u",
+       (unsigned) counts.locked, (unsigned) locked);
+}
+
+
+static reg_digest_t
+put_list(const char *tag, const reg_digest_t *d, size_t n, const char *type)
+{
+    size_t        i, len;
+    char          text[16384];
+    reg_digest_t  list;
+
+    len = (size_t) snprintf(text, sizeof(text),
+                            "{\"schemaVersion\":2,\"mediaType\":\""
+                            REG_TYPE_OCI_INDEX "\",\"manifests\":[");
+
+    for (i = 0; i < n; i++) {
+        len += (size_t) snprintf(text + len, sizeof(text) - len,
+                                 "%s{\"mediaType\":\"%s\",\"digest\":\"%s\","
+                                 "\"size\":1}", i ? "," : "", type,
+                                 d[i].text);
+    }
+
+    (void) snprintf(text + len, sizeof(text) - len, "]}");
+
+    answer = put_manifest(s, "some/app", tag, reg_str_of(text), &list, NULL);
+
+    return list;
+}
+
+
+/* An index of an index of twenty, and a signature of one of these. */
+
+static void
+group(void)
+{
+    int   i;
+    char  text[1024];
+
+    for (i = 0; i < CHILDREN; i++) {
+        (void) snprintf(text, sizeof(text), ",\"annotations\":{\"c\":\"%d\"}",
+                        i);
+        (void) push_image(s, "some/app", NULL, text, &children[i]);
+    }
+
+    inner = put_list(NULL, children, CHILDREN, REG_TYPE_OCI_MANIFEST);
+    outer = put_list(NULL, &inner, 1, REG_TYPE_OCI_INDEX);
+
+    (void) snprintf(text, sizeof(text), ",\"subject\":{\"mediaType\":\""
+                    REG_TYPE_OCI_MANIFEST "\",\"digest\":\"%s\",\"size\":1}",
+                    children[7].text);
+    (void) push_image(s, "some/app", NULL, text, &sig);
+
+    age(at("docker"), 10 * DAY);
+}
+
+
+static int  broken;
+
+
+/* Whoever is killed now leaves this. */
+
+static void
+whole(void)
+{
+    int  i, n;
+
+    for (n = 0, i = 0; i < CHILDREN; i++) {
+        n += there(&children[i]);
+    }
+
+    if ((there(&outer) && !there(&inner)) || (there(&inner) && n < CHILDREN)
+        || (there(&children[7]) && !there(&sig)))
+    {
+        broken++;
+    }
+}
+
+
+static void
+test_group(void)
+{
+    fresh();
+    how.untagged = 7 * DAY;
+
+    group();
+    removed = whole;
+    collect(3000);
+    removed = NULL;
+
+    is_num((long long) counts.untagged_gone, CHILDREN + 3,
+           "a group of manifests goes");
+    ok(counts.longest < 20000, "in slices: the store is locked for %u us",
+       (unsigned) counts.longest);
+    is_num(broken, 0, "whatever names another first, a subject before what "
+           "refers to it");
+    is_num(audit(), 0, "the audit finds nothing");
+
+    /* one that is small goes at once */
+
+    fresh();
+    (void) push_image(s, "some/app", NULL, "", &children[0]);
+    inner = put_list(NULL, children, 1, REG_TYPE_OCI_MANIFEST);
+    age(at("docker"), 10 * DAY);
+    collect(100);
+    is_num((long long) counts.untagged_gone, 2, "a small one goes, too");
+
+    how.untagged = -1;
+}
+
+
+static void
+op_child(void)
+{
+    char  text[64];
+
+    (void) snprintf(text, sizeof(text), ",\"annotations\":{\"c\":\"%d\"}", 7);
+    answer = push_image(s, "some/app", "again", text, &fresh_one);
+}
+
+
+static void
+op_list(void)
+{
+    fresh_one = put_list("again", &inner, 1, REG_TYPE_OCI_INDEX);
+}
+
+
+static void
+op_half(void)
+{
+    fresh_one = put_list("again", children + 5, 10, REG_TYPE_OCI_MANIFEST);
+}
+
+
+static void
+op_head(void)
+{
+    answer = reg_revision_lease(s, reg_str("some/app"), &inner,
+                                REG_LEASE_SECOND, NULL);
+    fresh_one = inner;
+}
+
+
+/* Somebody needs a part of it again, between any two slices. */
+
+static void
+test_group_between(void)
+{
+    int        i, k, n, yes, bad, was;
+    reg_gc_t  *g;
+
+    static const struct {
+        const char  *what;
+        void       (*op)(void);
+    } rows[] = {
+        { "a tag on one of many",        op_child },
+        { "an index of their index",     op_list },
+        { "an index of some of them",    op_half },
+        { "HEAD of their index",         op_head }
+    };
+
+    how.untagged = 7 * DAY;
+
+    for (i = 0; i < 4; i++) {
+        yes = 0;
+        bad = 0;
+
+        for (k = 0; k < 60; k += 2) {
+            fresh();
+            group();
+            cost_us = 3000;
+            was = 0;
+            g = begin();
+
+            while (reg_gc_counts(g)->untagged_gone == 0) {
+                step(g);
+            }
+
+            for (n = 0; !reg_gc_done(g); n++) {
+                if (n == k) {
+                    was = there(&children[7]);
+                    cost_us = 0;
+                    rows[i].op();
+                    cost_us = 3000;
+                }
+
+                step(g);
+            }
+
+            reg_gc_end(g);
+
+            if (answer == REG_OK) {
+                yes++;
+
+            } else if (!was) {
+
+                /* all of it had gone by then */
+
+                break;
+            }
+            cost_us = 0;
+
+            if ((answer == REG_OK && !there(&fresh_one)) || audit() != 0
+                || (there(&children[7]) && was && !there(&sig)))
+            {
+                ok(0, "%s at step %d", rows[i].what, k);
+                bad++;
+            }
+        }
+
+        ok(bad == 0 && yes > 0, "%s between any two of %d steps: %d times "
+           "yes", rows[i].what, k, yes);
+    }
+
+    how.untagged = -1;
+}
+
+
+/* A repository of which many empty directories are left. */
+
+static void
+test_empty(void)
+{
+    int   i, k;
+
+    fresh();
+    how.empty = 1;
+
+    (void) push_blob(s, "some/app", REG_SHA256, reg_str("{}"), NULL);
+    collect(0);
+
+    for (i = 0; i < 80; i++) {
+        make_dirs(at(REPOS "some/app/_referrers/sha256/%064d/sha256", i));
+    }
+
+    for (k = 0; k < 20 && is_there(at(REPOS "some/app")); k++) {
+        age(at("docker"), DAY);
+        collect(500);
+
+        if (counts.longest > 12000) {
+            break;
+        }
+    }
+
+    ok(!is_there(at(REPOS "some/app")), "an empty repository of many "
+       "directories goes, in %d collections", k);
+    ok(counts.longest <= 12000, "and the store is locked for %u us at most",
+       (unsigned) counts.longest);
+
+    how.empty = 0;
+}
