@@ -25,6 +25,7 @@ static void test_slow(void);
 static void test_group(void);
 static void test_group_between(void);
 static void test_empty(void);
+static void test_door(void);
 
 
 static reg_store_t      *s;
@@ -32,6 +33,7 @@ static reg_gc_how_t      how;
 static reg_gc_counts_t   counts;
 static int64_t           now_us;
 static int64_t           cost_us;       /* of a removal */
+static int64_t           slept_ms;
 static void            (*removed)(void);
 
 static reg_digest_t      children[CHILDREN], inner, outer, sig, fresh_one;
@@ -60,6 +62,18 @@ unlinkat(int dir, const char *name, int flags)
     now_us += cost_us;
 
     return (int) syscall(SYS_unlinkat, dir, name, flags);
+}
+
+
+int
+nanosleep(const struct timespec *ts, struct timespec *left)
+{
+    (void) left;
+
+    now_us += (int64_t) ts->tv_sec * 1000000 + ts->tv_nsec / 1000;
+    slept_ms += (int64_t) ts->tv_sec * 1000 + ts->tv_nsec / 1000000;
+
+    return 0;
 }
 
 
@@ -100,6 +114,7 @@ main(void)
     test_group();
     test_group_between();
     test_empty();
+    test_door();
 
     reg_store_close(s);
 
@@ -561,4 +576,66 @@ test_empty(void)
        (unsigned) counts.longest);
 
     how.empty = 0;
+}
+
+
+/*
+ * Somebody who has the lock was stopped: nobody else is kept out for long, nor
+ * for a good part of the time.
+ */
+
+static void
+test_door(void)
+{
+    int        i, lock;
+    int64_t    from, shut, longest, last, wait;
+    reg_gc_t  *g;
+
+    fresh();
+    (void) push_image(s, "some/app", NULL, "", NULL);
+
+    g = begin();
+    (void) s->driver->lock(s, REG_LOCK_SHARED, &lock, NULL);
+
+    from = now_us;
+    longest = 0;
+    last = 0;
+    wait = 0;
+    slept_ms = 0;
+
+    for (i = 0; i < 60000; i++) {
+        shut = slept_ms;
+
+        if (reg_gc_step(g, NULL) != REG_BUSY) {
+            bail("step");
+        }
+
+        shut = slept_ms - shut;
+
+        if (shut > 0) {
+            wait = now_us - last;
+            last = now_us;
+        }
+
+        if (shut > longest) {
+            longest = shut;
+        }
+
+        now_us += 10000;
+    }
+
+    ok(longest >= 100 && longest <= 200, "others are kept out for %d ms",
+       (int) longest);
+    ok(slept_ms * 1000 < (now_us - from) / 20, "%d ms of %d s",
+       (int) slept_ms, (int) ((now_us - from) / 1000000));
+    ok(wait > 30000000, "once in %d s in the end", (int) (wait / 1000000));
+
+    s->driver->unlock(s, lock);
+
+    for (i = 0; i < 5 && reg_gc_counts(g)->locked == 0; i++) {
+        (void) reg_gc_step(g, NULL);
+    }
+
+    ok(reg_gc_counts(g)->locked == 1, "and it goes on when he is gone");
+    reg_gc_end(g);
 }

@@ -1,8 +1,13 @@
 
 /*
- * The store's lock, as the collector takes it: others are never made to wait
- * for long.  First it is only seen whether the lock is free; then new ones are
- * held up, for a time that grows, so that who has it can come to an end.
+ * The store's lock, as the collector takes it: never waited for, and never
+ * held for long.
+ *
+ * Who shares the lock may be stopped, and nobody knows for how long.  First it
+ * is only seen whether the lock is free, which holds nobody up.  Under constant
+ * use it never is: then new ones are kept out, for a short time that grows, so
+ * that those who have it can come to an end; and if that was in vain, they are
+ * left alone for a time that is many times as long, and grows, too.
  */
 
 #ifndef _GNU_SOURCE
@@ -18,10 +23,13 @@
 /* attempts at the lock before anybody is held up for it, in steps */
 #define REG_GC_TRIES      20
 
-/* ms that new ones are held up then, doubled at every so many attempts */
-#define REG_GC_DOOR       10
-#define REG_GC_DOOR_MAX   2000
-#define REG_GC_DOUBLE     5
+/* ms that others are kept out then, doubled each time */
+#define REG_GC_SHUT       10
+#define REG_GC_SHUT_MAX   200
+
+/* so many times as long they are not, the next time; then doubled, in us */
+#define REG_GC_OPEN       10
+#define REG_GC_OPEN_MAX   INT64_C(60000000)
 
 /* the part of what was learnt that one time changes */
 #define REG_GC_LEARN      8
@@ -42,7 +50,8 @@ reg_gc_held_ms(unsigned i)
 reg_rc_t
 reg_gc_lock(reg_gc_t *g, int *lock, reg_error_t *e)
 {
-    unsigned  i, ms;
+    int64_t   now;
+    unsigned  ms;
     reg_rc_t  rc;
 
     *lock = -1;
@@ -52,31 +61,43 @@ reg_gc_lock(reg_gc_t *g, int *lock, reg_error_t *e)
         return REG_OK;
     }
 
-    ms = 0;
-
-    if (g->tries >= REG_GC_TRIES) {
-        ms = REG_GC_DOOR;
-
-        for (i = REG_GC_TRIES; i < g->tries && ms < REG_GC_DOOR_MAX;
-             i += REG_GC_DOUBLE)
-        {
-            ms *= 2;
-        }
+    if (g->shut == 0) {
+        g->shut = REG_GC_SHUT;
     }
+
+    now = g->began;
+    ms = (g->tries >= REG_GC_TRIES && now >= g->open) ? g->shut : 0;
 
     rc = reg_fs_lock_try(g->s, ms, lock, e);
 
     g->began = g->us();
 
-    if (rc == REG_ABSENT) {
-        g->tries++;
-        return REG_BUSY;
+    if (rc == REG_OK) {
+        g->tries = 0;
+        g->shut = REG_GC_SHUT;
+        g->pause = 0;
+        g->counts.locked++;
     }
 
-    g->tries = 0;
-    g->counts.locked += (rc == REG_OK);
+    if (rc != REG_ABSENT) {
+        return rc;
+    }
 
-    return rc;
+    g->tries++;
+
+    if (ms > 0) {
+        g->pause = (ms < REG_GC_SHUT_MAX)
+                   ? (int64_t) ms * 1000 * REG_GC_OPEN : 2 * g->pause;
+
+        if (g->pause > REG_GC_OPEN_MAX) {
+            g->pause = REG_GC_OPEN_MAX;
+        }
+
+        g->open = g->began + g->pause;
+        g->shut = (2 * ms < REG_GC_SHUT_MAX) ? 2 * ms : REG_GC_SHUT_MAX;
+    }
+
+    return REG_BUSY;
 }
 
 

@@ -110,6 +110,9 @@ struct reg_gc_s {
     int64_t              hold;          /* how long it is to be */
     int64_t              cost;          /* of one thing, as learnt */
     unsigned             tries;
+    unsigned             shut;          /* ms that others were kept out */
+    int64_t              open;          /* until then they are not again */
+    int64_t              pause;
 
     reg_buf_t            body;          /* of a manifest */
 };
