@@ -1,7 +1,9 @@
 
 /* Deletes of manifests between others, and the locks they take: F42. */
 
-#include "reg_test_store.h"
+#include "reg_test_age.h"
+
+#include "reg_tags.h"
 
 #include <signal.h>
 #include <sys/file.h>
@@ -11,10 +13,34 @@
 
 static void test_tag_moves_on(void);
 static void test_delete_of_old(void);
+static void test_delete_beside(void);
+static void test_delete_between(void);
+static void test_delete_repository(void);
+static void test_stopped(void);
 static void test_no_directory_locks(void);
 
 
 static reg_store_t  *s;
+
+
+/* Nothing is synced really, which takes most of the time. */
+
+int
+fsync(int fd)
+{
+    (void) fd;
+
+    return 0;
+}
+
+
+int
+fdatasync(int fd)
+{
+    (void) fd;
+
+    return 0;
+}
 
 
 int
@@ -25,6 +51,10 @@ main(void)
 
     test_tag_moves_on();
     test_delete_of_old();
+    test_delete_beside();
+    test_delete_between();
+    test_delete_repository();
+    test_stopped();
     test_no_directory_locks();
 
     reg_store_close(s);
@@ -222,6 +252,294 @@ test_delete_of_old(void)
     (void) close(is);
 
     ok(old_ended(other), "but after it");
+}
+
+
+static reg_digest_t          be_digest;
+static const reg_driver_t   *be_driver;
+static unsigned              be_reads, be_locked, be_at;
+static void                (*be_op)(void);
+
+
+/* Counts tags that are read, and those of them that puts have to wait for. */
+
+static reg_rc_t
+be_read(reg_store_t *st, const char *path, size_t max, reg_buf_t *out,
+    reg_error_t *e)
+{
+    int       fd, free;
+    reg_rc_t  rc;
+
+    rc = be_driver->read(st, path, max, out, e);
+
+    if (strstr(path, "/current/link") == NULL) {
+        return rc;
+    }
+
+    fd = open(at(REPOS "be/_manifests"), O_RDONLY|O_CLOEXEC);
+    free = (flock(fd, LOCK_SH|LOCK_NB) == 0);
+    (void) close(fd);
+
+    be_reads++;
+    be_locked += !free;
+
+    if (be_op != NULL && free && be_reads == be_at) {
+        st->driver = be_driver;
+        be_op();
+    }
+
+    return rc;
+}
+
+
+static reg_rc_t
+be_delete(void)
+{
+    reg_rc_t      rc;
+    reg_driver_t  driver;
+
+    be_driver = s->driver;
+    driver = *be_driver;
+    driver.read = be_read;
+
+    be_reads = 0;
+    be_locked = 0;
+
+    s->driver = &driver;
+    rc = reg_manifest_delete(s, reg_str("be"), &be_digest, NULL);
+    s->driver = be_driver;
+
+    return rc;
+}
+
+
+static void
+be_push(int tags, int others)
+{
+    int   i;
+    char  tag[16];
+
+    for (i = 0; i < others; i++) {
+        (void) snprintf(tag, sizeof(tag), "o%03d", i);
+        (void) push_image(s, "be", tag, ",\"annotations\":{\"o\":\"o\"}",
+                          NULL);
+    }
+
+    for (i = 0; i < tags; i++) {
+        (void) snprintf(tag, sizeof(tag), "t%03d", i);
+        (void) push_image(s, "be", tag, "", &be_digest);
+    }
+}
+
+
+/* Nobody waits while all tags are looked at. */
+
+static void
+test_delete_beside(void)
+{
+    be_push(20, 100);
+    age(at("docker"), 3600);
+
+    is_num(be_delete(), REG_OK, "a delete of one of many manifests");
+    ok(be_reads >= 140 && be_locked == 20,
+       "of %u looks at tags %u are under the lock", be_reads, be_locked);
+    ok(!served(s, "be", &be_digest)
+       && !is_there(at(REPOS "be/_manifests/tags/t000"))
+       && !is_there(at(REPOS "be/_manifests/tags/t019")),
+       "it is gone with its tags");
+    ok(is_there(at(REPOS "be/_manifests/tags/o099/current/link")),
+       "the others stay");
+
+    /* one that was pushed just now, without any wait before */
+
+    be_push(1, 0);
+    is_num(be_delete(), REG_OK, "a delete of one that is new");
+    ok(!served(s, "be", &be_digest)
+       && !is_there(at(REPOS "be/_manifests/tags/t000")), "it is gone, too");
+    (void) reg_repo_delete(s, reg_str("be"), NULL);
+}
+
+
+static void
+be_tag(void)
+{
+    (void) push_image(s, "be", "a-new-one", "", NULL);
+    (void) push_image(s, "be", "z-new-one", "", NULL);
+}
+
+
+static void
+be_move(void)
+{
+    (void) push_image(s, "be", "t000", ",\"annotations\":{\"o\":\"o\"}",
+                      NULL);
+    (void) push_image(s, "be", "t009", ",\"annotations\":{\"o\":\"o\"}",
+                      NULL);
+}
+
+
+static void
+be_back(void)
+{
+    (void) push_image(s, "be", "o000", "", NULL);
+}
+
+
+static void
+be_gone(void)
+{
+    (void) reg_repo_delete(s, reg_str("be"), NULL);
+    be_push(1, 1);
+}
+
+
+static reg_rc_t
+be_dangles(void *ctx, reg_str_t tag, const reg_digest_t *d)
+{
+    reg_digest_t  target;
+
+    (void) tag;
+
+    *(int *) ctx += (reg_revision_find(s, reg_str("be"), d, &target, NULL)
+                     != REG_OK);
+
+    return REG_OK;
+}
+
+
+/* Somebody puts a tag on it, or moves one away, while they are looked at. */
+
+static void
+test_delete_between(void)
+{
+    int          dangling, bad;
+    unsigned     i, k;
+    reg_str_t    other;
+
+    static const struct {
+        const char  *what;
+        void       (*op)(void);
+        int          moved;
+    } rows[] = {
+        { "new tags on it",           be_tag,  0 },
+        { "two that move away",       be_move, 1 },
+        { "one that moves to it",     be_back, 0 },
+        { "a new repository",         be_gone, 0 }
+    };
+
+    other = reg_str("be");
+
+    for (i = 0; i < 4; i++) {
+        bad = 0;
+
+        for (k = 1; k < 60; k++) {
+            be_push(10, 3);
+            age(at("docker"), 3600);
+
+            be_op = rows[i].op;
+            be_at = k;
+
+            if (be_delete() != REG_OK) {
+                bad++;
+            }
+
+            dangling = 0;
+            (void) reg_tags_walk(s, other, be_dangles, &dangling, NULL);
+
+            if (dangling > 0 || served(s, "be", &be_digest)
+                || (rows[i].moved && be_reads >= k && k <= 13
+                    && (!is_there(at(REPOS "be/_manifests/tags/t000"))
+                        || !is_there(at(REPOS "be/_manifests/tags/t009")))))
+            {
+                ok(0, "%s at look %u: %d tags lead nowhere", rows[i].what, k,
+                   dangling);
+                bad++;
+            }
+
+            (void) reg_repo_delete(s, other, NULL);
+
+            if (be_reads < k) {
+                break;
+            }
+        }
+
+        ok(bad == 0 && k > 13 && k < 60, "F42 %s between any two of %u looks",
+           rows[i].what, k - 1);
+    }
+
+    be_op = NULL;
+}
+
+
+/* 1 when what a child does ends within some seconds. */
+
+static int
+soon(reg_rc_t (*what)(void))
+{
+    int    status;
+    pid_t  pid;
+
+    pid = fork();
+
+    if (pid == 0) {
+        (void) alarm(20);
+        _exit(what() == REG_OK ? 0 : 1);
+    }
+
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status)
+           && WEXITSTATUS(status) == 0;
+}
+
+
+static reg_rc_t
+push_elsewhere(void)
+{
+    return push_image(s, "elsewhere", "v1", "", NULL);
+}
+
+
+/* Who waits for a manifest's delete, to delete its repository, waits alone. */
+
+static void
+test_delete_repository(void)
+{
+    int    is;
+    pid_t  pid;
+
+    (void) push_image(s, "locks", "v1", "", NULL);
+
+    is = open(at(REPOS "locks/_manifests"), O_RDONLY|O_CLOEXEC);
+    (void) flock(is, LOCK_EX);
+
+    pid = old_delete(1, is);
+    ok(old_waits(pid), "a delete of a repository waits for one of a manifest");
+    ok(soon(push_elsewhere), "and nobody for it");
+    (void) close(is);
+
+    ok(old_ended(pid), "it goes on");
+}
+
+
+/* Who shares the lock is stopped, and somebody wants it alone. */
+
+static void
+test_stopped(void)
+{
+    int    lock, i;
+    pid_t  pid;
+
+    (void) push_image(s, "locks", "v1", "", NULL);
+    (void) s->driver->lock(s, REG_LOCK_SHARED, &lock, NULL);
+
+    pid = old_delete(1, lock);
+    ok(old_waits(pid), "a delete waits for who does not let go of the lock");
+
+    for (i = 0; i < 3; i++) {
+        ok(soon(push_elsewhere), "others push all the same");
+    }
+
+    s->driver->unlock(s, lock);
+    ok(old_ended(pid), "it goes on when he is gone");
 }
 
 

@@ -264,7 +264,8 @@ void reg_fs_unlock(reg_store_t *s, int handle);
 /*
  * Tries to have the store's lock alone: REG_ABSENT when others would not let
  * go of it.  For so many ms nobody new is let in, so that those who have it
- * are waited for; with 0 nobody is held up.
+ * are waited for; with 0 nobody is held up.  Who does not try but waits for it
+ * keeps others out for a part of the time, and in the end gives up: REG_BUSY.
  */
 reg_rc_t reg_fs_lock_try(reg_store_t *s, unsigned ms, int *handle,
     reg_error_t *e);
@@ -279,6 +280,10 @@ reg_rc_t reg_fs_lock_try(reg_store_t *s, unsigned ms, int *handle,
  */
 reg_rc_t reg_fs_lock_repo(reg_store_t *s, const char *path, reg_lock_e mode,
     int *fd, reg_error_t *e);
+
+/* The same, to share it, at once: REG_BUSY without a word in e. */
+reg_rc_t reg_fs_lock_repo_try(reg_store_t *s, const char *path, int *fd,
+    reg_error_t *e);
 
 /*
  * Opens the session of an upload, whose directory is given: dir, and the data

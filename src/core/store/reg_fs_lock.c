@@ -21,19 +21,34 @@
 #define REG_FS_LOCK_MANIFESTS  REG_LAYOUT_OWN "/lock-manifests"
 
 
+/* ms that others are kept out by who wants a lock alone, */
+#define REG_FS_LOCK_SHUT       200
+
+/* that they are let in then, doubled each time, */
+#define REG_FS_LOCK_PAUSE      200
+#define REG_FS_LOCK_PAUSE_MAX  2000
+
+/* and after which he gives up */
+#define REG_FS_LOCK_WAIT       30000
+
+
 static reg_rc_t reg_fs_lock_file(reg_fs_t *fs, const char *path,
     reg_lock_e mode, int *handle, reg_error_t *e);
 static int reg_fs_lock_open(reg_fs_t *fs, const char *path);
-static int reg_fs_lock_wait(int fd, reg_lock_e mode);
+static int reg_fs_lock_share(int fd);
+static int reg_fs_lock_alone(int fd);
 static int reg_fs_lock_stale(reg_fs_t *fs, int fd, const char *path);
 static int reg_fs_lock_poll(int fd, unsigned ms);
+static void reg_fs_lock_sleep(unsigned ms);
 
 
 /*
  * flock() lets who comes late share a lock that somebody waits for to have
  * alone, so under constant use he would wait for ever.  Everybody therefore
  * takes a second lock first, on the first byte, and gives it back when he has
- * the real one: it is a door that the one who waits keeps shut.
+ * the real one: it is a door that the one who waits keeps shut.  For a while at
+ * most, since whoever holds the lock may have been stopped, and everybody else
+ * would wait for him behind the door.
  */
 
 static reg_rc_t
@@ -50,13 +65,17 @@ reg_fs_lock_file(reg_fs_t *fs, const char *path, reg_lock_e mode,
             return reg_error_sys(e, errno, "open", path);
         }
 
-        if (reg_fs_lock_wait(fd, mode) == -1
+        if (((mode == REG_LOCK_SHARED) ? reg_fs_lock_share(fd)
+                                       : reg_fs_lock_alone(fd)) == -1
             || fstat(fd, &st) == -1)
         {
             err = errno;
             (void) close(fd);
 
-            return reg_error_sys(e, err, "flock", path);
+            return (err == EWOULDBLOCK)
+                   ? reg_error_set(e, REG_BUSY, "somebody does not let go of "
+                                   "a lock")
+                   : reg_error_sys(e, err, "flock", path);
         }
 
         if (st.st_nlink != 0) {
@@ -107,14 +126,14 @@ reg_fs_lock_open(reg_fs_t *fs, const char *path)
 
 
 static int
-reg_fs_lock_wait(int fd, reg_lock_e mode)
+reg_fs_lock_share(int fd)
 {
     int           rc;
     struct flock  door;
 
     memset(&door, 0, sizeof(door));
 
-    door.l_type = (mode == REG_LOCK_SHARED) ? F_RDLCK : F_WRLCK;
+    door.l_type = F_RDLCK;
     door.l_whence = SEEK_SET;
     door.l_len = 1;
 
@@ -129,7 +148,7 @@ reg_fs_lock_wait(int fd, reg_lock_e mode)
     }
 
     do {
-        rc = flock(fd, (mode == REG_LOCK_SHARED) ? LOCK_SH : LOCK_EX);
+        rc = flock(fd, LOCK_SH);
     } while (rc == -1 && errno == EINTR);
 
     if (rc == 0) {
@@ -138,6 +157,31 @@ reg_fs_lock_wait(int fd, reg_lock_e mode)
     }
 
     return rc;
+}
+
+
+static int
+reg_fs_lock_alone(int fd)
+{
+    unsigned  pause, waited;
+
+    pause = REG_FS_LOCK_PAUSE;
+    waited = 0;
+
+    while (reg_fs_lock_poll(fd, REG_FS_LOCK_SHUT) == -1) {
+
+        if (errno != EWOULDBLOCK || waited >= REG_FS_LOCK_WAIT) {
+            return -1;
+        }
+
+        reg_fs_lock_sleep(pause);
+
+        waited += REG_FS_LOCK_SHUT + pause;
+        pause = (2 * pause < REG_FS_LOCK_PAUSE_MAX) ? 2 * pause
+                                                    : REG_FS_LOCK_PAUSE_MAX;
+    }
+
+    return 0;
 }
 
 
@@ -174,17 +218,16 @@ reg_fs_lock_try(reg_store_t *s, unsigned ms, int *handle, reg_error_t *e)
 
 
 /*
- * The same door, kept shut for a while at most: whoever holds the lock may
- * have been stopped, and everybody else would wait for him behind us.
+ * Tries for so many ms, and keeps the door shut as soon as nobody is passing
+ * through it.  EWOULDBLOCK.
  */
 
 static int
 reg_fs_lock_poll(int fd, unsigned ms)
 {
-    int              rc, err;
-    unsigned         i;
-    struct flock     door;
-    struct timespec  ts;
+    int           rc, err, shut;
+    unsigned      i;
+    struct flock  door;
 
     memset(&door, 0, sizeof(door));
 
@@ -192,19 +235,18 @@ reg_fs_lock_poll(int fd, unsigned ms)
     door.l_whence = SEEK_SET;
     door.l_len = 1;
 
-    if (ms > 0 && fcntl(fd, F_OFD_SETLK, &door) == -1
-        && errno != EINVAL && errno != ENOLCK && errno != ENOTSUP)
-    {
-        /* somebody is just passing, or waits himself */
-
-        if (errno == EACCES) {
-            errno = EWOULDBLOCK;
-        }
-
-        return -1;
-    }
+    shut = 0;
 
     for (i = 0; /* void */ ; i++) {
+
+        /* without such locks there is no order, but still a lock */
+
+        if (ms > 0 && !shut) {
+            shut = (fcntl(fd, F_OFD_SETLK, &door) == 0
+                    || (errno != EAGAIN && errno != EACCES
+                        && errno != EINTR));
+        }
+
         rc = flock(fd, LOCK_EX|LOCK_NB);
         err = errno;
 
@@ -212,10 +254,7 @@ reg_fs_lock_poll(int fd, unsigned ms)
             break;
         }
 
-        ts.tv_sec = 0;
-        ts.tv_nsec = 1000000;
-
-        (void) nanosleep(&ts, NULL);
+        reg_fs_lock_sleep(1);
     }
 
     door.l_type = F_UNLCK;
@@ -224,6 +263,18 @@ reg_fs_lock_poll(int fd, unsigned ms)
     errno = (err == EINTR) ? EWOULDBLOCK : err;
 
     return rc;
+}
+
+
+static void
+reg_fs_lock_sleep(unsigned ms)
+{
+    struct timespec  ts;
+
+    ts.tv_sec = (time_t) (ms / 1000);
+    ts.tv_nsec = (long) (ms % 1000) * 1000000;
+
+    (void) nanosleep(&ts, NULL);
 }
 
 
@@ -276,6 +327,51 @@ reg_fs_lock_repo(reg_store_t *s, const char *path, reg_lock_e mode, int *fd,
     }
 
     return reg_fs_lock_file(fs, REG_FS_LOCK_MANIFESTS, mode, fd, e);
+}
+
+
+reg_rc_t
+reg_fs_lock_repo_try(reg_store_t *s, const char *path, int *fd,
+    reg_error_t *e)
+{
+    int          rc, err;
+    unsigned     i;
+    reg_fs_t    *fs;
+
+    fs = reg_fs_of(s);
+    err = 0;
+
+    for (i = 0; i < 2; i++) {
+        *fd = (i == 0) ? reg_fs_opendir(fs, fs->root, path)
+                       : reg_fs_lock_open(fs, REG_FS_LOCK_MANIFESTS);
+
+        if (*fd == -1) {
+            return reg_fs_fail(e, errno, "open", path);
+        }
+
+        do {
+            rc = flock(*fd, LOCK_SH|LOCK_NB);
+        } while (rc == -1 && errno == EINTR);
+
+        if (rc == 0) {
+            return REG_OK;
+        }
+
+        err = errno;
+        (void) close(*fd);
+        *fd = -1;
+
+        if (err == EWOULDBLOCK) {
+            return REG_BUSY;
+        }
+
+        if (err != EBADF && err != EINVAL && err != ENOLCK && err != ENOTSUP)
+        {
+            break;
+        }
+    }
+
+    return reg_error_sys(e, err, "flock", path);
 }
 
 

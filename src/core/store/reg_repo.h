@@ -86,7 +86,11 @@ reg_rc_t reg_revision_read(reg_store_t *s, const reg_digest_t *target,
 reg_rc_t reg_manifest_put(reg_store_t *s, const reg_manifest_put_t *put,
     reg_manifest_put_result_t *result, reg_error_t *e);
 
-/* Removes a revision, every tag on it and its entry as a referrer. */
+/*
+ * Removes a revision, every tag on it and its entry as a referrer.  Puts into
+ * the same repository wait for some of the tags at a time, not for the look at
+ * all of them.
+ */
 reg_rc_t reg_manifest_delete(reg_store_t *s, reg_str_t name,
     const reg_digest_t *d, reg_error_t *e);
 
@@ -97,8 +101,14 @@ void reg_manifest_untagged(reg_store_t *s, reg_str_t name, reg_str_t tag);
 reg_rc_t reg_tag_delete(reg_store_t *s, reg_str_t name, reg_str_t tag,
     reg_error_t *e);
 
-/* Removes a repository; those nested below its name stay. */
+/*
+ * Removes a repository; those nested below its name stay.  REG_BUSY when a
+ * manifest of it was being deleted for half a minute.
+ */
 reg_rc_t reg_repo_delete(reg_store_t *s, reg_str_t name, reg_error_t *e);
+
+/* Frees some of what deletes have left in the trash. */
+void reg_repo_free(reg_store_t *s);
 
 
 #endif /* REG_REPO_H_INCLUDED */

@@ -7,28 +7,18 @@
 #include "reg_repo.h"
 
 #include "reg_fs.h"
-#include "reg_referrers.h"
-#include "reg_tags.h"
+
+#include <time.h>
 
 
 /* discarded files that a delete frees itself before it answers */
 #define REG_DELETE_FREES  1000
 
-
-typedef struct {
-    reg_store_t         *s;
-    reg_str_t            name;
-    const reg_digest_t  *digest;
-    reg_error_t         *e;
-} reg_untag_t;
+/* ms between two attempts at the lock of a repository, and all together */
+#define REG_DELETE_PAUSE  5
+#define REG_DELETE_WAIT   30000
 
 
-static reg_rc_t reg_manifest_delete_locked(reg_store_t *s, reg_str_t name,
-    const reg_digest_t *d, reg_error_t *e);
-static void reg_manifest_subject(reg_store_t *s, const reg_digest_t *target,
-    reg_manifest_put_result_t *result);
-static reg_rc_t reg_manifest_untag(void *ctx, reg_str_t tag,
-    const reg_digest_t *d);
 static reg_rc_t reg_repo_delete_locked(reg_store_t *s, reg_str_t name,
     reg_error_t *e);
 static reg_rc_t reg_repo_delete_alone(reg_store_t *s, reg_str_t name,
@@ -38,7 +28,17 @@ static reg_rc_t reg_repo_delete_whole(reg_store_t *s, const reg_path_t *path,
     reg_error_t *e);
 static reg_rc_t reg_repo_delete_parts(reg_store_t *s, reg_str_t name,
     reg_error_t *e);
-static void reg_repo_free(reg_store_t *s);
+
+
+/* What was discarded is out of sight: what of it stays costs space, no more. */
+
+void
+reg_repo_free(reg_store_t *s)
+{
+    int  left;
+
+    (void) s->driver->empty_trash(s, REG_DELETE_FREES, &left, NULL);
+}
 
 
 reg_rc_t
@@ -66,173 +66,41 @@ reg_tag_delete(reg_store_t *s, reg_str_t name, reg_str_t tag, reg_error_t *e)
 }
 
 
-/* What was discarded is out of sight: what of it stays costs space, no more. */
-
-static void
-reg_repo_free(reg_store_t *s)
-{
-    int  left;
-
-    (void) s->driver->empty_trash(s, REG_DELETE_FREES, &left, NULL);
-}
-
-
-reg_rc_t
-reg_manifest_delete(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
-    reg_error_t *e)
-{
-    int         fd;
-    reg_rc_t    rc;
-    reg_path_t  path;
-
-    reg_layout_repo(&path, name, "/_manifests");
-
-    rc = reg_fs_lock_repo(s, path.s, REG_LOCK_EXCLUSIVE, &fd, e);
-
-    if (rc == REG_OK) {
-        rc = reg_manifest_delete_locked(s, name, d, e);
-
-        s->driver->unlock(s, fd);
-    }
-
-    if (rc == REG_ABSENT) {
-        return reg_error_set(e, REG_MANIFEST_UNKNOWN, "%s", d->text);
-    }
-
-    if (rc == REG_OK) {
-        reg_repo_free(s);
-    }
-
-    return rc;
-}
-
-
-/*
- * Tags first and the revision last but one, so that whoever is killed halfway
- * leaves a manifest that can be deleted once more.
- */
-
-static reg_rc_t
-reg_manifest_delete_locked(reg_store_t *s, reg_str_t name,
-    const reg_digest_t *d, reg_error_t *e)
-{
-    reg_rc_t                   rc;
-    reg_path_t                 path, stop;
-    reg_untag_t                untag;
-    reg_digest_t               target;
-    reg_referrers_mark_t       mark;
-    reg_manifest_put_result_t  known;
-
-    reg_layout_revision(&path, name, d);
-    reg_layout_repo(&stop, name, "/_manifests/revisions");
-
-    known.has_subject = 0;
-
-    rc = reg_link_read(s, path.s, &target, e);
-
-    if (rc == REG_OK) {
-        reg_manifest_subject(s, &target, &known);
-
-    } else if (rc != REG_ABSENT) {
-        return rc;
-    }
-
-    untag.s = s;
-    untag.name = name;
-    untag.digest = d;
-    untag.e = e;
-
-    rc = reg_tags_walk(s, name, reg_manifest_untag, &untag, e);
-
-    if (rc != REG_OK) {
-        return rc;
-    }
-
-    reg_referrers_begin(s, name, &mark);
-
-    rc = s->driver->remove(s, path.s, stop.s, e);
-
-    if (rc != REG_OK) {
-        return rc;
-    }
-
-    if (known.has_subject) {
-
-        /* without its revision it is not listed any more, come what may */
-
-        (void) reg_referrers_remove(s, name, &known.subject, d, NULL);
-    }
-
-    reg_referrers_end(s, name, &mark);
-
-    return REG_OK;
-}
-
-
-static void
-reg_manifest_subject(reg_store_t *s, const reg_digest_t *target,
-    reg_manifest_put_result_t *result)
-{
-    reg_buf_t       body;
-    reg_path_t      path;
-    reg_manifest_t  m;
-
-    reg_buf_init(&body, REG_MANIFEST_READ_MAX + 1);
-    reg_layout_blob(&path, target);
-
-    if (s->driver->read(s, path.s, REG_MANIFEST_READ_MAX, &body, NULL)
-        == REG_OK
-        && reg_manifest_read(&m, body.data, body.len, NULL) == REG_OK)
-    {
-        result->has_subject = m.has_subject;
-
-        if (m.has_subject) {
-            result->subject = m.subject;
-        }
-
-        reg_manifest_free(&m);
-    }
-
-    reg_buf_free(&body);
-}
-
-
-static reg_rc_t
-reg_manifest_untag(void *ctx, reg_str_t tag, const reg_digest_t *d)
-{
-    reg_rc_t      rc;
-    reg_path_t    path;
-    reg_untag_t  *untag;
-
-    untag = ctx;
-
-    if (!reg_digest_eq(d, untag->digest)) {
-        return REG_OK;
-    }
-
-    reg_layout_tag(&path, untag->name, tag, "");
-
-    rc = untag->s->driver->discard(untag->s, path.s, untag->e);
-
-    return (rc == REG_ABSENT) ? REG_OK : rc;
-}
-
-
 reg_rc_t
 reg_repo_delete(reg_store_t *s, reg_str_t name, reg_error_t *e)
 {
-    int       lock;
-    reg_rc_t  rc;
+    int              lock;
+    reg_rc_t         rc;
+    unsigned         waited;
+    struct timespec  ts;
 
-    rc = s->driver->lock(s, REG_LOCK_EXCLUSIVE, &lock, e);
+    for (waited = 0; /* void */ ; waited += REG_DELETE_PAUSE) {
 
-    if (rc != REG_OK) {
-        return rc;
+        rc = s->driver->lock(s, REG_LOCK_EXCLUSIVE, &lock, e);
+
+        if (rc != REG_OK) {
+            return rc;
+        }
+
+        rc = reg_repo_delete_locked(s, name, e);
+
+        s->driver->unlock(s, lock);
+
+        if (rc != REG_BUSY || waited >= REG_DELETE_WAIT) {
+            break;
+        }
+
+        /* nobody else has to wait for that repository */
+
+        ts.tv_sec = 0;
+        ts.tv_nsec = REG_DELETE_PAUSE * 1000000L;
+
+        (void) nanosleep(&ts, NULL);
     }
 
-    rc = reg_repo_delete_locked(s, name, e);
-
-    s->driver->unlock(s, lock);
+    if (rc == REG_BUSY) {
+        return reg_error_set(e, rc, "a manifest of it is being deleted");
+    }
 
     if (rc == REG_ABSENT) {
         return reg_error_set(e, REG_NAME_UNKNOWN, NULL);
@@ -249,7 +117,8 @@ reg_repo_delete(reg_store_t *s, reg_str_t name, reg_error_t *e)
 /*
  * Under the store's lock nobody puts anything here, but a manifest may be on
  * its way out: who deletes it must not go on in the next repository of that
- * name.
+ * name.  He is not waited for here, with everybody else waiting for us:
+ * REG_BUSY.
  */
 
 static reg_rc_t
@@ -261,7 +130,7 @@ reg_repo_delete_locked(reg_store_t *s, reg_str_t name, reg_error_t *e)
 
     reg_layout_repo(&path, name, "/_manifests");
 
-    rc = reg_fs_lock_repo(s, path.s, REG_LOCK_SHARED, &fd, e);
+    rc = reg_fs_lock_repo_try(s, path.s, &fd, e);
 
     if (rc != REG_OK && rc != REG_ABSENT) {
         return rc;

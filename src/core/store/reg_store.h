@@ -165,7 +165,11 @@ struct reg_driver_s {
     reg_rc_t  (*empty_trash)(reg_store_t *s, unsigned files, int *left,
                              reg_error_t *e);
 
-    /* An advisory lock that dies with its holder; *handle goes to unlock(). */
+    /*
+     * An advisory lock that dies with its holder; *handle goes to unlock().
+     * To share it is waited for, to have it alone for half a minute at most:
+     * REG_BUSY.
+     */
     reg_rc_t  (*lock)(reg_store_t *s, reg_lock_e mode, int *handle,
                       reg_error_t *e);
     void      (*unlock)(reg_store_t *s, int handle);
