@@ -15,7 +15,7 @@
  *       _referrers/<alg>/<subject hex>/<alg>/<hex>/link          (ours)
  *       _referrers/scanned                                       (ours)
  *   docker/registry/nginx/                                       (ours)
- *     lock  tmp/  trash/  spare/  corrupt/<digest>  scrub
+ *     lock  tmp/  trash/  spare/  corrupt/<digest>  scrub  events/
  *
  * The data of a blob bears its size, see reg_fs_mark().
  */
@@ -36,6 +36,7 @@
 #define REG_LAYOUT_BLOBS    REG_LAYOUT_V2 "/blobs"
 #define REG_LAYOUT_REPOS    REG_LAYOUT_V2 "/repositories"
 #define REG_LAYOUT_OWN      "docker/registry/nginx"
+#define REG_LAYOUT_EVENTS   REG_LAYOUT_OWN "/events"
 
 
 typedef struct {
