@@ -45,6 +45,28 @@ main(void)
            && memcmp(out, want, REG_SHA256_LEN) == 0, "HMAC of pieces");
     }
 
+    /* keys of any length, those around a block's and none */
+
+    pieces[0] = reg_str("what is signed");
+
+    for (n = 0; n < sizeof(data); n++) {
+        pieces[1].data = data;
+        pieces[1].len = n;
+
+        reg_hmac_sha256_key(pieces[1], pieces, 1, out);
+        ok(HMAC(EVP_sha256(), data, (int) n,
+                (const unsigned char *) pieces[0].data, pieces[0].len, want,
+                &len)
+           != NULL
+           && memcmp(out, want, REG_SHA256_LEN) == 0,
+           "HMAC with a key of %zu bytes", n);
+    }
+
+    reg_hmac_sha256_key(reg_null_str, pieces, 1, want);
+    pieces[1] = reg_str("");
+    reg_hmac_sha256_key(pieces[1], pieces, 1, out);
+    ok(memcmp(out, want, REG_SHA256_LEN) == 0, "no key is an empty one");
+
     /* RFC 4231, 4.2 has a key of 20 bytes; zeros make it one of 32 */
 
     memset(key, 0, sizeof(key));

@@ -7,6 +7,8 @@
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
+#include <string.h>
+
 
 static void reg_hmac_begin(SHA256_CTX *ctx, const unsigned char *key,
     unsigned char pad);
@@ -35,10 +37,35 @@ void
 reg_hmac_sha256(const unsigned char *key, const reg_str_t *pieces, size_t n,
     unsigned char *out)
 {
-    size_t      i;
-    SHA256_CTX  ctx;
+    reg_str_t  s;
 
-    reg_hmac_begin(&ctx, key, 0x36);
+    s.data = (const char *) key;
+    s.len = REG_SHA256_LEN;
+
+    reg_hmac_sha256_key(s, pieces, n, out);
+}
+
+
+void
+reg_hmac_sha256_key(reg_str_t key, const reg_str_t *pieces, size_t n,
+    unsigned char *out)
+{
+    size_t         i;
+    SHA256_CTX     ctx;
+    unsigned char  block[SHA256_CBLOCK];
+
+    /* longer keys are hashed, shorter ones get zeros behind them */
+
+    memset(block, 0, sizeof(block));
+
+    if (key.len > sizeof(block)) {
+        reg_sha256(&key, 1, block);
+
+    } else if (key.len != 0) {
+        memcpy(block, key.data, key.len);
+    }
+
+    reg_hmac_begin(&ctx, block, 0x36);
 
     for (i = 0; i < n; i++) {
         if (pieces[i].len) {
@@ -48,14 +75,17 @@ reg_hmac_sha256(const unsigned char *key, const reg_str_t *pieces, size_t n,
 
     SHA256_Final(out, &ctx);
 
-    reg_hmac_begin(&ctx, key, 0x5c);
+    reg_hmac_begin(&ctx, block, 0x5c);
 
     SHA256_Update(&ctx, out, REG_SHA256_LEN);
     SHA256_Final(out, &ctx);
 
     OPENSSL_cleanse(&ctx, sizeof(ctx));
+    OPENSSL_cleanse(block, sizeof(block));
 }
 
+
+/* The key fills a block. */
 
 static void
 reg_hmac_begin(SHA256_CTX *ctx, const unsigned char *key, unsigned char pad)
@@ -64,7 +94,7 @@ reg_hmac_begin(SHA256_CTX *ctx, const unsigned char *key, unsigned char pad)
     unsigned char  block[SHA256_CBLOCK];
 
     for (i = 0; i < sizeof(block); i++) {
-        block[i] = (unsigned char) (pad ^ (i < REG_SHA256_LEN ? key[i] : 0));
+        block[i] = (unsigned char) (pad ^ key[i]);
     }
 
     SHA256_Init(ctx);

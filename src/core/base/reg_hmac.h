@@ -24,5 +24,9 @@ void reg_sha256(const reg_str_t *pieces, size_t n, unsigned char *out);
 void reg_hmac_sha256(const unsigned char *key, const reg_str_t *pieces,
     size_t n, unsigned char *out);
 
+/* The same with a key of any length. */
+void reg_hmac_sha256_key(reg_str_t key, const reg_str_t *pieces, size_t n,
+    unsigned char *out);
+
 
 #endif /* REG_HMAC_H_INCLUDED */
