@@ -88,8 +88,11 @@ int reg_notify_header(reg_str_t line, reg_str_t *name, reg_str_t *value,
    bytes or a fragment: 0, or -1 with a sentence that does not quote it. */
 int reg_notify_url(reg_str_t url, reg_why_t *why);
 
-/* Appends a URL as it may be shown: without what stands before "@", and
-   without its query. */
+/*
+ * Appends a URL as it may be shown: scheme, host and port, and "/..." where
+ * there was more.  What stands before "@" is a password, and the paths of many
+ * receivers are as good as one.
+ */
 void reg_notify_url_shown(reg_buf_t *b, reg_str_t url);
 
 /*
@@ -157,7 +160,7 @@ typedef struct {
     uint64_t  max;              /* ms; waits double up to this */
 } reg_notify_retry_t;
 
-/* below the threshold; and the least of all waits */
+/* ms; below the threshold, and the least that a wait is made of */
 #define REG_NOTIFY_RETRY_SOON  100
 
 
