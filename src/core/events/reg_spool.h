@@ -181,10 +181,14 @@ reg_rc_t reg_spool_seek(reg_spool_reader_t *r, uint64_t after, uint64_t *at,
 /*
  * The next event: REG_OK; REG_ABSENT when there is none yet (then it may be
  * called again, later); or an error, after which it may be called again, too.
- * A call reads some 100 KB at most from the disk.
+ * A call reads 256 KB at most from the disk, unless it comes by something that
+ * is damaged.
  */
 reg_rc_t reg_spool_next(reg_spool_reader_t *r, reg_spool_record_t *rec,
     reg_error_t *e);
+
+/* Lets next() give the same event once more.  fast */
+void reg_spool_again(reg_spool_reader_t *r);
 
 /* 1 when a list of endpoints, as of a record, has that name.  fast */
 int reg_spool_for(reg_str_t to, reg_str_t name);
@@ -245,12 +249,13 @@ reg_rc_t reg_spool_replay(reg_store_t *s, const char *name, uint64_t after,
 /*
  * Whether somebody asked for it: REG_OK and *after; REG_ABSENT; or an error.
  * Whoever has the right to deliver looks before each batch, saves the new
- * cursor and then says that it is done.  asked() is fast.
+ * cursor and then says that it is done, by the number that was asked for.
+ * asked() is fast.
  */
 reg_rc_t reg_spool_replay_asked(reg_store_t *s, const char *name,
     uint64_t *after, reg_error_t *e);
 reg_rc_t reg_spool_replay_done(reg_store_t *s, const char *name,
-    reg_error_t *e);
+    uint64_t after, reg_error_t *e);
 
 
 #endif /* REG_SPOOL_H_INCLUDED */
