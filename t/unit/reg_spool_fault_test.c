@@ -1,0 +1,490 @@
+
+#define _FILE_OFFSET_BITS  64
+
+#include "reg_test_fault.h"
+#include "reg_test_spool.h"
+
+#include <sys/wait.h>
+
+
+static void test_faults(int err, const char *what);
+static void test_killed(void);
+static void test_sync_fails(void);
+static void test_no_cut(void);
+static void test_short(void);
+static void test_read_fails(void);
+static void test_reader_sync(void);
+static void test_endpoint(void);
+
+
+int
+main(void)
+{
+    root_make();
+    s = store_open();
+
+    test_short();
+    test_faults(EIO, "EIO");
+    test_faults(ENOSPC, "ENOSPC");
+    test_killed();
+    test_sync_fails();
+    test_no_cut();
+    test_read_fails();
+    test_reader_sync();
+    test_endpoint();
+
+    reg_store_close(s);
+
+    return done_testing();
+}
+
+
+/* A fresh store with one event, unless from is 0; openat() is counted. */
+
+static void
+again(int from)
+{
+    reg_spool_t  *sp;
+
+    reg_store_close(s);
+    root_make();
+    s = store_open();
+    reg_fs_plain(s);
+
+    if (from != 0) {
+        sp = spool_open(0, 0);
+        (void) put(sp, "", "one", NULL);
+        reg_spool_close(sp);
+    }
+}
+
+
+/* The events of that store, with two of them more or less. */
+
+static int
+is_whole(int from, int acked)
+{
+    const char  *all;
+
+    all = events(0, &(size_t) { 0 });
+
+    if (from == 0) {
+        return strcmp(all, "two,") == 0 || (!acked && all[0] == '\0');
+    }
+
+    return strcmp(all, "one,two,") == 0
+           || (!acked && strcmp(all, "one,") == 0);
+}
+
+
+/*
+ * Each call fails in turn: what was acknowledged is there, what is there is
+ * whole, and it goes on.  from: 0 a fresh store, 1 a spool that is opened, 2
+ * one that is open, 3 with a torn tail, 4 that begins a segment.
+ */
+
+static void
+test_faults(int err, const char *what)
+{
+    int           from, wrong, failed;
+    long          n;
+    char          big[70000];
+    uint64_t      seq, last;
+    reg_rc_t      rc;
+    reg_spool_t  *sp;
+
+    memset(big, 'x', sizeof(big) - 1);
+    big[sizeof(big) - 1] = '\0';
+
+    for (from = 0; from < 5; from++) {
+        wrong = 0;
+        failed = 0;
+
+        for (n = 1; n < 100; n++) {
+            again(from);
+            sp = spool_open(REG_SPOOL_SIZE_MIN, 0);
+            last = FIRST;
+
+            if (from == 2) {
+                (void) reg_spool_close(sp);
+                sp = spool_open(REG_SPOOL_SIZE_MIN, 0);
+            }
+
+            if (from == 3) {
+                (void) put(sp, "", "torn", NULL);
+                (void) truncate(segment_path(FIRST), segment(FIRST) - 2);
+            }
+
+            if (from == 4) {
+                (void) put(sp, "", big, &last);
+            }
+
+            fault_arm(n, err);
+            rc = put(sp, "", "two", &seq);
+
+            if (!fault_disarm()) {
+                reg_spool_close(sp);
+                break;
+            }
+
+            failed += (rc != REG_OK);
+
+            if (rc == REG_OK && seq <= last && from != 0) {
+                wrong++;
+            }
+
+            if (from != 4) {
+                wrong += !is_whole(from, rc == REG_OK);
+            }
+
+            if (rc != REG_OK && rc != ((err == EIO) ? REG_STORAGE
+                                                     : REG_NO_SPACE))
+            {
+                wrong++;
+            }
+
+            /* the handle goes on, and so does another */
+
+            wrong += (put(sp, "", "three", &seq) != REG_OK || seq <= FIRST - 1);
+            last = seq;
+            reg_spool_close(sp);
+
+            sp = spool_open(0, 0);
+            wrong += (put(sp, "", "four", &seq) != REG_OK || seq <= last);
+            wrong += (strstr(events(0, &(size_t) { 0 }), "three,four,")
+                      == NULL);
+            reg_spool_close(sp);
+        }
+
+        ok(wrong == 0 && n > 2 && failed > 0,
+           "F15 %s from %d: %ld calls, %d appends failed, %d wrong", what,
+           from, n - 1, failed, wrong);
+    }
+}
+
+
+static void
+test_killed(void)
+{
+    int           from, status, wrong;
+    long          n;
+    pid_t         pid;
+    uint64_t      seq;
+    reg_spool_t  *sp;
+
+    for (from = 0; from < 4; from++) {
+        wrong = 0;
+
+        for (n = 1; n < 100; n++) {
+            again(from);
+
+            if (from == 3) {
+                sp = spool_open(0, 0);
+                (void) put(sp, "", "torn", NULL);
+                reg_spool_close(sp);
+                (void) truncate(segment_path(FIRST), segment(FIRST) - 2);
+            }
+
+            pid = fork();
+
+            if (pid == 0) {
+                sp = spool_open(0, 0);
+                fault_arm(n, FAULT_KILL);
+                (void) put(sp, "", "two", NULL);
+                _exit(fault_disarm() ? 98 : 0);
+            }
+
+            (void) waitpid(pid, &status, 0);
+
+            if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+                break;
+            }
+
+            wrong += !is_whole(from, 0);
+
+            sp = spool_open(0, 0);
+            wrong += (put(sp, "", "three", &seq) != REG_OK);
+            wrong += (strstr(events(0, &(size_t) { 0 }), "three,") == NULL);
+            reg_spool_close(sp);
+        }
+
+        ok(wrong == 0 && n > 2, "F18 killed at each of %ld calls, from %d",
+           n - 1, from);
+    }
+}
+
+
+/* A sync that fails is not tried again on the same file. */
+
+static void
+test_sync_fails(void)
+{
+    size_t        n;
+    uint64_t      seq;
+    reg_spool_t  *sp;
+
+    again(1);
+    sp = spool_open(0, 0);
+    (void) put(sp, "", "two", NULL);
+
+    fault_only = FAULT_SYNC;
+    fault_arm(1, EIO);
+    is_num(put(sp, "", "three", &seq), REG_STORAGE, "the sync fails");
+    ok(fault_disarm(), "it did");
+    fault_only = 0;
+
+    is_num(put(sp, "", "four", &seq), REG_OK, "the next does not");
+    ok(segment(seq) > 0, "it is in a new segment");
+    (void) events(0, &n);
+    ok(n == 3 || n == 4, "all that was acknowledged is there");
+
+    reg_spool_close(sp);
+}
+
+
+/* A rest that cannot be cut is left, and the segment with it. */
+
+static void
+test_no_cut(void)
+{
+    uint64_t      seq;
+    reg_spool_t  *sp;
+
+    again(1);
+    sp = spool_open(0, 0);
+    (void) put(sp, "", "torn", NULL);
+    (void) truncate(segment_path(FIRST), segment(FIRST) - 2);
+    reg_spool_close(sp);
+
+    sp = spool_open(0, 0);
+    fault_only = FAULT_WRITE;
+    fault_arm(1, EPERM);
+    is_num(put(sp, "", "two", &seq), REG_OK, "a rest that stays");
+    ok(fault_disarm(), "it did");
+    fault_only = 0;
+
+    ok(seq == FIRST + 1 && segment(seq) > 0, "the next is in a new segment");
+    events_are(0, "one,two,", "and is read");
+    reg_spool_close(sp);
+
+    /* the same in a segment that holds nothing else */
+
+    again(0);
+    sp = spool_open(0, 0);
+    (void) put(sp, "", "torn", NULL);
+    (void) truncate(segment_path(FIRST), 20);
+    reg_spool_close(sp);
+
+    sp = spool_open(0, 0);
+    fault_only = FAULT_WRITE;
+    fault_arm(1, EPERM);
+    is_num(put(sp, "", "two", &seq), REG_OK, "nothing but a rest");
+    ok(fault_disarm(), "it stays");
+    fault_only = 0;
+
+    events_are(0, "two,", "and costs nothing");
+    ok(seq == FIRST, "nor a number");
+    reg_spool_close(sp);
+}
+
+
+/* F22 */
+
+static void
+test_short(void)
+{
+    int           i;
+    size_t        n;
+    uint64_t      seq;
+    reg_spool_t  *sp;
+
+    again(1);
+    fault_short = 1;
+    fault_lazy = 1;
+
+    for (i = 0; i < 20; i++) {
+        sp = spool_open(0, 0);
+
+        if (put(sp, "a,b", "short reads and writes, and signals", &seq)
+            != REG_OK || seq != FIRST + 1 + (uint64_t) i)
+        {
+            break;
+        }
+
+        reg_spool_close(sp);
+    }
+
+    is_num(i, 20, "F22 short reads and writes");
+    (void) events(0, &n);
+    is_num((long long) n, 21, "F22 all is there");
+
+    fault_short = 0;
+    fault_lazy = 0;
+}
+
+
+/* What cannot be read is an error, never an end; later it goes on. */
+
+static void
+test_read_fails(void)
+{
+    int                   wrong;
+    long                  n;
+    size_t                got;
+    reg_rc_t              rc;
+    uint64_t              seq;
+    reg_error_t           e;
+    reg_spool_t          *sp;
+    reg_spool_record_t    rec;
+    reg_spool_reader_t   *r;
+
+    again(1);
+    sp = spool_open(0, 0);
+    (void) put(sp, "", "two", NULL);
+
+    r = reader(0);
+    fault_only = FAULT_READ;
+    fault_arm(1, EIO);
+    reg_error_clear(&e);
+    is_num(reg_spool_next(r, &rec, &e), REG_STORAGE, "a read fails");
+    ok(e.sys == EIO && strcmp(e.call, "read") == 0, "so is said");
+    (void) fault_disarm();
+
+    wrong = 0;
+
+    for (got = 0; (rc = reg_spool_next(r, &rec, NULL)) == REG_OK; got++) {
+        /* void */
+    }
+
+    ok(got == 2 && rc == REG_ABSENT, "then it does not");
+    reg_spool_reader_close(r);
+    reg_spool_close(sp);
+
+    for (n = 1; n < 10; n++) {
+        sp = spool_open(0, 0);
+        fault_arm(n, EIO);
+        rc = put(sp, "", "more", &seq);
+
+        if (!fault_disarm()) {
+            reg_spool_close(sp);
+            break;
+        }
+
+        wrong += (rc != REG_STORAGE);
+        wrong += (put(sp, "", "more", &seq) != REG_OK);
+        reg_spool_close(sp);
+    }
+
+    ok(wrong == 0 && n > 1, "nobody writes behind what he cannot read");
+    fault_only = 0;
+}
+
+
+/* Who delivers hands nothing out that is not on disk. */
+
+static void
+test_reader_sync(void)
+{
+    reg_spool_t          *sp;
+    reg_spool_record_t    rec;
+    reg_spool_reader_t   *r;
+
+    again(1);
+    sp = spool_open(0, 0);
+    r = reader(0);
+
+    fault_only = FAULT_SYNC;
+    fault_arm(1, EIO);
+    is_num(reg_spool_next(r, &rec, NULL), REG_STORAGE, "the sync fails");
+    ok(fault_disarm(), "it did");
+
+    is_num(reg_spool_next(r, &rec, NULL), REG_OK, "then it does not");
+    is(rec.event, "one", "it is the first");
+
+    fault_arm(1, EIO);
+    is_num(reg_spool_next(r, &rec, NULL), REG_ABSENT, "nothing, no sync");
+    ok(!fault_disarm(), "none was made");
+    fault_only = 0;
+
+    (void) put(sp, "", "two", NULL);
+    (void) put(sp, "", "three", NULL);
+
+    fault_only = FAULT_SYNC;
+    fault_arm(2, EIO);
+    is_num(reg_spool_next(r, &rec, NULL), REG_OK, "one sync");
+    is_num(reg_spool_next(r, &rec, NULL), REG_OK, "for both");
+    ok(!fault_disarm(), "and no more");
+    fault_only = 0;
+
+    reg_spool_reader_close(r);
+    reg_spool_close(sp);
+}
+
+
+/* A cursor is the old one or the new. */
+
+static void
+test_endpoint(void)
+{
+    int                    status, wrong;
+    long                   n;
+    pid_t                  pid;
+    reg_rc_t               rc;
+    reg_spool_endpoint_t   ep, back;
+
+    memset(&ep, 0, sizeof(ep));
+    wrong = 0;
+
+    for (n = 1; n < 100; n++) {
+        again(1);
+
+        if (n % 2) {
+            ep.cursor = 5;
+            (void) reg_spool_endpoint_save(s, "ci", &ep, NULL);
+        }
+
+        ep.cursor = 6;
+        pid = fork();
+
+        if (pid == 0) {
+            fault_arm((n + 1) / 2, FAULT_KILL);
+            rc = reg_spool_endpoint_save(s, "ci", &ep, NULL);
+            _exit(fault_disarm() ? 98 : (rc == REG_OK) ? 0 : 1);
+        }
+
+        (void) waitpid(pid, &status, 0);
+
+        rc = reg_spool_endpoint_load(s, "ci", &back, NULL);
+
+        if (n % 2) {
+            wrong += (rc != REG_OK || (back.cursor != 5 && back.cursor != 6));
+
+        } else {
+            wrong += (rc != REG_ABSENT && (rc != REG_OK || back.cursor != 6));
+        }
+
+        if (n % 2 == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+            break;
+        }
+    }
+
+    ok(wrong == 0 && n > 4, "F18 killed within a save, %ld ways", n);
+
+    wrong = 0;
+
+    for (n = 1; n < 100; n++) {
+        again(1);
+        fault_arm(n, ENOSPC);
+        rc = reg_spool_endpoint_save(s, "ci", &ep, NULL);
+
+        if (!fault_disarm()) {
+            break;
+        }
+
+        wrong += (rc != REG_OK && rc != REG_NO_SPACE);
+        wrong += (rc == REG_OK
+                  && reg_spool_endpoint_load(s, "ci", &back, NULL) != REG_OK);
+    }
+
+    ok(wrong == 0 && n > 3, "F15 a save fails at each of %ld calls", n - 1);
+}
