@@ -28,7 +28,6 @@
 #include <unistd.h>
 
 
-#define REG_SPOOL_SAVED       512
 #define REG_SPOOL_NUMBERS     7
 
 /* a reader beside a writer may see some of both */
@@ -48,10 +47,6 @@ typedef struct {
 
 static reg_rc_t reg_spool_named(char *path, const char *name,
     const char *tail, reg_error_t *e);
-static size_t reg_spool_endpoint_print(const reg_spool_endpoint_t *ep,
-    char *text);
-static int reg_spool_endpoint_parse(reg_spool_endpoint_t *ep, char *text,
-    size_t len);
 static reg_rc_t reg_spool_endpoints_one(void *ctx, reg_str_t name, int dir);
 
 
@@ -147,7 +142,7 @@ reg_spool_endpoint_load(reg_store_t *s, const char *name,
 }
 
 
-static int
+int
 reg_spool_endpoint_parse(reg_spool_endpoint_t *ep, char *text, size_t len)
 {
     char          *sum, *line, *word, *rest;
@@ -208,7 +203,7 @@ reg_spool_endpoint_parse(reg_spool_endpoint_t *ep, char *text, size_t len)
 }
 
 
-static size_t
+size_t
 reg_spool_endpoint_print(const reg_spool_endpoint_t *ep, char *text)
 {
     int           n, len;

@@ -23,6 +23,9 @@
 /* what a look at a segment reads at once; more than two records */
 #define REG_SPOOL_WINDOW    (256 * 1024)
 
+/* bytes of an endpoint's file */
+#define REG_SPOOL_SAVED     512
+
 #define REG_SPOOL_PATH      (sizeof(REG_SPOOL "/") + 16 + sizeof(".log"))
 
 
@@ -148,6 +151,15 @@ void reg_spool_place_close(reg_spool_place_t *p);
 
 /* Frees the window alone. */
 void reg_spool_place_rest(reg_spool_place_t *p);
+
+
+/*
+ * An endpoint's file and back.  text has REG_SPOOL_SAVED + 1 bytes, parse()
+ * writes into it: 0, or -1 when it is none.
+ */
+size_t reg_spool_endpoint_print(const reg_spool_endpoint_t *ep, char *text);
+int reg_spool_endpoint_parse(reg_spool_endpoint_t *ep, char *text,
+    size_t len);
 
 
 /* The path of a segment, into REG_SPOOL_PATH bytes. */
