@@ -5,6 +5,9 @@
 #include "ngx_http_registry_access.h"
 
 
+static ngx_uint_t ngx_http_registry_may_by_rules(
+    const ngx_http_registry_who_t *who, reg_subject_t *subject,
+    reg_access_e *otherwise);
 static reg_access_e ngx_http_registry_may_by_token(
     const ngx_http_registry_who_t *who, unsigned may, reg_str_t name);
 static reg_access_e ngx_http_registry_may_by_scopes(
@@ -45,19 +48,11 @@ ngx_http_registry_may(const ngx_http_registry_who_t *who, unsigned may,
         if (answer != REG_ACCESS_ALLOW) {
             return answer;
         }
-
-        if (who->owner.len == 0) {
-            return REG_ACCESS_ALLOW;
-        }
     }
 
-    if (who->rules == NULL) {
-        return (who->user.len || !who->own) ? REG_ACCESS_ALLOW
-                                            : REG_ACCESS_DENY;
+    if (!ngx_http_registry_may_by_rules(who, &subject, &answer)) {
+        return answer;
     }
-
-    subject.user = who->owner.len ? who->owner : who->user;
-    subject.groups = who->groups;
 
     return name.len ? reg_access_decide(who->rules, &subject, may, name)
                     : reg_access_somewhere(who->rules, &subject, may);
@@ -68,6 +63,7 @@ int
 ngx_http_registry_grant(const ngx_http_registry_who_t *who, unsigned wanted,
     reg_str_t name, unsigned *granted)
 {
+    reg_access_e   answer;
     reg_subject_t  subject;
 
     *granted = 0;
@@ -94,21 +90,44 @@ ngx_http_registry_grant(const ngx_http_registry_who_t *who, unsigned wanted,
         return -1;
     }
 
-    if (who->open || (who->scopes && who->owner.len == 0)
-        || (who->rules == NULL && (who->user.len || !who->own)))
-    {
+    if (who->open) {
         *granted = wanted;
         return 0;
     }
 
-    if (who->rules == NULL) {
+    if (!ngx_http_registry_may_by_rules(who, &subject, &answer)) {
+        *granted = (answer == REG_ACCESS_ALLOW) ? wanted : 0;
         return 0;
     }
 
-    subject.user = who->owner.len ? who->owner : who->user;
-    subject.groups = who->groups;
-
     return reg_access_grant(who->rules, &subject, wanted, name, granted);
+}
+
+
+/*
+ * 1 when the rules are to be asked, and whom about.  0 when there are none for
+ * him, and what holds without them, within the scopes of his token.
+ */
+
+static ngx_uint_t
+ngx_http_registry_may_by_rules(const ngx_http_registry_who_t *who,
+    reg_subject_t *subject, reg_access_e *otherwise)
+{
+    if (who->scopes && who->owner.len == 0) {
+        *otherwise = REG_ACCESS_ALLOW;
+        return 0;
+    }
+
+    if (who->rules == NULL) {
+        *otherwise = (who->user.len || !who->own) ? REG_ACCESS_ALLOW
+                                                  : REG_ACCESS_DENY;
+        return 0;
+    }
+
+    subject->user = who->owner.len ? who->owner : who->user;
+    subject->groups = who->groups;
+
+    return 1;
 }
 
 
