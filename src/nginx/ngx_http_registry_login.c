@@ -26,6 +26,13 @@
 #define NGX_HTTP_REGISTRY_LOGIN_USERS   10
 
 
+static ngx_int_t ngx_http_registry_login_password(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, reg_str_t user, reg_str_t password,
+    void (*wake)(ngx_http_request_t *r), ngx_http_registry_who_t *who,
+    time_t *retry);
+static ngx_int_t ngx_http_registry_login_held(ngx_http_request_t *r,
+    ngx_http_registry_login_t *login, ngx_http_registry_login_e known,
+    void (*wake)(ngx_http_request_t *r), time_t *retry);
 static ngx_int_t ngx_http_registry_login_result(ngx_http_request_t *r,
     ngx_http_registry_login_t *login, reg_str_t user,
     ngx_http_registry_who_t *who, time_t *retry);
@@ -50,13 +57,8 @@ ngx_http_registry_login(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
     reg_str_t user, reg_str_t password, void (*wake)(ngx_http_request_t *r),
     ngx_http_registry_who_t *who, time_t *retry)
 {
-    void                             *table;
-    u_char                            id[REG_CREDENTIALS_KEY];
     ngx_int_t                         rc;
-    reg_htpasswd_check_t              check;
     ngx_http_registry_login_t        *login;
-    ngx_http_registry_login_e         known;
-    ngx_http_registry_main_conf_t    *rmcf;
     ngx_http_registry_access_conf_t  *alcf;
 
     login = ctx->login;
@@ -77,28 +79,45 @@ ngx_http_registry_login(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
 
-    if (alcf->htpasswd == NULL) {
-
-        login = ngx_http_registry_login_state(r, ctx, user);
-        if (login == NULL) {
-            return NGX_ERROR;
-        }
-
-        if (ngx_http_registry_login_limited(r, login, retry) != NGX_OK) {
-            ngx_http_registry_login_count(r, login);
-
-            return ngx_http_registry_login_refuse(login, *retry, wake);
-        }
-
-        return ngx_http_registry_login_wrong(r, login, wake);
+    if (alcf->htpasswd) {
+        return ngx_http_registry_login_password(r, ctx, user, password, wake,
+                                                who, retry);
     }
+
+    login = ngx_http_registry_login_state(r, ctx, user);
+    if (login == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_registry_login_held(r, login, NGX_HTTP_REGISTRY_LOGIN_UNKNOWN,
+                                      wake, retry);
+
+    return (rc == NGX_OK) ? ngx_http_registry_login_wrong(r, login, wake) : rc;
+}
+
+
+static ngx_int_t
+ngx_http_registry_login_password(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, reg_str_t user, reg_str_t password,
+    void (*wake)(ngx_http_request_t *r), ngx_http_registry_who_t *who,
+    time_t *retry)
+{
+    void                             *table;
+    u_char                            id[REG_CREDENTIALS_KEY];
+    ngx_int_t                         rc;
+    reg_htpasswd_check_t              check;
+    ngx_http_registry_login_t        *login;
+    ngx_http_registry_login_e         known;
+    ngx_http_registry_main_conf_t    *rmcf;
+    ngx_http_registry_access_conf_t  *alcf;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_registry_module);
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
 
     rc = ngx_http_registry_file_get(r, alcf->htpasswd, wake, &table);
     if (rc != NGX_OK) {
         return rc;
     }
-
-    rmcf = ngx_http_get_module_main_conf(r, ngx_http_registry_module);
 
     reg_htpasswd_find(table, user, &check);
 
@@ -127,21 +146,9 @@ ngx_http_registry_login(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    /*
-     * Once the limit is reached even a right password is not taken, or it
-     * could be guessed by that; but from where the user has been right before
-     * he is not to be locked out by who shares his address.
-     */
-
-    rc = ngx_http_registry_login_limited(r, login, retry);
-
-    if (rc == NGX_BUSY
-        || (rc == NGX_DECLINED && known != NGX_HTTP_REGISTRY_LOGIN_FRESH
-            && known != NGX_HTTP_REGISTRY_LOGIN_STALE))
-    {
-        ngx_http_registry_login_count(r, login);
-
-        return ngx_http_registry_login_refuse(login, *retry, wake);
+    rc = ngx_http_registry_login_held(r, login, known, wake, retry);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     if (known == NGX_HTTP_REGISTRY_LOGIN_FRESH) {
@@ -157,6 +164,35 @@ ngx_http_registry_login(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
 
     return (rc == NGX_BUSY) ? ngx_http_registry_login_refuse(login, 1, wake)
                             : rc;
+}
+
+
+/*
+ * NGX_OK, or what a login over the limit is answered.  Once the limit is
+ * reached even a right password is not taken, or it could be guessed by that;
+ * but from where the user has been right before he is not to be locked out by
+ * who shares his address.
+ */
+
+static ngx_int_t
+ngx_http_registry_login_held(ngx_http_request_t *r,
+    ngx_http_registry_login_t *login, ngx_http_registry_login_e known,
+    void (*wake)(ngx_http_request_t *r), time_t *retry)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_registry_login_limited(r, login, retry);
+
+    if (rc == NGX_OK
+        || (rc == NGX_DECLINED && (known == NGX_HTTP_REGISTRY_LOGIN_FRESH
+                                   || known == NGX_HTTP_REGISTRY_LOGIN_STALE)))
+    {
+        return NGX_OK;
+    }
+
+    ngx_http_registry_login_count(r, login);
+
+    return ngx_http_registry_login_refuse(login, *retry, wake);
 }
 
 
