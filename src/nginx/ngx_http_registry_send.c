@@ -10,6 +10,12 @@
 #define NGX_HTTP_REGISTRY_READ_AHEAD  (128 * 1024)
 
 
+static reg_rc_t ngx_http_registry_open_cached(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, const reg_path_t *layout,
+    ngx_open_file_info_t *of, ngx_str_t *path);
+static reg_rc_t ngx_http_registry_open_anew(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, const reg_digest_t *target,
+    ngx_open_file_info_t *of, ngx_str_t *path);
 static void ngx_http_registry_log_error(ngx_http_request_t *r,
     const reg_error_t *e);
 static void ngx_http_registry_free_buf(void *data);
@@ -272,10 +278,7 @@ ngx_http_registry_open_blob(ngx_http_request_t *r,
     ngx_open_file_info_t *of, ngx_str_t *path)
 {
     reg_rc_t                       rc;
-    reg_file_t                     file;
     reg_path_t                     layout;
-    ngx_pool_cleanup_t            *cln;
-    ngx_pool_cleanup_file_t       *clnf;
     ngx_http_core_loc_conf_t      *clcf;
     ngx_http_registry_loc_conf_t  *rlcf;
 
@@ -292,42 +295,11 @@ ngx_http_registry_open_blob(ngx_http_request_t *r,
 
     (void) ngx_sprintf(path->data, "%V/%s%Z", &rlcf->root->root, layout.s);
 
-    ngx_memzero(of, sizeof(ngx_open_file_info_t));
-
-    of->read_ahead = clcf->read_ahead;
-    of->directio = clcf->directio;
-
     if (clcf->open_file_cache) {
 
-        /*
-         * Negative answers are not cached: a blob is there for every worker
-         * as soon as one has stored it.
-         */
-
-        of->valid = clcf->open_file_cache_valid;
-        of->min_uses = clcf->open_file_cache_min_uses;
-        of->errors = 0;
-        of->events = clcf->open_file_cache_events;
-#if (NGX_HAVE_OPENAT)
-        of->disable_symlinks = NGX_DISABLE_SYMLINKS_ON;
-        of->disable_symlinks_from = rlcf->root->root.len;
-#endif
-
-        if (ngx_open_cached_file(clcf->open_file_cache, path, of, r->pool)
-            != NGX_OK)
-        {
-            if (of->err == NGX_ENOENT || of->err == NGX_ENOTDIR
-                || of->err == NGX_ELOOP || of->err == NGX_EMLINK)
-            {
-                return reg_error_set(&ctx->error, REG_BLOB_UNKNOWN, NULL);
-            }
-
-            return reg_error_sys(&ctx->error, of->err ? of->err : NGX_ENOMEM,
-                                 "open()", layout.s);
-        }
-
-        if (!of->is_file) {
-            return reg_error_set(&ctx->error, REG_BLOB_UNKNOWN, NULL);
+        rc = ngx_http_registry_open_cached(r, ctx, &layout, of, path);
+        if (rc != REG_OK) {
+            return rc;
         }
 
         rc = reg_blob_check(ctx->store, target, of->fd, &ctx->error);
@@ -339,12 +311,79 @@ ngx_http_registry_open_blob(ngx_http_request_t *r,
         /* what is open is damaged; it may have been pushed again since */
 
         reg_error_clear(&ctx->error);
-
-        ngx_memzero(of, sizeof(ngx_open_file_info_t));
-
-        of->read_ahead = clcf->read_ahead;
-        of->directio = clcf->directio;
     }
+
+    return ngx_http_registry_open_anew(r, ctx, target, of, path);
+}
+
+
+/* Opens by open_file_cache what the root has as layout. */
+
+static reg_rc_t
+ngx_http_registry_open_cached(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, const reg_path_t *layout,
+    ngx_open_file_info_t *of, ngx_str_t *path)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    ngx_memzero(of, sizeof(ngx_open_file_info_t));
+
+    of->read_ahead = clcf->read_ahead;
+    of->directio = clcf->directio;
+
+    /*
+     * Negative answers are not cached: a blob is there for every worker as
+     * soon as one has stored it.
+     */
+
+    of->valid = clcf->open_file_cache_valid;
+    of->min_uses = clcf->open_file_cache_min_uses;
+    of->errors = 0;
+    of->events = clcf->open_file_cache_events;
+#if (NGX_HAVE_OPENAT)
+    of->disable_symlinks = NGX_DISABLE_SYMLINKS_ON;
+    of->disable_symlinks_from = path->len - 1 - layout->len;
+#endif
+
+    if (ngx_open_cached_file(clcf->open_file_cache, path, of, r->pool)
+        != NGX_OK)
+    {
+        if (of->err == NGX_ENOENT || of->err == NGX_ENOTDIR
+            || of->err == NGX_ELOOP || of->err == NGX_EMLINK)
+        {
+            return reg_error_set(&ctx->error, REG_BLOB_UNKNOWN, NULL);
+        }
+
+        return reg_error_sys(&ctx->error, of->err ? of->err : NGX_ENOMEM,
+                             "open()", layout->s);
+    }
+
+    return of->is_file ? REG_OK
+                       : reg_error_set(&ctx->error, REG_BLOB_UNKNOWN, NULL);
+}
+
+
+/* Opens what is there now, for this request alone. */
+
+static reg_rc_t
+ngx_http_registry_open_anew(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, const reg_digest_t *target,
+    ngx_open_file_info_t *of, ngx_str_t *path)
+{
+    reg_rc_t                   rc;
+    reg_file_t                 file;
+    ngx_pool_cleanup_t        *cln;
+    ngx_pool_cleanup_file_t   *clnf;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    ngx_memzero(of, sizeof(ngx_open_file_info_t));
+
+    of->read_ahead = clcf->read_ahead;
+    of->directio = clcf->directio;
 
     cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_pool_cleanup_file_t));
     if (cln == NULL) {
