@@ -1,7 +1,9 @@
 
 /*
- * The inside of a body, for ngx_http_registry_body.c, which receives it on the
- * event loop, and ngx_http_registry_body_work.c, what threads do with it.
+ * The inside of a body: ngx_http_registry_body.c drives it on the event loop,
+ * ngx_http_registry_body_read.c takes what the client has sent,
+ * ngx_http_registry_body_work.c is what threads do with it, and
+ * ngx_http_registry_body_gather.c keeps a short one in memory.
  */
 
 
@@ -73,6 +75,34 @@ struct ngx_http_registry_body_s {
     unsigned                       unhashed:1; /* running, written alone */
 };
 
+
+/* --- ngx_http_registry_body.c --- */
+
+/* A new one, ctx->body; NULL without memory.  start() when it is filled in. */
+ngx_http_registry_body_t *ngx_http_registry_body_create(
+    ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx);
+ngx_int_t ngx_http_registry_body_start(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+
+
+/* --- ngx_http_registry_body_read.c --- */
+
+/*
+ * Reads what the client has sent.  NGX_OK when something was taken or the
+ * body ended, NGX_AGAIN to wait for the client or for a thread.
+ */
+ngx_int_t ngx_http_registry_body_read(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+
+
+/* --- ngx_http_registry_body_gather.c --- */
+
+/* A manifest is small: its bytes are copied as they come. */
+reg_rc_t ngx_http_registry_body_copy(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+
+
+/* --- ngx_http_registry_body_work.c --- */
 
 /*
  * In threads: writes and hashes the running entry, and ends the upload behind
