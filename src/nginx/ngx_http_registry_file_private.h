@@ -1,7 +1,8 @@
 
 /*
  * The inside of a file that is watched, for ngx_http_registry_file.c, which
- * has the states of one, and ngx_http_registry_file_read.c, which reads it.
+ * has the states of one, ngx_http_registry_file_read.c, which reads it, and
+ * ngx_http_registry_file_load.c, which lets a thread do so and waits.
  */
 
 
@@ -70,6 +71,31 @@ struct ngx_http_registry_file_s {
     unsigned                              lost:1;   /* said in the log */
 };
 
+
+/* --- ngx_http_registry_file.c --- */
+
+/*
+ * Takes file->reading over: NGX_OK when there is a table, of it or from before.
+ */
+ngx_int_t ngx_http_registry_file_adopt(ngx_http_registry_file_t *file,
+    ngx_log_t *log);
+
+/* What was read last is nothing, and it can be helped. */
+ngx_uint_t ngx_http_registry_file_to_make(ngx_http_registry_file_t *file);
+
+
+/* --- ngx_http_registry_file_load.c --- */
+
+/* Lets a thread read, or make, the file. */
+ngx_int_t ngx_http_registry_file_load(ngx_http_request_t *r,
+    ngx_http_registry_file_t *file);
+
+/* NGX_AGAIN, and wake(r) when it is read; NGX_ERROR without memory. */
+ngx_int_t ngx_http_registry_file_wait(ngx_http_request_t *r,
+    ngx_http_registry_file_t *file, void (*wake)(ngx_http_request_t *r));
+
+
+/* --- ngx_http_registry_file_read.c --- */
 
 /*
  * Reads the file into file->reading, whose data is a new table or NULL.  By a
