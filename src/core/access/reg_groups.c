@@ -21,7 +21,7 @@ struct reg_groups_s {
 };
 
 
-static int reg_groups_line(reg_groups_t *g, reg_str_t line, const char **why);
+static int reg_groups_line(void *ctx, reg_str_t line, const char **why);
 static char *reg_groups_block(reg_groups_t *g, size_t size);
 static int reg_groups_group(reg_groups_t *g, char *p, reg_str_t group,
     uint32_t *number);
@@ -30,8 +30,6 @@ static int reg_groups_group(reg_groups_t *g, char *p, reg_str_t group,
 reg_groups_t *
 reg_groups_parse(reg_str_t text, reg_skip_pt skip, void *data, reg_why_t *why)
 {
-    reg_str_t      line;
-    const char    *reason;
     reg_lines_t    lines;
     reg_groups_t  *g;
 
@@ -51,20 +49,8 @@ reg_groups_parse(reg_str_t text, reg_skip_pt skip, void *data, reg_why_t *why)
     reg_index_init(&g->members);
     reg_lines_init(&lines, text);
 
-    while (reg_lines_next(&lines, &line)) {
-        reason = NULL;
-
-        if (reg_groups_line(g, line, &reason) == 0) {
-            continue;
-        }
-
-        if (reason == NULL) {
-            goto nomem;
-        }
-
-        if (skip != NULL) {
-            skip(data, lines.number, reason);
-        }
+    if (reg_lines_each(&lines, reg_groups_line, g, skip, data) != 0) {
+        goto nomem;
     }
 
     g->open = lines.open;
@@ -90,18 +76,20 @@ reg_group_valid(reg_str_t s)
 }
 
 
-/* 0; or -1 with the reason, or without one when memory ran out. */
+/* A reg_lines_pt. */
 
 static int
-reg_groups_line(reg_groups_t *g, reg_str_t line, const char **why)
+reg_groups_line(void *ctx, reg_str_t line, const char **why)
 {
-    int          rc;
-    char        *p;
-    size_t       n;
-    uint32_t     number;
-    reg_str_t    group, rest, user, key;
-    const char  *colon, *pos;
+    int            rc;
+    char          *p;
+    size_t         n;
+    uint32_t       number;
+    reg_str_t      group, rest, user, key;
+    const char    *colon, *pos;
+    reg_groups_t  *g;
 
+    g = ctx;
     colon = memchr(line.data, ':', line.len);
 
     if (colon == NULL) {

@@ -22,8 +22,14 @@ struct reg_htpasswd_s {
 };
 
 
-static int reg_htpasswd_line(reg_htpasswd_t *t, reg_str_t line,
-    const reg_password_limits_t *limits, const char **why);
+/* A file while it is read. */
+typedef struct {
+    reg_htpasswd_t               *t;
+    const reg_password_limits_t  *limits;
+} reg_htpasswd_reading_t;
+
+
+static int reg_htpasswd_line(void *ctx, reg_str_t line, const char **why);
 static int reg_htpasswd_add(reg_htpasswd_t *t, reg_str_t user, reg_str_t hash,
     const char **why);
 static void reg_htpasswd_mark(reg_str_t user, reg_str_t hash,
@@ -34,10 +40,9 @@ reg_htpasswd_t *
 reg_htpasswd_parse(reg_str_t text, const reg_password_limits_t *limits,
     reg_skip_pt skip, void *data, reg_why_t *why)
 {
-    reg_str_t        line;
-    const char      *reason;
-    reg_lines_t      lines;
-    reg_htpasswd_t  *t;
+    reg_lines_t              lines;
+    reg_htpasswd_t          *t;
+    reg_htpasswd_reading_t   reading;
 
     if (text.len > REG_LINES_FILE_MAX) {
         (void) reg_why_set(why, "the password file is larger than %d bytes",
@@ -64,20 +69,11 @@ reg_htpasswd_parse(reg_str_t text, const reg_password_limits_t *limits,
 
     reg_lines_init(&lines, text);
 
-    while (reg_lines_next(&lines, &line)) {
-        reason = NULL;
+    reading.t = t;
+    reading.limits = limits;
 
-        if (reg_htpasswd_line(t, line, limits, &reason) == 0) {
-            continue;
-        }
-
-        if (reason == NULL) {
-            goto nomem;
-        }
-
-        if (skip != NULL) {
-            skip(data, lines.number, reason);
-        }
+    if (reg_lines_each(&lines, reg_htpasswd_line, &reading, skip, data) != 0) {
+        goto nomem;
     }
 
     t->open = lines.open;
@@ -94,15 +90,19 @@ nomem:
 }
 
 
-/* 0; or -1 with the reason, or without one when memory ran out. */
+/* A reg_lines_pt. */
 
 static int
-reg_htpasswd_line(reg_htpasswd_t *t, reg_str_t line,
-    const reg_password_limits_t *limits, const char **why)
+reg_htpasswd_line(void *ctx, reg_str_t line, const char **why)
 {
-    reg_str_t              user, hash;
-    const char            *colon, *end;
-    reg_password_effort_t  effort;
+    reg_str_t                user, hash;
+    const char              *colon, *end;
+    reg_htpasswd_t          *t;
+    reg_password_effort_t    effort;
+    reg_htpasswd_reading_t  *reading;
+
+    reading = ctx;
+    t = reading->t;
 
     if (memchr(line.data, '\0', line.len) != NULL) {
         *why = "the line holds a NUL byte";
@@ -138,7 +138,7 @@ reg_htpasswd_line(reg_htpasswd_t *t, reg_str_t line,
         hash.len = (size_t) (end - hash.data);
     }
 
-    if (reg_password_hash_parse(hash, limits, &effort, why) != 0) {
+    if (reg_password_hash_parse(hash, reading->limits, &effort, why) != 0) {
         return -1;
     }
 

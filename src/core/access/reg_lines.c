@@ -65,6 +65,33 @@ reg_lines_next(reg_lines_t *l, reg_str_t *line)
 
 
 int
+reg_lines_each(reg_lines_t *l, reg_lines_pt fn, void *ctx, reg_skip_pt skip,
+    void *data)
+{
+    reg_str_t    line;
+    const char  *why;
+
+    while (reg_lines_next(l, &line)) {
+        why = NULL;
+
+        if (fn(ctx, line, &why) == 0) {
+            continue;
+        }
+
+        if (why == NULL) {
+            return -1;
+        }
+
+        if (skip != NULL) {
+            skip(data, l->number, why);
+        }
+    }
+
+    return 0;
+}
+
+
+int
 reg_lines_word(reg_str_t *line, reg_str_t *word)
 {
     const char  *p, *end;

@@ -12,6 +12,7 @@
 
 
 #include "reg_str.h"
+#include "reg_why.h"
 
 
 /* A larger file is refused as a whole; some 100,000 users fit. */
@@ -33,6 +34,19 @@ void reg_lines_init(reg_lines_t *l, reg_str_t text);
 
 /* The next line that holds something: 1, or 0 after the last. */
 int reg_lines_next(reg_lines_t *l, reg_str_t *line);
+
+/*
+ * Takes one line: 0; or -1 with the reason why it is passed over, or without
+ * one when memory ran out.
+ */
+typedef int (*reg_lines_pt)(void *ctx, reg_str_t line, const char **why);
+
+/*
+ * Hands all that are left to fn, and tells skip, which may be NULL, of those
+ * that are passed over: 0, or -1 when memory ran out.
+ */
+int reg_lines_each(reg_lines_t *l, reg_lines_pt fn, void *ctx,
+    reg_skip_pt skip, void *data);
 
 /*
  * Cuts the next word off a line, at blanks and tabs: 1, or 0 when none is

@@ -28,7 +28,7 @@ struct reg_tokens_s {
 };
 
 
-static int reg_tokens_line(reg_tokens_t *t, reg_str_t line, const char **why);
+static int reg_tokens_line(void *ctx, reg_str_t line, const char **why);
 static reg_tokens_entry_t *reg_tokens_entry(const reg_tokens_line_t *l,
     const char **why);
 static int reg_tokens_scope(reg_rules_t *scopes, reg_str_t allow,
@@ -40,8 +40,6 @@ static int reg_tokens_room(reg_tokens_t *t);
 reg_tokens_t *
 reg_tokens_parse(reg_str_t text, reg_skip_pt skip, void *data, reg_why_t *why)
 {
-    reg_str_t      line;
-    const char    *reason;
     reg_lines_t    lines;
     reg_tokens_t  *t;
 
@@ -73,20 +71,8 @@ reg_tokens_parse(reg_str_t text, reg_skip_pt skip, void *data, reg_why_t *why)
 
     reg_lines_init(&lines, text);
 
-    while (reg_lines_next(&lines, &line)) {
-        reason = NULL;
-
-        if (reg_tokens_line(t, line, &reason) == 0) {
-            continue;
-        }
-
-        if (reason == NULL) {
-            goto nomem;
-        }
-
-        if (skip != NULL) {
-            skip(data, lines.number, reason);
-        }
+    if (reg_lines_each(&lines, reg_tokens_line, t, skip, data) != 0) {
+        goto nomem;
     }
 
     t->open = lines.open;
@@ -103,13 +89,16 @@ nomem:
 }
 
 
-/* 0; or -1 with the reason, or without one when memory ran out. */
+/* A reg_lines_pt. */
 
 static int
-reg_tokens_line(reg_tokens_t *t, reg_str_t line, const char **why)
+reg_tokens_line(void *ctx, reg_str_t line, const char **why)
 {
+    reg_tokens_t        *t;
     reg_tokens_line_t    l;
     reg_tokens_entry_t  *entry;
+
+    t = ctx;
 
     if (reg_tokens_line_parse(&l, line, why) != 0) {
         return -1;
