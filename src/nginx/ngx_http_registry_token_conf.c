@@ -23,6 +23,7 @@ typedef struct {
     ngx_uint_t   bit;
     char      *(*set)(ngx_conf_t *cf, ngx_http_registry_bearer_t *bearer,
                       ngx_str_t *value);
+    ngx_uint_t   offset;            /* without set: of an ngx_str_t */
     unsigned     own:1;             /* of "registry_token_server" */
     unsigned     foreign:1;         /* of "registry_token" */
 } ngx_http_registry_token_param_t;
@@ -46,15 +47,7 @@ static char *ngx_http_registry_token_set_realm(ngx_conf_t *cf,
     ngx_http_registry_bearer_t *bearer, ngx_str_t *value);
 static char *ngx_http_registry_token_set_service(ngx_conf_t *cf,
     ngx_http_registry_bearer_t *bearer, ngx_str_t *value);
-static char *ngx_http_registry_token_set_issuer(ngx_conf_t *cf,
-    ngx_http_registry_bearer_t *bearer, ngx_str_t *value);
-static char *ngx_http_registry_token_set_certs(ngx_conf_t *cf,
-    ngx_http_registry_bearer_t *bearer, ngx_str_t *value);
-static char *ngx_http_registry_token_set_jwks(ngx_conf_t *cf,
-    ngx_http_registry_bearer_t *bearer, ngx_str_t *value);
 static char *ngx_http_registry_token_set_algorithms(ngx_conf_t *cf,
-    ngx_http_registry_bearer_t *bearer, ngx_str_t *value);
-static char *ngx_http_registry_token_set_key(ngx_conf_t *cf,
     ngx_http_registry_bearer_t *bearer, ngx_str_t *value);
 static char *ngx_http_registry_token_set_lifetime(ngx_conf_t *cf,
     ngx_http_registry_bearer_t *bearer, ngx_str_t *value);
@@ -62,41 +55,43 @@ static char *ngx_http_registry_token_set_refresh(ngx_conf_t *cf,
     ngx_http_registry_bearer_t *bearer, ngx_str_t *value);
 static char *ngx_http_registry_token_set_algorithm(ngx_conf_t *cf,
     ngx_http_registry_bearer_t *bearer, ngx_str_t *value);
+static ngx_int_t ngx_http_registry_token_time(ngx_str_t *value,
+    time_t *seconds);
 
 
 static const ngx_http_registry_token_param_t  ngx_http_registry_params[] = {
 
     { ngx_string("realm="), NGX_HTTP_REGISTRY_REALM,
-      ngx_http_registry_token_set_realm, 1, 1 },
+      ngx_http_registry_token_set_realm, 0, 1, 1 },
 
     { ngx_string("service="), NGX_HTTP_REGISTRY_SERVICE,
-      ngx_http_registry_token_set_service, 1, 1 },
+      ngx_http_registry_token_set_service, 0, 1, 1 },
 
     { ngx_string("issuer="), NGX_HTTP_REGISTRY_ISSUER,
-      ngx_http_registry_token_set_issuer, 0, 1 },
+      NULL, offsetof(ngx_http_registry_bearer_t, issuer), 0, 1 },
 
     { ngx_string("certs="), NGX_HTTP_REGISTRY_CERTS,
-      ngx_http_registry_token_set_certs, 0, 1 },
+      NULL, offsetof(ngx_http_registry_bearer_t, certs_path), 0, 1 },
 
     { ngx_string("jwks="), NGX_HTTP_REGISTRY_JWKS,
-      ngx_http_registry_token_set_jwks, 0, 1 },
+      NULL, offsetof(ngx_http_registry_bearer_t, jwks_path), 0, 1 },
 
     { ngx_string("algorithms="), NGX_HTTP_REGISTRY_ALGORITHMS,
-      ngx_http_registry_token_set_algorithms, 0, 1 },
+      ngx_http_registry_token_set_algorithms, 0, 0, 1 },
 
     { ngx_string("key="), NGX_HTTP_REGISTRY_KEY,
-      ngx_http_registry_token_set_key, 1, 0 },
+      NULL, offsetof(ngx_http_registry_bearer_t, key_path), 1, 0 },
 
     { ngx_string("lifetime="), NGX_HTTP_REGISTRY_LIFETIME,
-      ngx_http_registry_token_set_lifetime, 1, 0 },
+      ngx_http_registry_token_set_lifetime, 0, 1, 0 },
 
     { ngx_string("refresh="), NGX_HTTP_REGISTRY_REFRESH,
-      ngx_http_registry_token_set_refresh, 1, 0 },
+      ngx_http_registry_token_set_refresh, 0, 1, 0 },
 
     { ngx_string("algorithm="), NGX_HTTP_REGISTRY_ALGORITHM,
-      ngx_http_registry_token_set_algorithm, 1, 0 },
+      ngx_http_registry_token_set_algorithm, 0, 1, 0 },
 
-    { ngx_null_string, 0, NULL, 0, 0 }
+    { ngx_null_string, 0, NULL, 0, 0, 0 }
 };
 
 
@@ -233,7 +228,7 @@ ngx_http_registry_token_params(ngx_conf_t *cf,
     ngx_http_registry_bearer_t *bearer, ngx_uint_t from)
 {
     char                                   *why;
-    ngx_str_t                              *arg, value;
+    ngx_str_t                              *arg, *text, value;
     ngx_uint_t                              i;
     const ngx_http_registry_token_param_t  *param;
 
@@ -274,8 +269,13 @@ ngx_http_registry_token_params(ngx_conf_t *cf,
         } else if (value.len == 0) {
             why = "is empty";
 
-        } else {
+        } else if (param->set) {
             why = param->set(cf, bearer, &value);
+
+        } else {
+            text = (ngx_str_t *) ((char *) bearer + param->offset);
+            *text = value;
+            why = NGX_CONF_OK;
         }
 
         if (why == NGX_CONF_ERROR) {
@@ -381,36 +381,6 @@ ngx_http_registry_token_set_service(ngx_conf_t *cf,
 
 
 static char *
-ngx_http_registry_token_set_issuer(ngx_conf_t *cf,
-    ngx_http_registry_bearer_t *bearer, ngx_str_t *value)
-{
-    bearer->issuer = *value;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_registry_token_set_certs(ngx_conf_t *cf,
-    ngx_http_registry_bearer_t *bearer, ngx_str_t *value)
-{
-    bearer->certs_path = *value;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_registry_token_set_jwks(ngx_conf_t *cf,
-    ngx_http_registry_bearer_t *bearer, ngx_str_t *value)
-{
-    bearer->jwks_path = *value;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
 ngx_http_registry_token_set_algorithms(ngx_conf_t *cf,
     ngx_http_registry_bearer_t *bearer, ngx_str_t *value)
 {
@@ -445,25 +415,10 @@ ngx_http_registry_token_set_algorithms(ngx_conf_t *cf,
 
 
 static char *
-ngx_http_registry_token_set_key(ngx_conf_t *cf,
-    ngx_http_registry_bearer_t *bearer, ngx_str_t *value)
-{
-    bearer->key_path = *value;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
 ngx_http_registry_token_set_lifetime(ngx_conf_t *cf,
     ngx_http_registry_bearer_t *bearer, ngx_str_t *value)
 {
-    bearer->lifetime = ngx_parse_time(value, 1);
-
-    if (bearer->lifetime == (time_t) NGX_ERROR
-        || bearer->lifetime < REG_ISSUE_LIFETIME_MIN
-        || bearer->lifetime > NGX_HTTP_REGISTRY_TOKEN_LONG)
-    {
+    if (ngx_http_registry_token_time(value, &bearer->lifetime) != NGX_OK) {
         return "has to be a time from 1m to 366d, as in \"lifetime=5m\"; "
                "clients take a shorter one for 1m";
     }
@@ -481,12 +436,7 @@ ngx_http_registry_token_set_refresh(ngx_conf_t *cf,
         return NGX_CONF_OK;
     }
 
-    bearer->refresh = ngx_parse_time(value, 1);
-
-    if (bearer->refresh == (time_t) NGX_ERROR
-        || bearer->refresh < REG_ISSUE_LIFETIME_MIN
-        || bearer->refresh > NGX_HTTP_REGISTRY_TOKEN_LONG)
-    {
+    if (ngx_http_registry_token_time(value, &bearer->refresh) != NGX_OK) {
         return "has to be a time from 1m to 366d, as in \"refresh=30d\", or "
                "\"off\"";
     }
@@ -507,4 +457,16 @@ ngx_http_registry_token_set_algorithm(ngx_conf_t *cf,
     }
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_token_time(ngx_str_t *value, time_t *seconds)
+{
+    *seconds = ngx_parse_time(value, 1);
+
+    return (*seconds != (time_t) NGX_ERROR
+            && *seconds >= REG_ISSUE_LIFETIME_MIN
+            && *seconds <= NGX_HTTP_REGISTRY_TOKEN_LONG)
+           ? NGX_OK : NGX_ERROR;
 }
