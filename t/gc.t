@@ -33,6 +33,7 @@ uploads();
 two_at_once();
 reloads();
 untagged();
+killed();
 
 # what went may still be in the trash
 $t->finish(audit => { grace => 3600 });
@@ -309,4 +310,43 @@ sub untagged {
     is($s->push_manifest('u', 'asked', $asked->{bytes})->status, 201,
         'F46 what was asked for can be tagged');
     $second->finish(audit => { grace => 3600 });
+}
+
+
+# F04: one that was killed is begun anew soon, but not time and again.
+
+sub killed {
+    my $third = Test::Registry->new->run;
+    my $lone = $third->push_blob('killed', blob(1000, 'killed'));
+    my $file = $third->blob_file($lone);
+    sleep GRACE + 0.5;
+
+    $third->{location} = 'registry_gc on interval=6h grace=' . GRACE
+        . 's rate=0 iops=0;';
+    left_behind($third, 0, 12);
+    $third->reload;
+    sleep 8;
+    ok(-e $file, 'F04 after a dozen that were killed there is a pause');
+
+    left_behind($third, 60, 1);
+    $third->reload;
+    my $end = time + 60;
+    sleep 0.1 while -e $file && time < $end;
+    ok(!-e $file, 'F04 after one that was killed it goes on soon');
+    $third->finish(audit => { grace => 3600 });
+}
+
+
+# What so many collections have left, of which the last began that long ago.
+
+sub left_behind {
+    my ($s, $ago, $n) = @_;
+
+    my $path = "$s->{root}/docker/registry/nginx/collect";
+    open my $fh, '>', $path or die "$path: $!";
+    printf $fh "x\nbegan %d000000000 done 1 unfinished %d.\n", time - $ago,
+        $n;
+    close $fh or die "$path: $!";
+    chown +(stat $s->{root})[4, 5], $path;
+    return;
 }

@@ -3,6 +3,8 @@
 #include "ngx_http_registry_gc.h"
 #include "ngx_http_registry_scrub.h"
 
+#include "reg_care.h"
+
 
 /* files freed by one call: a slice of some milliseconds */
 #define NGX_HTTP_REGISTRY_FREES      200
@@ -13,6 +15,9 @@
 #define NGX_HTTP_REGISTRY_IDLE       5000
 #define NGX_HTTP_REGISTRY_PAUSE      10
 #define NGX_HTTP_REGISTRY_FAILED     60000
+
+/* seconds from the begin of a job that did not end, doubled each time */
+#define NGX_HTTP_REGISTRY_RETRY      10
 
 
 /* A job in hand. */
@@ -225,20 +230,36 @@ ngx_http_registry_job_begin(ngx_http_registry_root_t *root,
 }
 
 
-/* From the last one on, whoever did it; a day is waited for at most. */
+/*
+ * From the end of the last one on, whoever did it.  One that was killed, by a
+ * reload perhaps, or failed is begun anew soon; but not time and again, since
+ * it may have been what killed the process.
+ */
 
 static ngx_msec_t
 ngx_http_registry_job_wait(reg_store_t *store,
     const ngx_http_registry_job_t *job, time_t interval)
 {
-    time_t       passed;
-    reg_stat_t   st;
+    time_t           passed, retry;
+    ngx_uint_t       i;
+    reg_care_last_t  last;
 
-    if (store->driver->stat(store, job->lock, &st, NULL) != REG_OK) {
+    if (reg_care_last(store, job->lock, &last, NULL) != REG_OK) {
         return 0;
     }
 
-    passed = ngx_time() - (time_t) (st.mtime / 1000000000);
+    if (last.unfinished) {
+        retry = NGX_HTTP_REGISTRY_RETRY;
+
+        for (i = 1; i < last.unfinished && retry < interval; i++) {
+            retry *= 2;
+        }
+
+        interval = ngx_min(interval, retry);
+        last.done = last.began;
+    }
+
+    passed = ngx_time() - (time_t) (last.done / REG_CARE_SECOND);
 
     /* a clock that was set back must not stop it for good */
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -29,15 +30,22 @@
 /* jumps are added up as long as the one before may matter */
 #define REG_CARE_MATTERS (90 * 86400 * REG_CARE_SECOND)
 
-#define REG_CARE_BOOT    36
-#define REG_CARE_LINE    160
+/* both lines */
+#define REG_CARE_LINES   320
+
+/* no time, and no difference of two, is beyond that in ns: 70 years */
+#define REG_CARE_RANGE   (INT64_C(1) << 61)
 
 
 static int64_t reg_care_steady(void);
 static reg_rc_t reg_care_open(reg_care_t *c, reg_error_t *e);
 static int reg_care_probe(reg_care_t *c);
-static void reg_care_recall(reg_care_t *c, const char *boot);
-static void reg_care_note(reg_care_t *c, const char *boot);
+static void reg_care_recall(reg_care_t *c);
+static void reg_care_jumps(reg_care_t *c, const char *line);
+static void reg_care_read(int fd, char *line, const struct stat *st,
+    reg_care_last_t *last);
+static int reg_care_within(int64_t n);
+static void reg_care_note(reg_care_t *c);
 static void reg_care_boot(char *boot);
 
 
@@ -46,7 +54,6 @@ reg_care_begin(reg_care_t *c, reg_store_t *s, const char *path,
     reg_error_t *e)
 {
     int       err;
-    char      boot[REG_CARE_BOOT + 1];
     reg_rc_t  rc;
 
     c->s = s;
@@ -74,11 +81,31 @@ reg_care_begin(reg_care_t *c, reg_store_t *s, const char *path,
 
     c->offset = c->now - c->steady();
 
-    reg_care_boot(boot);
-    reg_care_recall(c, boot);
-    reg_care_note(c, boot);
+    reg_care_boot(c->boot);
+    reg_care_recall(c);
+
+    if (!c->dry) {
+        c->last.began = c->now;
+        c->last.unfinished += (c->last.unfinished < UINT_MAX);
+    }
+
+    reg_care_note(c);
 
     return REG_OK;
+}
+
+
+void
+reg_care_done(reg_care_t *c)
+{
+    if (c->dry || c->fd == -1 || reg_care_probe(c) == -1) {
+        return;
+    }
+
+    c->last.done = c->now;
+    c->last.unfinished = 0;
+
+    reg_care_note(c);
 }
 
 
@@ -195,37 +222,42 @@ reg_care_before(const reg_care_t *c, int64_t age)
 }
 
 
-/* What is not readable says nothing. */
+/*
+ * What is not readable says nothing.  The probe has renewed the time of the
+ * file by now, but it had been changed before if there is anything in it.
+ */
 
 static void
-reg_care_recall(reg_care_t *c, const char *boot)
+reg_care_recall(reg_care_t *c)
 {
-    char     line[REG_CARE_LINE + 1], was[REG_CARE_BOOT + 1];
-    ssize_t  n;
-    int64_t  offset, at, jumped, jump, passed, now;
+    char         lines[REG_CARE_LINES + 1];
+    struct stat  st;
 
-    n = reg_fs_pread(c->fd, line, REG_CARE_LINE, 0);
-
-    if (n <= 0) {
-        return;
+    if (fstat(c->fd, &st) == 0) {
+        reg_care_read(c->fd, lines, &st, &c->last);
+        reg_care_jumps(c, lines);
     }
+}
 
-    line[n] = '\0';
+
+static void
+reg_care_jumps(reg_care_t *c, const char *line)
+{
+    char     was[REG_CARE_BOOT + 1];
+    int64_t  offset, at, jumped, jump, passed, now;
 
     if (sscanf(line, "%36s %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 ".",
                was, &offset, &at, &jumped, &jump)
         != 5
-        || strcmp(was, boot) != 0)
+        || strcmp(was, c->boot) != 0
+        || !reg_care_within(offset) || !reg_care_within(at)
+        || !reg_care_within(jumped) || !reg_care_within(jump) || jump < 0)
     {
         return;
     }
 
     now = c->now - c->offset;
     passed = (now > at) ? now - at : 0;
-
-    if (jump < 0) {
-        return;
-    }
 
     if (now - jumped < REG_CARE_MATTERS) {
         c->jump = jump;
@@ -239,20 +271,103 @@ reg_care_recall(reg_care_t *c, const char *boot)
 }
 
 
-/* Whoever is killed here leaves a line that is not readable, or the old. */
+/* lines becomes what is in the file. */
 
 static void
-reg_care_note(reg_care_t *c, const char *boot)
+reg_care_read(int fd, char *lines, const struct stat *st,
+    reg_care_last_t *last)
+{
+    char     *line;
+    ssize_t   n;
+    int64_t   began, done, changed;
+    unsigned  unfinished;
+
+    memset(last, 0, sizeof(*last));
+
+    n = reg_fs_pread(fd, lines, REG_CARE_LINES, 0);
+    lines[(n > 0) ? n : 0] = '\0';
+
+    if (n == 0) {
+        return;
+    }
+
+    changed = (int64_t) st->st_mtim.tv_sec * REG_CARE_SECOND
+              + st->st_mtim.tv_nsec;
+
+    line = strchr(lines, '\n');
+
+    if (line != NULL
+        && sscanf(line + 1, "began %" SCNd64 " done %" SCNd64
+                  " unfinished %u.", &began, &done, &unfinished)
+           == 3
+        && reg_care_within(began) && reg_care_within(done))
+    {
+        last->began = (began < changed) ? began : changed;
+        last->done = (done < changed) ? done : changed;
+        last->unfinished = unfinished;
+
+    } else {
+        last->began = changed;
+        last->done = changed;
+        last->unfinished = 0;
+    }
+}
+
+
+static int
+reg_care_within(int64_t n)
+{
+    return n > -REG_CARE_RANGE && n < REG_CARE_RANGE;
+}
+
+
+reg_rc_t
+reg_care_last(reg_store_t *s, const char *path, reg_care_last_t *last,
+    reg_error_t *e)
+{
+    int          fd, err;
+    char         lines[REG_CARE_LINES + 1];
+    reg_fs_t    *fs;
+    struct stat  st;
+
+    fs = reg_fs_of(s);
+    fd = reg_fs_open(fs, fs->root, path, O_RDONLY);
+
+    if (fd == -1) {
+        return reg_fs_fail(e, errno, "open", path);
+    }
+
+    err = 0;
+
+    if (fstat(fd, &st) == -1) {
+        err = errno;
+
+    } else {
+        reg_care_read(fd, lines, &st, last);
+    }
+
+    (void) close(fd);
+
+    return (err == 0) ? REG_OK : reg_error_sys(e, err, "fstat", path);
+}
+
+
+/* Whoever is killed here leaves lines that are not readable, or the old. */
+
+static void
+reg_care_note(reg_care_t *c)
 {
     int   n;
-    char  line[REG_CARE_LINE + 1];
+    char  lines[REG_CARE_LINES + 1];
 
-    n = snprintf(line, sizeof(line), "%s %" PRId64 " %" PRId64 " %" PRId64
-                 " %" PRId64 ".\n", boot, c->offset, c->now - c->offset,
-                 c->jumped, c->jump);
+    n = snprintf(lines, sizeof(lines), "%s %" PRId64 " %" PRId64 " %" PRId64
+                 " %" PRId64 ".\nbegan %" PRId64 " done %" PRId64
+                 " unfinished %u.\n", c->boot, c->offset, c->now - c->offset,
+                 c->jumped, c->jump, c->last.began, c->last.done,
+                 c->last.unfinished);
 
-    if (n > 0 && n < (int) sizeof(line)
-        && reg_fs_pwrite(c->fd, line, (size_t) n, 0) == 0)
+    if (n > 0 && n < (int) sizeof(lines)
+        && reg_fs_pwrite(c->fd, lines, (size_t) n, 0) == 0)
     {
         (void) !ftruncate(c->fd, n);
     }

@@ -48,6 +48,7 @@ reg_gc_begin(reg_gc_t **out, reg_store_t *s, const reg_gc_how_t *how,
     g->how = how;
     g->care.fd = -1;
     g->care.steady = how->steady;
+    g->care.dry = how->dry;
     g->us = (how->us != NULL) ? how->us : reg_care_us;
     g->hold = REG_GC_HOLD;
     g->batch = calloc(REG_GC_BATCH, sizeof(reg_gc_item_t));
@@ -88,6 +89,10 @@ reg_gc_end(reg_gc_t *g)
 
     for (i = 0; i < REG_GC_LEVELS; i++) {
         reg_list_free(&g->lists[i]);
+    }
+
+    if (g->state == REG_GC_DONE) {
+        reg_care_done(&g->care);
     }
 
     reg_walk_free(&g->walk);

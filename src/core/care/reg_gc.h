@@ -60,7 +60,7 @@
 #include "reg_walk.h"
 
 
-/* held by who does it, and changed whenever somebody does */
+/* held by who does it; tells of the last time, see reg_care_last() */
 #define REG_GC_LOCK         REG_LAYOUT_OWN "/collect"
 
 /* the least that anything is given, in seconds; see reg_lease.h */

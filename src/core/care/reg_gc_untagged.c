@@ -404,7 +404,7 @@ reg_gc_empty_look(reg_gc_t *g)
 static int
 reg_gc_late(reg_gc_t *g)
 {
-    if (g->timed && !reg_gc_time(g, 0)) {
+    if (g->timed && g->us() - g->began > REG_GC_HOLD) {
         g->late = 1;
     }
 

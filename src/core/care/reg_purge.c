@@ -43,6 +43,7 @@ reg_purge_begin(reg_purge_t *p, reg_store_t *s, const reg_purge_how_t *how,
     p->s = s;
     p->how = how;
     p->care.steady = how->steady;
+    p->care.dry = how->dry;
 
     return reg_care_begin(&p->care, s, REG_PURGE_LOCK, e);
 }
@@ -51,6 +52,10 @@ reg_purge_begin(reg_purge_t *p, reg_store_t *s, const reg_purge_how_t *how,
 void
 reg_purge_end(reg_purge_t *p)
 {
+    if (p->done) {
+        reg_care_done(&p->care);
+    }
+
     reg_walk_free(&p->walk);
     reg_list_free(&p->sessions);
     reg_care_end(&p->care);

@@ -23,7 +23,7 @@
 #include "reg_walk.h"
 
 
-/* held by who does it, and changed whenever somebody does */
+/* held by who does it; tells of the last time, see reg_care_last() */
 #define REG_PURGE_LOCK  REG_LAYOUT_OWN "/purge"
 
 /* a temporary or a spare that old has no owner any more, in seconds */
