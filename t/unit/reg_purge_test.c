@@ -4,6 +4,7 @@
 
 #include "reg_purge.h"
 
+#include <sys/file.h>
 #include <sys/wait.h>
 
 
@@ -19,6 +20,7 @@ static void test_clock(void);
 static void test_left(void);
 static void test_symlink(void);
 static void test_faults(void);
+static void test_lock(void);
 static char *session(const char *name, size_t len);
 static reg_rc_t purge(void);
 static int64_t steady(void);
@@ -51,6 +53,7 @@ main(void)
     test_left();
     test_symlink();
     test_faults();
+    test_lock();
 
     reg_store_close(s);
 
@@ -433,4 +436,65 @@ test_faults(void)
         ok(n > 8 && n < 100, "F08 %s at each of %d calls",
            (kind == 0) ? "killed" : strerror(errs[kind]), n - 1);
     }
+}
+
+
+/* The nth from now on fails, once. */
+
+static int  flock_fails;
+
+
+int
+flock(int fd, int operation)
+{
+    if (flock_fails > 0 && --flock_fails == 0) {
+        errno = EIO;
+        return -1;
+    }
+
+    return (int) syscall(SYS_flock, fd, operation);
+}
+
+
+static int
+open_fds(void)
+{
+    int  fd, n;
+
+    for (n = 0, fd = 0; fd < 256; fd++) {
+        n += (fcntl(fd, F_GETFD) != -1);
+    }
+
+    return n;
+}
+
+
+/* A session that cannot be locked is told, and not held by us ever after. */
+
+static void
+test_lock(void)
+{
+    int           fds;
+    char         *id;
+    reg_error_t   e;
+    reg_purge_t   p;
+
+    id = session("some/app", 10);
+    age(at(UPLOADS "%s", id), 4000);
+    fds = open_fds();
+
+    reg_error_clear(&e);
+    is_num(reg_purge_begin(&p, s, &how, &e), REG_OK, "begin");
+
+    flock_fails = 1;
+    while (!p.done && reg_purge_step(&p, &e) == REG_OK) { /* void */ }
+
+    is_num(flock_fails, 0, "F14 a session cannot be locked");
+    is_num(e.sys, EIO, "F14 which is told");
+    ok(!p.done, "F14 and ends the purge");
+    reg_purge_end(&p);
+
+    is_num(open_fds(), fds, "F14 nothing of it is left open");
+    is_num(purge(), REG_OK, "F14 the next one");
+    is_num((long long) counts.purged, 1, "F14 purges it");
 }

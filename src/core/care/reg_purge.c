@@ -207,16 +207,19 @@ static reg_rc_t
 reg_purge_locked(reg_purge_t *p, const char *path, int64_t before,
     uint64_t size, reg_error_t *e)
 {
-    int        dir, fd;
-    char       name[REG_FS_UNIQUE];
-    int64_t    newest;
-    reg_fs_t  *fs;
-    reg_rc_t   rc;
+    int           dir, fd;
+    char          name[REG_FS_UNIQUE];
+    int64_t       newest;
+    reg_fs_t     *fs;
+    reg_rc_t      rc;
+    reg_error_t   why;
 
     fs = reg_fs_of(p->s);
     newest = INT64_MIN;
 
-    rc = reg_fs_upload_open(fs, path, &dir, &fd, &size, NULL);
+    reg_error_clear(&why);
+
+    rc = reg_fs_upload_open(fs, path, &dir, &fd, &size, &why);
 
     if (rc == REG_UPLOAD_BUSY) {
         p->counts.busy++;
@@ -231,7 +234,11 @@ reg_purge_locked(reg_purge_t *p, const char *path, int64_t before,
         fd = -1;
 
     } else if (rc != REG_OK) {
-        return reg_fs_upload_open(fs, path, &dir, &fd, &size, e);
+        if (e != NULL) {
+            *e = why;
+        }
+
+        return rc;
     }
 
     rc = reg_purge_newest(p, path, 0, &newest, e);
