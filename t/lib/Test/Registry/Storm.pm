@@ -12,6 +12,11 @@ package Test::Registry::Storm;
 #
 # An operation is a list of steps, a step one request: a sub that makes it, and
 # what the ledger shall hold of it. Chance comes from rand() alone.
+#
+#   $storm->garbage('old', @bytes);          # blobs in that repository
+#
+# From then on half of what is pushed are these bytes, there and elsewhere, and
+# half of what is mounted comes from there: while they are collected.
 
 use strict;
 use warnings;
@@ -48,6 +53,13 @@ sub new {
 
 sub ledger { $_[0]{ledger} }
 sub counts { $_[0]{counts} }
+
+
+sub garbage {
+    my ($self, $repo, @bytes) = @_;
+
+    $self->{garbage} = { repo => $repo, bytes => \@bytes };
+}
 
 
 sub begin {
@@ -161,7 +173,8 @@ sub _take {
     $self->{ledger}->refuse($step->{op}) if $r->status;
     $self->{counts}{unacknowledged}++;
 
-    die "nothing was wrong, but: " . $r->as_text if !$self->{ending};
+    die "nothing was wrong, but: " . $r->as_text
+        if !$self->{ending} && $r->status != ($step->{or} || 0);
 
     return 0;
 }
@@ -202,10 +215,13 @@ sub _values {
 }
 
 
-# Bytes that nobody pushed before.
+# Bytes that nobody pushed before, or that are garbage by now.
 
 sub _bytes {
     my ($self, $size) = @_;
+
+    my $bytes = $self->{garbage}{bytes};
+    return _pick(@$bytes) if $bytes && rand() < 0.5;
 
     return blob(int($size), "$self->{seed}-" . ++$self->{serial});
 }
@@ -228,6 +244,10 @@ sub _single {
     my $bytes = $self->_bytes(1 + rand SMALL);
     my $digest = rand() < 0.1 ? sha512($bytes) : sha256($bytes);
 
+    # where the link is old
+
+    $repo = $self->{garbage}{repo} if $self->{garbage} && rand() < 0.3;
+
     return {
         name => 'single POST', changes => { "blob $repo $digest" => 1 },
         request => sub {
@@ -239,10 +259,12 @@ sub _single {
 }
 
 
-# A blob is there to be used, or to be deleted.
+# A blob is there to be used, or to be deleted, and never both.
 
 sub _have {
     my ($self, $repo, $digest, $size) = @_;
+
+    return if grep { $self->{$_}{$repo}{$digest} } qw(parts loose);
 
     my $where = rand() < 0.6 ? 'parts' : 'loose';
     $self->{$where}{$repo}{$digest} = [$digest, $size];
@@ -255,7 +277,8 @@ sub _session {
     my ($self, $client, $size, $pieces, %o) = @_;
 
     my $repo = $client->{repo};
-    my $bytes = $self->_bytes($size = int $size);
+    my $bytes = $self->_bytes($size);
+    $size = length $bytes;
     my $s = {
         repo => $repo, bytes => $bytes, digest => sha256($bytes), told => 0,
         sent => 0
@@ -325,6 +348,9 @@ sub _mount {
     my ($self, $client) = @_;
 
     my $repo = $client->{repo};
+
+    return $self->_mount_garbage($repo) if $self->{garbage} && rand() < 0.5;
+
     my $from = _pick(map { $_->{repo} } @{ $self->{clients} });
     my $part = _pick($self->_parts($from)) or return;
 
@@ -334,7 +360,28 @@ sub _mount {
             ('POST', "/v2/$repo/blobs/uploads/?mount=$part->[0]&from=$from",
                 body => '')
         },
-        done => sub { $self->{parts}{$repo}{ $part->[0] } = $part },
+        done => sub { $self->_have($repo, @$part) },
+    };
+}
+
+
+# It may be gone: then an upload is begun.
+
+sub _mount_garbage {
+    my ($self, $repo) = @_;
+
+    my $g = $self->{garbage};
+    my $bytes = _pick(@{ $g->{bytes} });
+    my $digest = sha256($bytes);
+
+    return {
+        name => 'mount of garbage', or => 202,
+        changes => { "blob $repo $digest" => 1 },
+        request => sub {
+            ('POST', "/v2/$repo/blobs/uploads/?mount=$digest&from=$g->{repo}",
+                body => '')
+        },
+        done => sub { $self->_have($repo, $digest, length $bytes) },
     };
 }
 
