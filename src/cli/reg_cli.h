@@ -116,6 +116,7 @@ extern const reg_cli_group_t  reg_cli_tags;
 extern const reg_cli_group_t  reg_cli_inspect;
 extern const reg_cli_group_t  reg_cli_du;
 extern const reg_cli_group_t  reg_cli_rm;
+extern const reg_cli_group_t  reg_cli_events;
 extern const reg_cli_group_t  reg_cli_backup;
 extern const reg_cli_group_t  reg_cli_backups;
 extern const reg_cli_group_t  reg_cli_restore;

@@ -8,12 +8,16 @@
 #include "reg_name.h"
 #include "reg_names.h"
 #include "reg_repo.h"
+#include "reg_spool.h"
 #include "reg_tags.h"
 
 #include <inttypes.h>
+#include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 
@@ -39,6 +43,10 @@ typedef struct {
     reg_cli_rows_t           rows;
     reg_cli_progress_t       progress;
     unsigned                 dry:1;
+    reg_spool_t             *spool;        /* NULL: nobody wants events */
+    char                     actor[64];
+    char                     host[HOST_NAME_MAX + 1];
+    char                     id[REG_UUID_LEN + 1];
     reg_error_t              e;
     reg_cli_exit_e           rc;           /* after a message */
 } rm_t;
@@ -56,6 +64,9 @@ static void rm_miss(rm_t *r, const char *name);
 static reg_cli_exit_e rm_sure(rm_t *r);
 static reg_cli_exit_e rm_remove(rm_t *r);
 static reg_rc_t rm_one(rm_t *r, const reg_cli_target_t *t);
+static void rm_who(rm_t *r);
+static reg_rc_t rm_spool(rm_t *r);
+static reg_rc_t rm_event(rm_t *r, const reg_cli_target_t *t);
 static void rm_row(rm_t *r, const reg_cli_target_t *t);
 
 
@@ -115,13 +126,17 @@ rm_run(const reg_cli_t *c)
 
     if (rm_targets(&r) == 0) {
         rc = REG_CLI_FAILED;
+        rm_who(&r);
 
         if (reg_cli_become(c->operands[0], 0) == 0) {
             r.s = reg_cli_store(c->operands[0]);
         }
 
         if (r.s != NULL) {
-            rc = rm_all(&r);
+            rc = (rm_spool(&r) == REG_OK)
+                 ? rm_all(&r) : reg_cli_error(c->operands[0], &r.e);
+
+            reg_spool_close(r.spool);
             reg_store_close(r.s);
         }
     }
@@ -437,6 +452,13 @@ rm_remove(rm_t *r)
 
         rm_row(r, &t);
 
+        if (rm_event(r, &t) != REG_OK) {
+            reg_cli_progress_end(&r->progress);
+            reg_cli_say("%s: is removed, but no event tells of it", t.name);
+
+            return reg_cli_error(r->c->operands[0], &r->e);
+        }
+
         if (reg_cli_progress_due(&r->progress)) {
             reg_cli_progress(&r->progress, "%zu of %zu removed ...", i + 1,
                              r->list.n);
@@ -459,6 +481,84 @@ rm_one(rm_t *r, const reg_cli_target_t *t)
     }
 
     return reg_repo_delete(r->s, t->repository, &r->e);
+}
+
+
+/* Who calls, before another user takes over. */
+
+static void
+rm_who(rm_t *r)
+{
+    struct passwd  *pw;
+
+    pw = getpwuid(getuid());
+
+    if (pw != NULL) {
+        (void) snprintf(r->actor, sizeof(r->actor), "%s", pw->pw_name);
+    }
+
+    if (gethostname(r->host, sizeof(r->host) - 1) == -1) {
+        r->host[0] = '\0';
+    }
+
+    if (reg_uuid_make(r->id) != 0) {
+        r->id[0] = '\0';
+    }
+}
+
+
+/* Where there is a spool somebody wants to hear of what is deleted. */
+
+static reg_rc_t
+rm_spool(rm_t *r)
+{
+    int                 there;
+    reg_spool_limits_t  limits;
+
+    there = r->dry ? 0 : reg_spool_exists(r->s, &r->e);
+
+    if (there != 1) {
+        return (there == 0) ? REG_OK : REG_STORAGE;
+    }
+
+    /* what nginx was told is unknown here: it drops what is too much */
+
+    memset(&limits, 0, sizeof(limits));
+
+    return reg_spool_open(&r->spool, r->s, &limits, &r->e);
+}
+
+
+/* The event that a DELETE to nginx makes, for all endpoints. */
+
+static reg_rc_t
+rm_event(rm_t *r, const reg_cli_target_t *t)
+{
+    reg_event_t      ev;
+    struct timespec  now;
+
+    if (r->spool == NULL) {
+        return REG_OK;
+    }
+
+    memset(&ev, 0, sizeof(ev));
+
+    ev.action = REG_EVENT_DELETE;
+    ev.repository = t->repository;
+    ev.tag = t->has_digest ? reg_null_str : t->tag;
+    ev.digest = t->has_digest ? reg_digest_str(&t->digest) : reg_null_str;
+    ev.who.id = reg_str_of(r->id);
+    ev.who.method = reg_str("DELETE");
+    ev.who.useragent = reg_str("registryctl");
+    ev.who.actor = reg_str_of(r->actor);
+    ev.who.source = reg_str_of(r->host);
+    ev.who.instance = reg_str_of(r->id);
+
+    (void) clock_gettime(CLOCK_REALTIME, &now);
+
+    return reg_spool_emit(r->spool, reg_null_str, &ev, 1, 1,
+                          (int64_t) now.tv_sec * 1000000000 + now.tv_nsec,
+                          NULL, &r->e);
 }
 
 

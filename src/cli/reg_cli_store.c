@@ -246,6 +246,35 @@ reg_cli_member(reg_buf_t *b, const char *key, reg_str_t text)
 
 
 void
+reg_cli_safe(reg_buf_t *b, reg_str_t json)
+{
+    size_t                n;
+    uint32_t              code;
+    const unsigned char  *p, *end;
+
+    p = (const unsigned char *) json.data;
+    end = p + json.len;
+
+    while (p < end) {
+        n = reg_str_utf8(p, (size_t) (end - p));
+        code = (n == 0) ? '?' : reg_cli_code(p, n);
+
+        if (n == 0) {
+            reg_buf_str(b, reg_str("?"));
+
+        } else if (reg_cli_steers(code)) {
+            reg_buf_printf(b, "\\u%04x", (unsigned) code);
+
+        } else {
+            reg_buf_add(b, p, n);
+        }
+
+        p += (n == 0) ? 1 : n;
+    }
+}
+
+
+void
 reg_cli_quoted(reg_buf_t *b, reg_str_t text)
 {
     size_t                n;

@@ -47,6 +47,10 @@ void reg_cli_plain_text(char *text);
 /* Appends text as a JSON string, or null for a null slice, as safe as that. */
 void reg_cli_quoted(reg_buf_t *b, reg_str_t text);
 
+/* Appends a line of JSON as it is, but for what steers a terminal inside its
+   strings, which is escaped. */
+void reg_cli_safe(reg_buf_t *b, reg_str_t json);
+
 /* Appends "key": and that. */
 void reg_cli_member(reg_buf_t *b, const char *key, reg_str_t text);
 

@@ -30,6 +30,7 @@ _registryctl()
     command=${COMP_WORDS[2]}
     values=' --cost -C --allow --expires --user --comment --keep --algorithm --grace --idle --untagged --rate -r '
     values="$values--keep-days --snapshot --repository --tag "
+    values="$values--number -n --after --from --since "
     COMPREPLY=()
 
     # groups that are a command themselves
@@ -41,16 +42,17 @@ _registryctl()
 
     if [ "$COMP_CWORD" -eq 1 ]; then
         words='user token key audit gc purge-uploads scrub ls tags inspect du rm'
-        words="$words backup backups restore help --help"
+        words="$words events backup backups restore help --help"
 
     elif [ "$COMP_CWORD" -eq 2 ] && [ -z "$single" ]; then
         case $group in
             user)  words='add passwd remove list check --help' ;;
             token) words='create list revoke --help' ;;
             key)   words='rotate show --help' ;;
+            events) words='tail replay status --help' ;;
             help)
                 words='user token key audit gc purge-uploads scrub ls tags'
-                words="$words inspect du rm backup backups restore"
+                words="$words inspect du rm events backup backups restore"
                 ;;
             *)     return ;;
         esac
@@ -94,6 +96,9 @@ _registryctl()
             'inspect ')     words='--json' names=ls ;;
             'du ')          words='--json' ;;
             'rm ')          words='--dry-run --yes --json' names=ls ;;
+            'events tail')  words='--follow --number --after --json' ;;
+            'events replay') words='--from --since' ;;
+            'events status') words='--json' ;;
             'backup ')      words='--keep --keep-days --verify --copy --sparse --tar --json' ;;
             'backups ')     words='--verify --json' ;;
             'restore ')     words='--snapshot --repository --tag --keep-tags --verify --dry-run --json' ;;

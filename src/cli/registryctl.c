@@ -28,6 +28,7 @@ static const reg_cli_group_t *const  groups[] = {
     &reg_cli_inspect,
     &reg_cli_du,
     &reg_cli_rm,
+    &reg_cli_events,
     &reg_cli_backup,
     &reg_cli_backups,
     &reg_cli_restore,
