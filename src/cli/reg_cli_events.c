@@ -38,6 +38,7 @@ static int events_replay_from(const reg_cli_t *c, uint64_t *after,
 static int events_since(const char *text, int64_t *since);
 static reg_cli_exit_e events_replay_one(reg_cli_events_t *ev,
     const char *name, uint64_t after, int64_t since);
+static int events_since_then(const reg_spool_record_t *rec, int64_t since);
 static reg_rc_t events_replay_find(reg_cli_events_t *ev, const char *name,
     uint64_t *after, int64_t since, uint64_t *n);
 
@@ -506,6 +507,24 @@ events_replay_one(reg_cli_events_t *ev, const char *name, uint64_t after,
 }
 
 
+static int
+events_since_then(const reg_spool_record_t *rec, int64_t since)
+{
+    int           then;
+    json_t       *tree;
+    reg_event_t   event;
+
+    if (reg_event_load(&event, &tree, rec->event, NULL) != REG_OK) {
+        return 0;
+    }
+
+    then = (event.time >= since);
+    json_decref(tree);
+
+    return then;
+}
+
+
 /* Where that is, and how many events there are for it. */
 
 static reg_rc_t
@@ -513,9 +532,7 @@ events_replay_find(reg_cli_events_t *ev, const char *name, uint64_t *after,
     int64_t since, uint64_t *n)
 {
     int                   begun;
-    json_t               *tree;
     reg_rc_t              rc;
-    reg_event_t           event;
     reg_spool_record_t    rec;
     reg_spool_reader_t   *r;
 
@@ -537,20 +554,12 @@ events_replay_find(reg_cli_events_t *ev, const char *name, uint64_t *after,
             break;
         }
 
-        if (!begun && since != 0) {
-
-            if (reg_event_load(&event, &tree, rec.event, NULL) == REG_OK) {
-                begun = (event.time >= since);
-                json_decref(tree);
-            }
-
-            if (!begun) {
-                *after = rec.seq;
-                continue;
-            }
+        if (!begun && since != 0 && !events_since_then(&rec, since)) {
+            *after = rec.seq;
+            continue;
         }
 
-        if (!begun && rec.seq > *after + 1 && *after < ev->st.first) {
+        if (!begun) {
             *after = rec.seq - 1;
         }
 
