@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -24,13 +25,21 @@ typedef struct {
 
 static void test_together(void);
 static void test_reader(void);
+static void test_sync_fails(void);
 static void test_killed(void);
+static void *failing(void *ctx);
 static void *writer(void *ctx);
 static void writers(int process, int each);
 
 
 /* how many of each thread are known to be on disk; shared by processes */
 static int  *acked;
+
+/* each so many syncs one fails; 0: none does */
+static atomic_int  sync_fails;
+static atomic_int  syncs;
+
+static char  sync_acked[THREADS][EACH];
 
 
 int
@@ -44,11 +53,28 @@ main(void)
 
     test_together();
     test_reader();
+    test_sync_fails();
     test_killed();
 
     reg_store_close(s);
 
     return done_testing();
+}
+
+
+int
+fdatasync(int fd)
+{
+    int  each;
+
+    each = atomic_load(&sync_fails);
+
+    if (each != 0 && atomic_fetch_add(&syncs, 1) % each == 0) {
+        errno = EIO;
+        return -1;
+    }
+
+    return (int) syscall(SYS_fdatasync, fd);
 }
 
 
@@ -249,6 +275,101 @@ test_reader(void)
 
     ok(wrong == 0 && n == 900, "a reader follows, %d read, %d wrong", n,
        wrong);
+}
+
+
+static void *
+failing(void *ctx)
+{
+    int        i;
+    char       text[64];
+    reg_rc_t   rc;
+    writer_t  *w;
+
+    w = ctx;
+
+    for (i = 0; i < EACH; i++) {
+        (void) snprintf(text, sizeof(text), "%d:%d failing", w->who, i);
+
+        rc = put(w->sp, "", text, NULL);
+
+        sync_acked[w->who][i] = (rc == REG_OK);
+        w->failed += (rc != REG_OK);
+    }
+
+    return NULL;
+}
+
+
+/* Syncs that fail while several wait for them: each hears of its own. */
+
+static void
+test_sync_fails(void)
+{
+    int                   i, n, who, missing, failed, next[THREADS];
+    writer_t              w[THREADS];
+    pthread_t             threads[THREADS];
+    reg_spool_t          *sp;
+    reg_spool_record_t    rec;
+    reg_spool_reader_t   *r;
+
+    fresh();
+    sp = spool_open(0, 0);
+    atomic_store(&sync_fails, 7);
+
+    for (i = 0; i < THREADS; i++) {
+        w[i].who = i;
+        w[i].sp = sp;
+        w[i].failed = 0;
+
+        if (pthread_create(&threads[i], NULL, failing, &w[i]) != 0) {
+            bail("pthread_create");
+        }
+    }
+
+    failed = 0;
+
+    for (i = 0; i < THREADS; i++) {
+        (void) pthread_join(threads[i], NULL);
+        failed += w[i].failed;
+    }
+
+    atomic_store(&sync_fails, 0);
+    reg_spool_close(sp);
+
+    memset(next, 0, sizeof(next));
+    missing = 0;
+    n = 0;
+    r = reader(0);
+
+    while (reg_spool_next(r, &rec, NULL) == REG_OK) {
+
+        if (sscanf(rec.event.data, "%d:%d ", &who, &i) != 2
+            || who < 0 || who >= THREADS || i < next[who] || i >= EACH)
+        {
+            missing++;
+            continue;
+        }
+
+        for ( /* void */ ; next[who] < i; next[who]++) {
+            missing += sync_acked[who][next[who]];
+        }
+
+        next[who] = i + 1;
+        n++;
+    }
+
+    reg_spool_reader_close(r);
+
+    for (who = 0; who < THREADS; who++) {
+        for ( /* void */ ; next[who] < EACH; next[who]++) {
+            missing += sync_acked[who][next[who]];
+        }
+    }
+
+    ok(missing == 0 && failed > 0 && failed < THREADS * EACH,
+       "F15 syncs fail: %d of %d appends failed, %d events are there, %d "
+       "are missing", failed, THREADS * EACH, n, missing);
 }
 
 

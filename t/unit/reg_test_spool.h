@@ -172,6 +172,7 @@ flip(uint64_t first, long where)
     int   fd;
     char  c;
 
+    c = '\0';
     fd = open(segment_path(first), O_RDONLY);
 
     if (fd == -1 || syscall(SYS_pread64, fd, &c, 1, where) != 1) {
