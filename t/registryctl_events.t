@@ -142,7 +142,7 @@ sub removals {
         'in their order');
     is_deeply([ map { $_->{event}{action} } @all ], [ ('delete') x 5 ],
         'all of them deletions');
-    is_deeply($all[0]{endpoints}, [], 'for all endpoints');
+    is($all[0]{endpoints}, undef, 'for all endpoints');
 
     my $e = $all[0]{event};
     is($e->{actor}{name}, scalar getpwuid($<), 'whoever called');
@@ -300,9 +300,11 @@ sub status {
     is_deeply([ @$s{qw(first last segments)} ], [ $first, $last, 1 ], 'all');
 
     # an endpoint that some events are not for
-    record($first + 9, 'other', event());
+    record($first + 9, '.', event());
     $s = decode_json(ctl(qw(events status --json), $root)->{out});
-    is($s->{endpoints}[1]{behind}, 4, 'what is for others does not count');
+    is($s->{endpoints}[1]{behind}, 4, 'what is for nobody does not count');
+    is_deeply(decode_json(ctl(qw(events tail -n 1 --json), $root)->{out})
+        ->{endpoints}, [], 'and tells so');
 
     put_file("$events/endpoints/audit", 'junk');
     $s = decode_json(ctl(qw(events status --json), $root)->{out});

@@ -31,6 +31,7 @@ static reg_cli_exit_e events_print(reg_cli_events_t *ev,
 static void events_line(reg_buf_t *b, const reg_spool_record_t *rec);
 static void events_cell(reg_buf_t *b, reg_str_t s);
 static void events_json(reg_buf_t *b, const reg_spool_record_t *rec);
+static void events_names(reg_buf_t *b, reg_str_t to);
 static void events_rest(void);
 static reg_cli_exit_e events_replay(const reg_cli_t *c);
 static int events_replay_from(const reg_cli_t *c, uint64_t *after,
@@ -321,33 +322,49 @@ events_cell(reg_buf_t *b, reg_str_t s)
 static void
 events_json(reg_buf_t *b, const reg_spool_record_t *rec)
 {
-    size_t     i;
-    reg_str_t  to;
+    reg_buf_printf(b, "{\"sequence\":%" PRIu64 ",\"endpoints\":", rec->seq);
 
-    reg_buf_printf(b, "{\"sequence\":%" PRIu64 ",\"endpoints\":[", rec->seq);
+    if (rec->to.len == 0) {
+        reg_buf_str(b, reg_str("null"));
 
-    to = rec->to;
+    } else if (reg_str_eq(rec->to, reg_str(REG_SPOOL_NOBODY))) {
+        reg_buf_str(b, reg_str("[]"));
 
-    while (to.len != 0) {
-
-        for (i = 0; i < to.len && to.data[i] != ','; i++) {
-            /* void */
-        }
-
-        reg_cli_quoted(b, (reg_str_t) { i, to.data });
-
-        if (i < to.len) {
-            reg_buf_str(b, reg_str(","));
-            i++;
-        }
-
-        to.data += i;
-        to.len -= i;
+    } else {
+        reg_buf_str(b, reg_str("["));
+        events_names(b, rec->to);
+        reg_buf_str(b, reg_str("]"));
     }
 
-    reg_buf_str(b, reg_str("],\"event\":"));
+    reg_buf_str(b, reg_str(",\"event\":"));
     reg_cli_safe(b, rec->event);
     reg_buf_str(b, reg_str("}\n"));
+}
+
+
+static void
+events_names(reg_buf_t *b, reg_str_t to)
+{
+    reg_str_t    name;
+    const char  *comma;
+
+    for ( ;; ) {
+        comma = memchr(to.data, ',', to.len);
+
+        name.data = to.data;
+        name.len = (comma == NULL) ? to.len : (size_t) (comma - to.data);
+
+        reg_cli_quoted(b, name);
+
+        if (comma == NULL) {
+            return;
+        }
+
+        reg_buf_str(b, reg_str(","));
+
+        to.data += name.len + 1;
+        to.len -= name.len + 1;
+    }
 }
 
 

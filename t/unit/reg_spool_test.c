@@ -239,7 +239,7 @@ test_for(void)
         { "ci,audit", "audit", 1 }, { "ci,audit", "aud", 0 },
         { "ci,audit", "i", 0 }, { "cia", "ci", 0 }, { "a,ci", "ci", 1 },
         { ",", "ci", 0 }, { "ci,", "ci", 1 }, { "a,", "ci", 0 },
-        { ",ci", "ci", 1 }
+        { ",ci", "ci", 1 }, { REG_SPOOL_NOBODY, "ci", 0 }
     };
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

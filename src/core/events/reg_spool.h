@@ -55,6 +55,10 @@
 /* bytes of a list of endpoints, commas included */
 #define REG_SPOOL_TO_MAX      2048
 
+/* a list of none: where endpoints of other locations are not meant, but a feed
+   wants the event */
+#define REG_SPOOL_NOBODY      "."
+
 /* what stands around an event in a segment */
 #define REG_SPOOL_FRAME       64
 
@@ -85,7 +89,8 @@ typedef struct {
 /* One event to be appended; both slices are borrowed for the call. */
 typedef struct {
     reg_str_t  to;             /* endpoints that it is for, commas between;
-                                  empty: all, those that come later, too */
+                                  empty: all, those that come later, too;
+                                  REG_SPOOL_NOBODY: none */
     reg_str_t  event;          /* what reg_event_print() wrote */
 } reg_spool_item_t;
 
