@@ -101,6 +101,11 @@ typedef struct {
 } ngx_http_registry_loc_conf_t;
 
 
+/* Whether a manifest was in the shared zone; 0 where none was looked for. */
+#define NGX_HTTP_REGISTRY_CACHE_MISS  1
+#define NGX_HTTP_REGISTRY_CACHE_HIT   2
+
+
 struct ngx_http_registry_ctx_s {
     ngx_http_request_t        *request;
 
@@ -137,6 +142,12 @@ struct ngx_http_registry_ctx_s {
     time_t                     retry_after;   /* of a 429 or 503; 0: soon */
     ngx_str_t                  sentence;      /* an operator's, of an error */
 
+    /* for variables */
+    const char                *code;          /* of the error that was sent */
+    uint64_t                   waited;        /* us, for threads */
+    uint64_t                   worked;        /* us, in threads */
+
+    unsigned                   cache:2;       /* NGX_HTTP_REGISTRY_CACHE_* */
     unsigned                   busy:1;        /* a thread works, or a timer */
     unsigned                   two:1;         /* threads, not one */
     unsigned                   beside:1;      /* next may run meanwhile */

@@ -42,6 +42,7 @@ typedef struct {
 
     reg_rules_t                 *rules;          /* NULL: none stand */
     ngx_http_complex_value_t    *user;           /* "registry_user" */
+    ngx_str_t                    user_auth;      /* how that one is known */
 
     ngx_http_registry_bearer_t  *token;          /* "registry_token" */
     ngx_http_registry_bearer_t  *server;         /* "registry_token_server" */
@@ -76,6 +77,31 @@ typedef enum {
 } ngx_http_registry_auth_e;
 
 
+/* What became of the credentials of a request: value of $registry_login. */
+#define NGX_HTTP_REGISTRY_VERDICT_TABLE(X)                                    \
+    X(NGX_HTTP_REGISTRY_VERDICT_NONE,     "")                                 \
+    X(NGX_HTTP_REGISTRY_VERDICT_OK,       "ok")                               \
+    X(NGX_HTTP_REGISTRY_VERDICT_WRONG,    "wrong")                            \
+    X(NGX_HTTP_REGISTRY_VERDICT_LIMITED,  "limited")                          \
+    X(NGX_HTTP_REGISTRY_VERDICT_ERROR,    "error")
+
+
+typedef enum {
+#define NGX_HTTP_REGISTRY_VERDICT_SYMBOL(symbol, name)  symbol,
+    NGX_HTTP_REGISTRY_VERDICT_TABLE(NGX_HTTP_REGISTRY_VERDICT_SYMBOL)
+#undef NGX_HTTP_REGISTRY_VERDICT_SYMBOL
+    NGX_HTTP_REGISTRY_VERDICT_N
+} ngx_http_registry_verdict_e;
+
+
+/* Credentials in the body of a request to the token endpoint. */
+typedef enum {
+    NGX_HTTP_REGISTRY_FORM_NONE = 0,
+    NGX_HTTP_REGISTRY_FORM_PASSWORD,
+    NGX_HTTP_REGISTRY_FORM_REFRESH
+} ngx_http_registry_form_e;
+
+
 /*
  * Who asks, and all that a decision needs.  It lives in the request's pool and
  * holds the tables it points into, so threads of the request may use it.
@@ -89,6 +115,7 @@ typedef struct {
     /* further limits, each NULL where there is none */
     reg_token_t               *token;      /* what a bearer token allows */
     const reg_tokens_entry_t  *scopes;     /* what an access token allows */
+    int64_t                    expires;    /* of an access token; 0: no end */
     reg_str_t                  owner;      /* of an access token: the rules
                                               are asked for him; empty: the
                                               scopes decide alone */
@@ -129,6 +156,19 @@ ngx_int_t ngx_http_registry_access_content(ngx_http_request_t *r,
  */
 ngx_int_t ngx_http_registry_identify_as(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, const ngx_http_registry_who_t *who);
+
+/*
+ * The same of credentials: what became of them; and, before that, of those in
+ * a form, whose name is borrowed.  Without memory they are not told.
+ */
+void ngx_http_registry_identify_verdict(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_http_registry_verdict_e verdict);
+void ngx_http_registry_identify_form(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_http_registry_form_e form,
+    reg_str_t user);
+
+/* The line of the error log about a wrong name or password. */
+void ngx_http_registry_identify_wrong(ngx_http_request_t *r);
 
 /* Who asks; for steps of the content, where it is known.  Never NULL. */
 const ngx_http_registry_who_t *ngx_http_registry_identity(

@@ -24,6 +24,8 @@ static char *ngx_http_registry_access_path(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static char *ngx_http_registry_login_limit(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+static char *ngx_http_registry_user(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 
 static ngx_conf_num_bounds_t  ngx_http_registry_cost_bounds = {
@@ -104,8 +106,8 @@ static ngx_command_t  ngx_http_registry_access_commands[] = {
       NULL },
 
     { ngx_string("registry_user"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_set_complex_value_slot,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_registry_user,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_registry_access_conf_t, user),
       NULL },
@@ -206,6 +208,7 @@ ngx_http_registry_access_create(ngx_conf_t *cf)
      *     conf->htpasswd, groups, tokens = NULL;
      *     conf->rules = NULL;
      *     conf->user = NULL;
+     *     conf->user_auth = { 0, NULL };
      *     conf->token, server, bearer = NULL;
      *     conf->own = 0;
      */
@@ -254,6 +257,7 @@ ngx_http_registry_access_merge(ngx_conf_t *cf, void *parent, void *child)
 
     if (conf->user == NULL) {
         conf->user = prev->user;
+        conf->user_auth = prev->user_auth;
     }
 
     rlcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_registry_module);
@@ -496,6 +500,50 @@ ngx_http_registry_login_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (alcf->limit_time == (time_t) NGX_ERROR || alcf->limit_time == 0) {
         return "has a \"per=\" that is no time, write it as \"per=1m\"";
     }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_registry_user(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_registry_access_conf_t *alcf = conf;
+
+    char        *rv;
+    ngx_str_t   *value, auth;
+    ngx_uint_t   i;
+
+    rv = ngx_http_set_complex_value_slot(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK || cf->args->nelts == 2) {
+        return rv;
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strncmp(value[2].data, "auth=", 5) != 0) {
+        return "takes \"auth=\" behind its value, and nothing else";
+    }
+
+    auth.len = value[2].len - 5;
+    auth.data = value[2].data + 5;
+
+    for (i = 0; i < auth.len; i++) {
+        if ((auth.data[i] < 'a' || auth.data[i] > 'z')
+            && (auth.data[i] < '0' || auth.data[i] > '9')
+            && auth.data[i] != '_')
+        {
+            break;
+        }
+    }
+
+    if (auth.len == 0 || i < auth.len) {
+        return "needs an \"auth=\" of small letters, digits and \"_\", as in "
+               "\"auth=certificate\"";
+    }
+
+    alcf->user_auth = auth;
 
     return NGX_CONF_OK;
 }

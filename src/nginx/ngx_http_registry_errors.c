@@ -123,6 +123,7 @@ ngx_http_registry_replace(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     }
 
     ctx->replacement = b;
+    ctx->code = reg_error_status_code(r->err_status);
 
     /* what the content was to be kept by does not hold for the error */
 

@@ -183,6 +183,10 @@ ngx_http_registry_get_ctx(ngx_http_request_t *r)
     ctx->replacement = NULL;
     ctx->retry_after = 0;
     ngx_str_null(&ctx->sentence);
+    ctx->code = NULL;
+    ctx->waited = 0;
+    ctx->worked = 0;
+    ctx->cache = 0;
     ctx->replaced = 0;
     ctx->headers = 0;
 

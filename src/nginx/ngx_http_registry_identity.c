@@ -68,6 +68,46 @@ ngx_http_registry_identify_as(ngx_http_request_t *r,
 }
 
 
+void
+ngx_http_registry_identify_verdict(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_http_registry_verdict_e verdict)
+{
+    ngx_http_registry_identity_t  *identity;
+
+    identity = ngx_http_registry_identity_get(r, ctx);
+
+    if (identity) {
+        identity->verdict = verdict;
+    }
+}
+
+
+void
+ngx_http_registry_identify_form(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_http_registry_form_e form,
+    reg_str_t user)
+{
+    ngx_http_registry_identity_t  *identity;
+
+    identity = ngx_http_registry_identity_get(r, ctx);
+
+    if (identity) {
+        identity->form = form;
+        identity->claimed = user;
+    }
+}
+
+
+/* Nothing that the client says stands in it: fail2ban reads it. */
+
+void
+ngx_http_registry_identify_wrong(ngx_http_request_t *r)
+{
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "client sent a wrong user name or password");
+}
+
+
 const ngx_http_registry_who_t *
 ngx_http_registry_identity(const ngx_http_registry_ctx_t *ctx)
 {
@@ -138,17 +178,29 @@ ngx_http_registry_identify(ngx_http_request_t *r,
 
     case NGX_OK:
         identity->done = 1;
+        identity->verdict = NGX_HTTP_REGISTRY_VERDICT_OK;
         return NGX_OK;
 
     case NGX_DECLINED:
         identity->done = 1;
         identity->wrong = 1;
+        identity->verdict = NGX_HTTP_REGISTRY_VERDICT_WRONG;
         return NGX_OK;
 
+    case NGX_AGAIN:
+        return NGX_AGAIN;
+
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+        identity->verdict = NGX_HTTP_REGISTRY_VERDICT_LIMITED;
+        return rc;
+
     case NGX_ERROR:
-        return NGX_HTTP_SERVICE_UNAVAILABLE;
+        rc = NGX_HTTP_SERVICE_UNAVAILABLE;
+
+        /* fall through */
 
     default:
+        identity->verdict = NGX_HTTP_REGISTRY_VERDICT_ERROR;
         return rc;
     }
 }
@@ -308,6 +360,10 @@ ngx_http_registry_identify_basic(ngx_http_request_t *r,
     }
 
     ngx_explicit_memzero(room, sizeof(room));
+
+    if (rc == NGX_DECLINED && wake) {
+        ngx_http_registry_identify_wrong(r);
+    }
 
     return rc;
 }

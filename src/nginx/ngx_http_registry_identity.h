@@ -13,13 +13,16 @@
 
 
 struct ngx_http_registry_identity_s {
-    ngx_http_registry_who_t    who;
-    reg_token_e                why;        /* a bearer token was refused */
-    unsigned                   done:1;     /* who is as known as he can be */
-    unsigned                   wrong:1;    /* his credentials were none */
-    unsigned                   waiting:1;
-    unsigned                   granted:1;
-    unsigned                   asking:1;   /* a variable asks who it is */
+    ngx_http_registry_who_t       who;
+    reg_token_e                   why;     /* a bearer token was refused */
+    ngx_http_registry_verdict_e   verdict;
+    ngx_http_registry_form_e      form;    /* of the token endpoint */
+    reg_str_t                     claimed; /* the user's name in it */
+    unsigned                      done:1;  /* who is as known as he can be */
+    unsigned                      wrong:1; /* his credentials were none */
+    unsigned                      waiting:1;
+    unsigned                      granted:1;
+    unsigned                      asking:1;   /* a variable asks who it is */
 };
 
 

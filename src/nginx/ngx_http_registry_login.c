@@ -338,6 +338,7 @@ ngx_http_registry_login_token(ngx_http_request_t *r, reg_str_t user,
 
     who->auth = NGX_HTTP_REGISTRY_AUTH_TOKEN;
     who->scopes = check.entry;
+    who->expires = (check.expires == REG_TOKENS_NEVER) ? 0 : check.expires;
 
     who->owner.len = ngx_strlen(check.owner);
 

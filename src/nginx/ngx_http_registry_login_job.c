@@ -344,8 +344,7 @@ ngx_http_registry_job_work(void *data, ngx_log_t *log)
     uint64_t   began;
     reg_str_t  password;
 
-    ngx_http_registry_stats_run(job->posted);
-    began = ngx_http_registry_stats_now();
+    began = ngx_http_registry_stats_run(job->posted);
 
     password.len = job->len;
     password.data = job->password;
@@ -353,7 +352,7 @@ ngx_http_registry_job_work(void *data, ngx_log_t *log)
     job->verdict = reg_htpasswd_verify(&job->check, password, &job->crypt);
 
     ngx_http_registry_stats_hash(began);
-    ngx_http_registry_stats_ran();
+    (void) ngx_http_registry_stats_ran();
 }
 
 

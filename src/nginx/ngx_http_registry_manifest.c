@@ -163,8 +163,12 @@ ngx_http_registry_manifest_found(ngx_http_request_t *r,
     job = ctx->job;
 
     if (ngx_http_registry_zone_find(r, &job->target, &m) == NGX_OK) {
+        ctx->cache = NGX_HTTP_REGISTRY_CACHE_HIT;
+
         return ngx_http_registry_manifest_cached(r, ctx, &m);
     }
+
+    ctx->cache = NGX_HTTP_REGISTRY_CACHE_MISS;
 
     return ngx_http_registry_task(r, ctx,
                                   ngx_http_registry_manifest_read_work,
@@ -503,16 +507,30 @@ ngx_http_registry_manifest_delete(ngx_http_request_t *r,
 }
 
 
+/* What the tag was on is told to the log: nobody else can look it up then. */
+
 static reg_rc_t
 ngx_http_registry_manifest_delete_work(ngx_http_registry_ctx_t *ctx)
 {
+    reg_rc_t      rc, found;
+    reg_digest_t  digest, target;
+
     if (ctx->op.has_digest) {
         return reg_manifest_delete(ctx->store, ctx->op.name, &ctx->op.digest,
                                    &ctx->error);
     }
 
-    return reg_tag_delete(ctx->store, ctx->op.name, ctx->op.tag,
-                          &ctx->error);
+    found = reg_tag_find(ctx->store, ctx->op.name, ctx->op.tag, &digest,
+                         &target, NULL);
+
+    rc = reg_tag_delete(ctx->store, ctx->op.name, ctx->op.tag, &ctx->error);
+
+    if (rc == REG_OK && found == REG_OK) {
+        ctx->op.digest = digest;
+        ctx->op.has_digest = 1;
+    }
+
+    return rc;
 }
 
 

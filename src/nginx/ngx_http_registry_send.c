@@ -463,6 +463,7 @@ ngx_http_registry_send_error(ngx_http_request_t *r,
     }
 
     status = reg_error_status(e->rc);
+    ctx->code = reg_error_code(e->rc);
 
     if (status == 429 || status == NGX_HTTP_SERVICE_UNAVAILABLE) {
         if (ngx_http_registry_headerf(r, "Retry-After", "%T",

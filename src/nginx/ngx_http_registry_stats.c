@@ -306,29 +306,33 @@ ngx_http_registry_stats_post(void)
 }
 
 
-void
+uint64_t
 ngx_http_registry_stats_run(uint64_t posted)
 {
     uint64_t  now;
+
+    now = ngx_http_registry_stats_now();
 
     ngx_http_registry_stats_gauge(NGX_HTTP_REGISTRY_GAUGE_WAITING, -1);
     ngx_http_registry_stats_gauge(NGX_HTTP_REGISTRY_GAUGE_RUNNING, 1);
 
     if (ngx_http_registry_stats) {
-        now = ngx_http_registry_stats_now();
-
         ngx_http_registry_stats_moved(ngx_http_registry_slot, now);
         ngx_http_registry_stats_time(&ngx_http_registry_stats->wait,
                                      ngx_http_registry_short_times, 15,
                                      now - posted);
     }
+
+    return now;
 }
 
 
-void
+uint64_t
 ngx_http_registry_stats_ran(void)
 {
     ngx_http_registry_stats_gauge(NGX_HTTP_REGISTRY_GAUGE_RUNNING, -1);
+
+    return ngx_http_registry_stats_now();
 }
 
 

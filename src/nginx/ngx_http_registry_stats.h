@@ -225,10 +225,13 @@ void ngx_http_registry_stats_time(ngx_http_registry_histogram_t *h,
 void ngx_http_registry_stats_gauge(ngx_http_registry_gauge_e gauge,
     ngx_int_t n);
 
-/* A task waits from now on; the moment goes to stats_run() in its thread. */
+/*
+ * A task waits from now on; the moment goes to stats_run() in its thread.  Each
+ * of them returns the moment it was called at.
+ */
 uint64_t ngx_http_registry_stats_post(void);
-void ngx_http_registry_stats_run(uint64_t posted);
-void ngx_http_registry_stats_ran(void);
+uint64_t ngx_http_registry_stats_run(uint64_t posted);
+uint64_t ngx_http_registry_stats_ran(void);
 
 /* The queue of the thread pool was full. */
 void ngx_http_registry_stats_refused(void);

@@ -26,6 +26,8 @@
 typedef struct {
     ngx_http_registry_ctx_t  *ctx;
     uint64_t                  posted;      /* ngx_http_registry_stats.h */
+    uint64_t                  began;
+    uint64_t                  ended;
 } ngx_http_registry_task_t;
 
 
@@ -111,7 +113,7 @@ ngx_http_registry_task_create(ngx_http_request_t *r,
 
     task->handler = handler;
     task->event.handler = ngx_http_registry_task_done;
-    task->event.data = ctx;
+    task->event.data = task->ctx;
     task->event.log = r->connection->log;
 
     return task;
@@ -147,11 +149,11 @@ ngx_http_registry_task_run(void *data, ngx_log_t *log)
 {
     ngx_http_registry_task_t *t = data;
 
-    ngx_http_registry_stats_run(t->posted);
+    t->began = ngx_http_registry_stats_run(t->posted);
 
     t->ctx->rc = t->ctx->work(t->ctx);
 
-    ngx_http_registry_stats_ran();
+    t->ended = ngx_http_registry_stats_ran();
 }
 
 
@@ -160,22 +162,24 @@ ngx_http_registry_task_run_beside(void *data, ngx_log_t *log)
 {
     ngx_http_registry_task_t *t = data;
 
-    ngx_http_registry_stats_run(t->posted);
+    t->began = ngx_http_registry_stats_run(t->posted);
 
     t->ctx->second_work(t->ctx);
 
-    ngx_http_registry_stats_ran();
+    t->ended = ngx_http_registry_stats_ran();
 }
 
 
 static void
 ngx_http_registry_task_done(ngx_event_t *ev)
 {
-    ngx_connection_t         *c;
-    ngx_http_request_t       *r;
-    ngx_http_registry_ctx_t  *ctx;
+    ngx_connection_t          *c;
+    ngx_http_request_t        *r;
+    ngx_http_registry_ctx_t   *ctx;
+    ngx_http_registry_task_t  *t;
 
-    ctx = ev->data;
+    t = ev->data;
+    ctx = t->ctx;
     r = ctx->request;
     c = r->connection;
 
@@ -196,6 +200,9 @@ ngx_http_registry_task_done(ngx_event_t *ev)
     }
 
     ev->complete = 0;
+
+    ctx->waited += t->began - t->posted;
+    ctx->worked += t->ended - t->began;
 
     r->main->blocked--;
 

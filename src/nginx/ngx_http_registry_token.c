@@ -183,6 +183,7 @@ ngx_http_registry_token_own(ngx_http_request_t *r, reg_token_t *token,
     }
 
     who->scopes = entry.scopes;
+    who->expires = entry.expires;
     who->owner = entry.owner;
 
     return NGX_OK;
@@ -201,6 +202,7 @@ ngx_http_registry_token_entry(ngx_http_request_t *r,
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
 
     entry->scopes = NULL;
+    entry->expires = 0;
     entry->owner = reg_null_str;
 
     if (entry->robot) {
@@ -271,6 +273,7 @@ ngx_http_registry_token_robot_entry(ngx_http_request_t *r,
 
     ngx_memcpy(entry->mark, check.mark, REG_CREDENTIALS_KEY);
     entry->scopes = check.entry;
+    entry->expires = (check.expires == REG_TOKENS_NEVER) ? 0 : check.expires;
     entry->owner.len = ngx_strlen(check.owner);
 
     if (entry->owner.len) {

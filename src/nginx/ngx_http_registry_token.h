@@ -76,6 +76,7 @@ typedef struct {
     ngx_uint_t                 robot;     /* an access token's name */
     unsigned char              mark[REG_CREDENTIALS_KEY];
     const reg_tokens_entry_t  *scopes;    /* of an access token, or NULL */
+    int64_t                    expires;   /* of it; 0: no end */
     reg_str_t                  owner;
 } ngx_http_registry_entry_t;
 

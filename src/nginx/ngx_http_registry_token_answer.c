@@ -44,6 +44,11 @@ ngx_http_registry_issue_grant(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (job->who.user.len) {
+        ngx_http_registry_identify_verdict(r, ctx,
+                                           NGX_HTTP_REGISTRY_VERDICT_OK);
+    }
+
     rc = ngx_http_registry_file_get(r, alcf->bearer->key,
                                     ngx_http_registry_issue_wake, &table);
 
@@ -200,17 +205,19 @@ ngx_int_t
 ngx_http_registry_issue_refuse(ngx_http_request_t *r, ngx_uint_t status,
     const char *error, const char *why)
 {
-    reg_buf_t  b;
+    reg_buf_t                 b;
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    ctx->code = reg_error_status_code(ngx_strcmp(error, "invalid_grant") == 0
+                                      ? NGX_HTTP_UNAUTHORIZED : (int) status);
 
     reg_buf_init(&b, 4096);
 
     reg_buf_printf(&b, "{\"error\":\"%s\",\"error_description\":\"%s\","
                    "\"errors\":[{\"code\":\"%s\",\"message\":\"%s\"}]}",
-                   error, why,
-                   reg_error_status_code(ngx_strcmp(error, "invalid_grant") == 0
-                                         ? NGX_HTTP_UNAUTHORIZED
-                                         : (int) status),
-                   why);
+                   error, why, ctx->code, why);
 
     if (reg_buf_failed(&b)) {
         reg_buf_free(&b);
@@ -222,13 +229,20 @@ ngx_http_registry_issue_refuse(ngx_http_request_t *r, ngx_uint_t status,
 
 
 ngx_int_t
-ngx_http_registry_issue_wrong(ngx_http_request_t *r)
+ngx_http_registry_issue_wrong(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_http_registry_verdict_e verdict)
 {
     ngx_int_t                         rc;
     reg_buf_t                         b;
     ngx_http_registry_access_conf_t  *alcf;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
+
+    ngx_http_registry_identify_verdict(r, ctx, verdict);
+
+    if (verdict == NGX_HTTP_REGISTRY_VERDICT_WRONG) {
+        ngx_http_registry_identify_wrong(r);
+    }
 
     reg_buf_init(&b, 4096);
 

@@ -57,7 +57,8 @@ ngx_int_t ngx_http_registry_issue_grant(ngx_http_request_t *r,
  */
 ngx_int_t ngx_http_registry_issue_refuse(ngx_http_request_t *r,
     ngx_uint_t status, const char *error, const char *why);
-ngx_int_t ngx_http_registry_issue_wrong(ngx_http_request_t *r);
+ngx_int_t ngx_http_registry_issue_wrong(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_http_registry_verdict_e verdict);
 
 
 #endif /* NGX_HTTP_REGISTRY_TOKEN_PRIVATE_H_INCLUDED */

@@ -132,6 +132,14 @@ ngx_http_registry_issue_parse(ngx_http_request_t *r,
                                      "what is not on offer");
     }
 
+    if (job->request.grant != REG_GRANT_NONE) {
+        ngx_http_registry_identify_form(r, ctx,
+                                        job->request.grant == REG_GRANT_PASSWORD
+                                        ? NGX_HTTP_REGISTRY_FORM_PASSWORD
+                                        : NGX_HTTP_REGISTRY_FORM_REFRESH,
+                                        job->request.user);
+    }
+
     return ngx_http_registry_issue_asked(r, ctx);
 }
 
@@ -163,7 +171,8 @@ ngx_http_registry_issue_asked(ngx_http_request_t *r,
     case REG_GRANT_PASSWORD:
 
         if (!reg_user_valid(job->request.user)) {
-            return ngx_http_registry_issue_wrong(r);
+            return ngx_http_registry_issue_wrong(r, ctx,
+                                        NGX_HTTP_REGISTRY_VERDICT_WRONG);
         }
 
         job->basic.user = job->request.user;
@@ -191,7 +200,8 @@ ngx_http_registry_issue_header(ngx_http_request_t *r,
     job = ctx->job;
 
     if (ngx_http_registry_authorization(r, &header) != NGX_OK) {
-        return ngx_http_registry_issue_wrong(r);
+        return ngx_http_registry_issue_wrong(r, ctx,
+                                        NGX_HTTP_REGISTRY_VERDICT_WRONG);
     }
 
     switch (reg_credentials_split(header, &credentials)) {
@@ -202,7 +212,8 @@ ngx_http_registry_issue_header(ngx_http_request_t *r,
                                             ngx_http_registry_access_module);
 
         if (!alcf->bearer->anonymous) {
-            return ngx_http_registry_issue_wrong(r);
+            return ngx_http_registry_issue_wrong(r, ctx,
+                                             NGX_HTTP_REGISTRY_VERDICT_NONE);
         }
 
         return ngx_http_registry_issue_grant(r, ctx);
@@ -212,13 +223,15 @@ ngx_http_registry_issue_header(ngx_http_request_t *r,
         if (reg_basic_parse(credentials, job->room, &job->basic, &why) != 0) {
             ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                            "registry basic: %s", why);
-            return ngx_http_registry_issue_wrong(r);
+            return ngx_http_registry_issue_wrong(r, ctx,
+                                        NGX_HTTP_REGISTRY_VERDICT_WRONG);
         }
 
         return ngx_http_registry_issue_login(r, ctx);
 
     default:
-        return ngx_http_registry_issue_wrong(r);
+        return ngx_http_registry_issue_wrong(r, ctx,
+                                        NGX_HTTP_REGISTRY_VERDICT_WRONG);
     }
 }
 
@@ -268,13 +281,18 @@ ngx_http_registry_issue_login(ngx_http_request_t *r,
                                             ngx_http_registry_issue_login);
 
     case NGX_DECLINED:
-        return ngx_http_registry_issue_wrong(r);
+        return ngx_http_registry_issue_wrong(r, ctx,
+                                        NGX_HTTP_REGISTRY_VERDICT_WRONG);
 
     case NGX_BUSY:
         ctx->retry_after = retry;
+        ngx_http_registry_identify_verdict(r, ctx,
+                                           NGX_HTTP_REGISTRY_VERDICT_LIMITED);
         return NGX_HTTP_TOO_MANY_REQUESTS;
 
     default:
+        ngx_http_registry_identify_verdict(r, ctx,
+                                           NGX_HTTP_REGISTRY_VERDICT_ERROR);
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 }
@@ -402,11 +420,16 @@ ngx_http_registry_issue_refresh(ngx_http_request_t *r,
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "client sent a refresh token that is refused: %s", why);
 
+        ngx_http_registry_identify_verdict(r, ctx,
+                                           NGX_HTTP_REGISTRY_VERDICT_WRONG);
+
         return ngx_http_registry_issue_refuse(r, NGX_HTTP_BAD_REQUEST,
                                               "invalid_grant",
                                               "log in anew");
 
     default:
+        ngx_http_registry_identify_verdict(r, ctx,
+                                           NGX_HTTP_REGISTRY_VERDICT_ERROR);
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 }
@@ -447,6 +470,7 @@ ngx_http_registry_issue_refreshed(ngx_http_request_t *r,
     job->who.user.len = refresh->user.len;
     job->who.user.data = p;
     job->who.scopes = entry.scopes;
+    job->who.expires = entry.expires;
     job->who.owner = entry.owner;
 
     ngx_memcpy(job->mark, entry.mark, REG_CREDENTIALS_KEY);

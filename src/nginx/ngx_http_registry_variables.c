@@ -7,9 +7,12 @@
 
 
 #include "ngx_http_registry_variables.h"
-#include "ngx_http_registry_access.h"
+#include "ngx_http_registry_body.h"
+#include "ngx_http_registry_identity.h"
 
+#include "reg_credentials.h"
 #include "reg_may.h"
+#include "reg_time.h"
 
 
 typedef reg_str_t (*ngx_http_registry_variable_pt)(ngx_http_request_t *r,
@@ -32,6 +35,32 @@ static reg_str_t ngx_http_registry_variable_digest(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static reg_str_t ngx_http_registry_variable_upload(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
+static reg_str_t ngx_http_registry_variable_operation(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static reg_str_t ngx_http_registry_variable_credentials(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static reg_str_t ngx_http_registry_variable_login(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static reg_str_t ngx_http_registry_variable_claimed_user(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static reg_str_t ngx_http_registry_variable_expires(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static reg_str_t ngx_http_registry_variable_from(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static reg_str_t ngx_http_registry_variable_tag(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static reg_str_t ngx_http_registry_variable_error(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static reg_str_t ngx_http_registry_variable_received(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static reg_str_t ngx_http_registry_variable_cache(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static reg_str_t ngx_http_registry_variable_thread_wait(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static reg_str_t ngx_http_registry_variable_thread_time(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static reg_str_t ngx_http_registry_variable_seconds(ngx_http_request_t *r,
+    uint64_t us);
 static reg_str_t ngx_http_registry_variable_header(ngx_http_request_t *r,
     const char *name);
 
@@ -49,6 +78,22 @@ static const struct {
     { ngx_string("registry_reference"), ngx_http_registry_variable_reference },
     { ngx_string("registry_digest"), ngx_http_registry_variable_digest },
     { ngx_string("registry_upload"), ngx_http_registry_variable_upload },
+    { ngx_string("registry_operation"), ngx_http_registry_variable_operation },
+    { ngx_string("registry_credentials"),
+      ngx_http_registry_variable_credentials },
+    { ngx_string("registry_login"), ngx_http_registry_variable_login },
+    { ngx_string("registry_claimed_user"),
+      ngx_http_registry_variable_claimed_user },
+    { ngx_string("registry_expires"), ngx_http_registry_variable_expires },
+    { ngx_string("registry_from"), ngx_http_registry_variable_from },
+    { ngx_string("registry_tag"), ngx_http_registry_variable_tag },
+    { ngx_string("registry_error"), ngx_http_registry_variable_error },
+    { ngx_string("registry_received"), ngx_http_registry_variable_received },
+    { ngx_string("registry_cache"), ngx_http_registry_variable_cache },
+    { ngx_string("registry_thread_wait"),
+      ngx_http_registry_variable_thread_wait },
+    { ngx_string("registry_thread_time"),
+      ngx_http_registry_variable_thread_time },
 
     { ngx_null_string, NULL }
 };
@@ -125,7 +170,8 @@ static reg_str_t
 ngx_http_registry_variable_auth(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
-    const ngx_http_registry_who_t  *who;
+    const ngx_http_registry_who_t    *who;
+    ngx_http_registry_access_conf_t  *alcf;
 
     static const reg_str_t  names[] = {
 #define NGX_HTTP_REGISTRY_AUTH_NAME(symbol, name)                             \
@@ -135,6 +181,13 @@ ngx_http_registry_variable_auth(ngx_http_request_t *r,
     };
 
     who = ngx_http_registry_who(r);
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
+
+    if (who && who->auth == NGX_HTTP_REGISTRY_AUTH_VARIABLE
+        && alcf->user_auth.len)
+    {
+        return ngx_http_registry_str(&alcf->user_auth);
+    }
 
     return names[who ? who->auth : NGX_HTTP_REGISTRY_AUTH_NONE];
 }
@@ -226,6 +279,308 @@ ngx_http_registry_variable_upload(ngx_http_request_t *r,
     return ctx->op.upload.len ? ctx->op.upload
                               : ngx_http_registry_variable_header(r,
                                                        "Docker-Upload-UUID");
+}
+
+
+/* As the table of operations has it, but for two that are told apart here. */
+
+static reg_str_t
+ngx_http_registry_variable_operation(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    if (ctx->op.op == REG_OP_N) {
+        return reg_null_str;
+    }
+
+    if (ctx->op.op == REG_OP_UPLOAD_START && ctx->route == REG_OK) {
+
+        if (ctx->op.mount) {
+
+            if (r->headers_out.status == NGX_HTTP_CREATED) {
+                return reg_str("blob_mount");
+            }
+
+        } else if (ctx->op.has_digest) {
+            return reg_str("blob_write");
+        }
+    }
+
+    return reg_op_name(ctx->op.op);
+}
+
+
+/* What was shown, right or wrong; a form counts before the header. */
+
+static reg_str_t
+ngx_http_registry_variable_credentials(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    reg_str_t  header, credentials;
+
+    if (ctx->identity) {
+
+        switch (ctx->identity->form) {
+
+        case NGX_HTTP_REGISTRY_FORM_PASSWORD:
+            return reg_str("form");
+
+        case NGX_HTTP_REGISTRY_FORM_REFRESH:
+            return reg_str("refresh_token");
+
+        default:
+            break;
+        }
+    }
+
+    if (ngx_http_registry_authorization(r, &header) != NGX_OK) {
+        return reg_str("other");
+    }
+
+    switch (reg_credentials_split(header, &credentials)) {
+
+    case REG_SCHEME_NONE:
+        return reg_null_str;
+
+    case REG_SCHEME_BASIC:
+        return reg_str("basic");
+
+    case REG_SCHEME_BEARER:
+        return reg_str("bearer");
+
+    default:
+        return reg_str("other");
+    }
+}
+
+
+static reg_str_t
+ngx_http_registry_variable_login(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    static const reg_str_t  names[] = {
+#define NGX_HTTP_REGISTRY_VERDICT_NAME(symbol, name)                          \
+        { sizeof(name) - 1, name },
+        NGX_HTTP_REGISTRY_VERDICT_TABLE(NGX_HTTP_REGISTRY_VERDICT_NAME)
+#undef NGX_HTTP_REGISTRY_VERDICT_NAME
+    };
+
+    return names[ctx->identity ? ctx->identity->verdict
+                               : NGX_HTTP_REGISTRY_VERDICT_NONE];
+}
+
+
+/* Whoever the client says it is: a name, but maybe anybody's. */
+
+static reg_str_t
+ngx_http_registry_variable_claimed_user(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    char         *p, room[REG_BASIC_ROOM];
+    reg_str_t     header, credentials, user;
+    const char   *why;
+    reg_basic_t   basic;
+
+    if (ctx->identity && ctx->identity->form != NGX_HTTP_REGISTRY_FORM_NONE) {
+        user = ctx->identity->claimed;
+
+        return reg_user_valid(user) ? user : reg_null_str;
+    }
+
+    user = reg_null_str;
+
+    if (ngx_http_registry_authorization(r, &header) != NGX_OK
+        || reg_credentials_split(header, &credentials) != REG_SCHEME_BASIC)
+    {
+        return user;
+    }
+
+    if (reg_basic_parse(credentials, room, &basic, &why) == 0) {
+        p = ngx_pnalloc(r->pool, basic.user.len);
+
+        if (p) {
+            ngx_memcpy(p, basic.user.data, basic.user.len);
+            user.data = p;
+            user.len = basic.user.len;
+        }
+    }
+
+    ngx_explicit_memzero(room, sizeof(room));
+
+    return user;
+}
+
+
+/* When the access token ends by which he is known. */
+
+static reg_str_t
+ngx_http_registry_variable_expires(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    char                           *p;
+    reg_str_t                       time;
+    const ngx_http_registry_who_t  *who;
+
+    time = reg_null_str;
+    who = ngx_http_registry_who(r);
+
+    if (who == NULL || who->expires == 0) {
+        return time;
+    }
+
+    p = ngx_pnalloc(r->pool, REG_TIME_LEN + 1);
+
+    if (p && reg_time_print(who->expires, p) == 0) {
+        time.data = p;
+        time.len = REG_TIME_LEN;
+    }
+
+    return time;
+}
+
+
+static reg_str_t
+ngx_http_registry_variable_from(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    return (ctx->route == REG_OK && ctx->op.mount) ? ctx->op.from
+                                                   : reg_null_str;
+}
+
+
+/* The tag of the path, or those of the query. */
+
+static reg_str_t
+ngx_http_registry_variable_tag(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    char       *p;
+    size_t      i, len;
+    reg_op_t   *op;
+    reg_str_t   tags;
+
+    op = &ctx->op;
+
+    if (ctx->route != REG_OK || op->op != REG_OP_MANIFEST_WRITE
+        || !op->has_digest || op->ntags == 0)
+    {
+        return op->tag;
+    }
+
+    len = 0;
+
+    for (i = 0; i < op->ntags; i++) {
+        len += op->tags[i].len + 1;
+    }
+
+    p = ngx_pnalloc(r->pool, len);
+    if (p == NULL) {
+        return reg_null_str;
+    }
+
+    tags.data = p;
+    tags.len = len - 1;
+
+    for (i = 0; i < op->ntags; i++) {
+        p = (char *) ngx_cpymem(p, op->tags[i].data, op->tags[i].len);
+        *p++ = ',';
+    }
+
+    return tags;
+}
+
+
+/* The code in the reply, be it the registry's or for an error of nginx. */
+
+static reg_str_t
+ngx_http_registry_variable_error(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_uint_t  status;
+
+    status = r->err_status ? r->err_status : r->headers_out.status;
+
+    if (status < NGX_HTTP_BAD_REQUEST) {
+        return reg_null_str;
+    }
+
+    return reg_str_of(ctx->code ? ctx->code : reg_error_status_code(status));
+}
+
+
+static reg_str_t
+ngx_http_registry_variable_received(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    u_char     *p;
+    reg_str_t   size;
+
+    size = reg_null_str;
+
+    p = ngx_pnalloc(r->pool, NGX_OFF_T_LEN);
+
+    if (p) {
+        size.data = (char *) p;
+        size.len = ngx_sprintf(p, "%uz",
+                               ctx->body ? ngx_http_registry_body_size(ctx)
+                                         : 0)
+                   - p;
+    }
+
+    return size;
+}
+
+
+static reg_str_t
+ngx_http_registry_variable_cache(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    switch (ctx->cache) {
+
+    case NGX_HTTP_REGISTRY_CACHE_HIT:
+        return reg_str("hit");
+
+    case NGX_HTTP_REGISTRY_CACHE_MISS:
+        return reg_str("miss");
+
+    default:
+        return reg_null_str;
+    }
+}
+
+
+static reg_str_t
+ngx_http_registry_variable_thread_wait(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    return ngx_http_registry_variable_seconds(r, ctx->waited);
+}
+
+
+static reg_str_t
+ngx_http_registry_variable_thread_time(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    return ngx_http_registry_variable_seconds(r, ctx->worked);
+}
+
+
+static reg_str_t
+ngx_http_registry_variable_seconds(ngx_http_request_t *r, uint64_t us)
+{
+    u_char     *p;
+    reg_str_t   time;
+
+    time = reg_null_str;
+
+    p = ngx_pnalloc(r->pool, NGX_INT64_LEN + sizeof(".000000"));
+
+    if (p) {
+        time.data = (char *) p;
+        time.len = ngx_sprintf(p, "%uL.%06uL", us / 1000000, us % 1000000)
+                   - p;
+    }
+
+    return time;
 }
 
 
