@@ -13,6 +13,7 @@
 #include "ngx_http_registry_cors.h"
 #include "ngx_http_registry_errors.h"
 #include "ngx_http_registry_send.h"
+#include "ngx_http_registry_warning.h"
 
 
 static ngx_int_t ngx_http_registry_header_filter(ngx_http_request_t *r);
@@ -67,7 +68,8 @@ ngx_http_registry_header_filter(ngx_http_request_t *r)
             || ngx_http_registry_header(r, "X-Content-Type-Options",
                                         "nosniff", 7)
                != NGX_OK
-            || ngx_http_registry_cors_headers(r, rlcf) != NGX_OK)
+            || ngx_http_registry_cors_headers(r, rlcf) != NGX_OK
+            || ngx_http_registry_warning_headers(r, ctx) != NGX_OK)
         {
             return NGX_ERROR;
         }
