@@ -217,8 +217,8 @@ ngx_http_registry_access_authorize(ngx_http_request_t *r,
 
     default:
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "the rules gave no answer, a regular expression of "
-                      "theirs takes too long; nobody was let in");
+                      "the rules gave no answer, nobody was let in; a regular "
+                      "expression in them takes too long, simplify it");
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 }

@@ -114,7 +114,7 @@ ngx_http_registry_body_file(ngx_http_registry_ctx_t *ctx,
         }
 
         if (n <= 0) {
-            rc = reg_error_sys(&ctx->error, n ? errno : EIO, "pread()",
+            rc = reg_error_sys(&ctx->error, n ? errno : EIO, "pread",
                                "client body temporary file");
             break;
         }
@@ -159,7 +159,7 @@ ngx_http_registry_body_get(ngx_http_registry_ctx_t *ctx, reg_str_t *body)
             }
 
             if (n <= 0) {
-                return reg_error_sys(&ctx->error, n ? errno : EIO, "pread()",
+                return reg_error_sys(&ctx->error, n ? errno : EIO, "pread",
                                      "client body temporary file");
             }
 

@@ -13,6 +13,11 @@
 #define NGX_HTTP_REGISTRY_CHALLENGE_MAX  8192
 
 
+static void ngx_http_registry_refused(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, const ngx_http_registry_who_t *who,
+    unsigned may);
+
+
 ngx_int_t
 ngx_http_registry_refuse(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
     unsigned may)
@@ -30,12 +35,40 @@ ngx_http_registry_refuse(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
         why = ctx->identity->why;
 
     } else {
+        ngx_http_registry_refused(r, ctx, who, may);
         return NGX_HTTP_FORBIDDEN;
     }
 
     rc = ngx_http_registry_challenge(r, ctx, may, why);
 
     return (rc == NGX_OK) ? NGX_HTTP_UNAUTHORIZED : rc;
+}
+
+
+/* What an operator is asked about who made no mistake himself. */
+
+static void
+ngx_http_registry_refused(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
+    const ngx_http_registry_who_t *who, unsigned may)
+{
+    ngx_str_t    user, name;
+    const char  *what;
+
+    user.len = who->user.len;
+    user.data = (u_char *) who->user.data;
+    name.len = ctx->op.name.len;
+    name.data = (u_char *) ctx->op.name.data;
+
+    what = (may & REG_MAY_UPDATE) ? "move a tag of"
+           : (may & REG_MAY_DELETE) ? "delete from"
+           : (may & REG_MAY_PUSH) ? "push to"
+           : (may & REG_MAY_PULL) ? "pull from"
+           : (may & REG_MAY_LIST) ? "list" : "use";
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "client \"%V\" may not %s \"%V\"; \"registry_allow\", or "
+                  "what an access token is made with, says who may",
+                  &user, what, &name);
 }
 
 

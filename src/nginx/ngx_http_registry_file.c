@@ -208,8 +208,11 @@ ngx_http_registry_file_get(ngx_http_request_t *r,
         if (!file->lost) {
             file->lost = 1;
             ngx_log_error(NGX_LOG_CRIT, r->connection->log, ngx_errno,
-                          "the %s \"%V\" is gone, nobody can log in until it "
-                          "is back", file->kind->what, &file->path);
+                          "the %s \"%V\" %s", file->kind->what, &file->path,
+                          ngx_errno == NGX_ENOENT
+                          ? "is gone, nobody can log in until it is back"
+                          : "is out of reach, nobody can log in; let the "
+                            "worker user into the directories above it");
         }
 
         return NGX_ERROR;
@@ -357,7 +360,8 @@ ngx_http_registry_file_adopt(ngx_http_registry_file_t *file, ngx_log_t *log)
         if (!file->lost && reading->why.text[0]) {
             file->lost = 1;
             ngx_log_error(NGX_LOG_CRIT, log, 0,
-                          "the %s \"%V\" could not be made: %s",
+                          "the %s \"%V\" could not be made: %s; let the "
+                          "worker user write to its directory",
                           file->kind->what, &file->path, reading->why.text);
         }
 
@@ -394,7 +398,8 @@ ngx_http_registry_file_adopt(ngx_http_registry_file_t *file, ngx_log_t *log)
                       "the %s \"%V\" cannot be used: %s%s",
                       file->kind->what, &file->path, reading->why.text,
                       file->table ? "; what it held before still counts, "
-                                    "mend it" : "");
+                                    "mend it"
+                                  : "; nobody can log in, mend it");
         return file->table ? NGX_OK : NGX_ERROR;
     }
 
@@ -488,7 +493,7 @@ ngx_http_registry_file_log_skips(ngx_http_registry_file_t *file,
 
     if (reading->nskips > n) {
         ngx_log_error(NGX_LOG_WARN, log, 0,
-                      "and %ui more %ss of the %s \"%V\"",
+                      "%ui more %ss of the %s \"%V\" are passed over",
                       reading->nskips - n, part, file->kind->what,
                       &file->path);
     }

@@ -392,7 +392,8 @@ ngx_http_registry_gc_tell(void *data, reg_gc_what_e what, const char *path,
     if (gc->told++ < NGX_HTTP_REGISTRY_GC_TOLD) {
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "the manifest of \"%V/%s\" cannot be understood, "
-                      "nothing of its repository is collected",
+                      "nothing of its repository is collected; push it again, "
+                      "or delete it",
                       &gc->root->root, path);
     }
 }

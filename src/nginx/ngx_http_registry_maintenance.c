@@ -1,6 +1,7 @@
 
 #include "ngx_http_registry_maintenance.h"
 #include "ngx_http_registry_gc.h"
+#include "ngx_http_registry_log.h"
 #include "ngx_http_registry_scrub.h"
 
 #include "reg_care.h"
@@ -148,9 +149,7 @@ ngx_http_registry_free(ngx_http_registry_root_t *root, reg_store_t *store)
                                     &e);
 
     if (rc != REG_OK) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, e.sys,
-                      "could not free deleted content: %s \"%V/%s\" failed",
-                      e.call ? e.call : "storage call", &root->root, e.path);
+        ngx_http_registry_log_failed(root, "free deleted content", &e);
 
         return NGX_HTTP_REGISTRY_FAILED;
     }
@@ -320,16 +319,7 @@ ngx_http_registry_job_failed(ngx_http_registry_root_t *root,
 {
     ngx_http_registry_stats_failed(root, job->stats);
 
-    if (e->call) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, e->sys,
-                      "could not %s: %s \"%V/%s\" failed", job->what,
-                      e->call, &root->root, e->path);
-        return;
-    }
-
-    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "could not %s of \"%V\": %s", job->what, &root->root,
-                  e->detail[0] ? e->detail : reg_error_text(e->rc));
+    ngx_http_registry_log_failed(root, job->what, e);
 }
 
 

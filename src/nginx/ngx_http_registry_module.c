@@ -6,6 +6,7 @@
 #include "ngx_http_registry_cors.h"
 #include "ngx_http_registry_errors.h"
 #include "ngx_http_registry_gc.h"
+#include "ngx_http_registry_log.h"
 #include "ngx_http_registry_maintenance.h"
 #include "ngx_http_registry_scrub.h"
 #include "ngx_http_registry_stats.h"
@@ -444,8 +445,8 @@ ngx_http_registry_check_root(ngx_cycle_t *cycle,
     if (reg_store_writable(store, &e) != REG_OK) {
         ngx_log_error(NGX_LOG_ERR, cycle->log, e.sys,
                       "the worker user cannot write to \"%V/%s\", pushes will "
-                      "fail; give it the tree (chown -R) or set \"user\"",
-                      &root->root, e.path);
+                      "fail%s", &root->root, e.path,
+                      ngx_http_registry_way_out(&e));
     }
 }
 
@@ -492,9 +493,11 @@ ngx_http_registry_store(ngx_http_registry_root_t *root, ngx_log_t *log)
     if (reg_store_open(&root->store, (char *) root->root.data, &e) != REG_OK) {
         root->store = NULL;
         ngx_log_error(NGX_LOG_CRIT, log, e.sys,
-                      "could not open the registry's root \"%V\", make the "
-                      "directory and give it to the worker user",
-                      &root->root);
+                      "could not open the registry's root \"%V\"%s",
+                      &root->root,
+                      e.sys == NGX_ENOENT
+                      ? "; make the directory, and give it to the worker user"
+                      : ngx_http_registry_way_out(&e));
         return NULL;
     }
 
@@ -637,7 +640,8 @@ ngx_http_registry_check_directory(ngx_conf_t *cf, ngx_str_t *name)
 
     if (ngx_errno != NGX_ENOENT && ngx_errno != NGX_ENOTDIR) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "\"registry\" cannot use \"%V\"", name);
+                           "\"registry\" cannot use \"%V\", look at the "
+                           "directories above it", name);
         return NGX_CONF_ERROR;
     }
 

@@ -1,5 +1,6 @@
 
 #include "ngx_http_registry_scrub.h"
+#include "ngx_http_registry_log.h"
 #include "ngx_http_registry_zone.h"
 #include "ngx_http_registry_stats.h"
 
@@ -84,7 +85,8 @@ ngx_http_registry_scrub_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (ngx_strncmp(value[2].data, "interval=", 9) != 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid parameter \"%V\"", &value[2]);
+                           "\"registry_scrub\" has an invalid parameter "
+                           "\"%V\", it knows interval=7d", &value[2]);
         return NGX_CONF_ERROR;
     }
 
@@ -95,8 +97,8 @@ ngx_http_registry_scrub_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (interval == (time_t) NGX_ERROR || interval == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"registry_scrub\" has an invalid interval \"%V\"",
-                           &s);
+                           "\"registry_scrub\" has an invalid interval "
+                           "\"%V\", write it as interval=7d", &s);
         return NGX_CONF_ERROR;
     }
 
@@ -383,10 +385,17 @@ ngx_http_registry_scrub_log(ngx_http_registry_root_t *root,
 {
     ngx_http_registry_stats_failed(root, NGX_HTTP_REGISTRY_WORK_SCRUB);
 
-    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, e->sys,
-                  "scrub of \"%V\" cannot go on: %s \"%s\" failed",
-                  &root->root, e->call ? e->call : reg_error_text(e->rc),
-                  e->path);
+    if (e->call) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, e->sys,
+                      "scrub of \"%V\" cannot go on: %s() \"%s\" failed%s",
+                      &root->root, e->call, e->path,
+                      ngx_http_registry_way_out(e));
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "scrub of \"%V\" cannot go on: %s%s", &root->root,
+                  reg_error_text(e->rc), ngx_http_registry_way_out(e));
 }
 
 

@@ -1,4 +1,5 @@
 
+#include "ngx_http_registry_log.h"
 #include "ngx_http_registry_send.h"
 
 #include "reg_blob.h"
@@ -16,8 +17,6 @@ static reg_rc_t ngx_http_registry_open_cached(ngx_http_request_t *r,
 static reg_rc_t ngx_http_registry_open_anew(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, const reg_digest_t *target,
     ngx_open_file_info_t *of, ngx_str_t *path);
-static void ngx_http_registry_log_error(ngx_http_request_t *r,
-    const reg_error_t *e);
 static void ngx_http_registry_free_buf(void *data);
 static void ngx_http_registry_no_gzip(ngx_http_request_t *r);
 
@@ -357,7 +356,7 @@ ngx_http_registry_open_cached(ngx_http_request_t *r,
         }
 
         return reg_error_sys(&ctx->error, of->err ? of->err : NGX_ENOMEM,
-                             "open()", layout->s);
+                             "open", layout->s);
     }
 
     return of->is_file ? REG_OK
@@ -489,46 +488,6 @@ ngx_http_registry_send_error(ngx_http_request_t *r,
     r->headers_out.content_type_lowcase = NULL;
 
     return ngx_http_registry_send_memory(r, status, b.data, b.len);
-}
-
-
-static void
-ngx_http_registry_log_error(ngx_http_request_t *r, const reg_error_t *e)
-{
-    u_char                         detail[REG_ERROR_DETAIL];
-    ngx_uint_t                     i, level;
-    ngx_http_registry_loc_conf_t  *rlcf;
-
-    if (e->sys == 0) {
-
-        /* details may quote the client: one line, whatever it sent */
-
-        for (i = 0; i < REG_ERROR_DETAIL - 1 && e->detail[i]; i++) {
-            detail[i] = (u_char) (e->detail[i] >= 0x20 && e->detail[i] < 0x7f
-                                  ? e->detail[i] : '?');
-        }
-
-        detail[i] = '\0';
-
-        level = (reg_error_status(e->rc) >= 500 || e->damage) ? NGX_LOG_ERR
-                                                              : NGX_LOG_INFO;
-
-        ngx_log_error(level, r->connection->log, 0,
-                      "registry refused: %s%s%s", reg_error_text(e->rc),
-                      i ? ": " : "", detail);
-        return;
-    }
-
-    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
-
-    ngx_log_error(NGX_LOG_CRIT, r->connection->log, e->sys,
-                  "%s \"%V/%s\" failed%s",
-                  e->call ? e->call : "storage call", &rlcf->root->root,
-                  e->path,
-                  e->sys == NGX_EACCES || e->sys == NGX_EPERM
-                  ? ", the worker user must own the registry's root"
-                  : e->rc == REG_NO_SPACE
-                  ? ", free space on the registry's disk" : "");
 }
 
 

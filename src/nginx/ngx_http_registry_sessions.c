@@ -207,8 +207,8 @@ ngx_http_registry_sessions_take(ngx_http_request_t *r,
 
     if (rc == NGX_DECLINED) {
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                      "upload sessions are not counted for want of memory, "
-                      "\"registry_zone_size\" should be larger");
+                      "upload sessions are not counted, the shared zone has no "
+                      "room for more of them; raise \"registry_zone_size\"");
     }
 
     return (rc == NGX_BUSY) ? NGX_BUSY : NGX_OK;

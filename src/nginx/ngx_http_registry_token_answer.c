@@ -114,8 +114,9 @@ ngx_http_registry_issue_scopes(ngx_http_request_t *r,
 
         if (ngx_http_registry_grant(&job->who, may, scope->name, &got) != 0) {
             ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                          "the rules gave no answer, a regular expression of "
-                          "theirs takes too long; no token was given out");
+                          "the rules gave no answer, no token was given out; a "
+                          "regular expression in them takes too long, simplify "
+                          "it");
             return NGX_ERROR;
         }
 
