@@ -167,6 +167,10 @@ void ngx_http_registry_identify_form(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, ngx_http_registry_form_e form,
     reg_str_t user);
 
+/* What is known in another context of the same request; and no more. */
+void ngx_http_registry_identify_again(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, const ngx_http_registry_ctx_t *old);
+
 /* The line of the error log about a wrong name or password. */
 void ngx_http_registry_identify_wrong(ngx_http_request_t *r);
 

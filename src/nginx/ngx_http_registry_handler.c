@@ -21,6 +21,9 @@ static const ngx_http_registry_step_pt  ngx_http_registry_ops[REG_OP_N] = {
 static ngx_int_t ngx_http_registry_begin(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static reg_method_e ngx_http_registry_method(ngx_http_request_t *r);
+static void ngx_http_registry_ctx_keep(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static void ngx_http_registry_ctx_left(void *data);
 
 
 ngx_int_t
@@ -137,6 +140,7 @@ ngx_http_registry_ctx_t *
 ngx_http_registry_get_ctx(ngx_http_request_t *r)
 {
     char                     *scratch;
+    ngx_pool_cleanup_t       *cln;
     ngx_http_registry_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
@@ -148,15 +152,19 @@ ngx_http_registry_get_ctx(ngx_http_request_t *r)
         return ctx;
     }
 
-    ctx = ngx_palloc(r->pool, sizeof(ngx_http_registry_ctx_t));
-    if (ctx == NULL) {
-        return NULL;
-    }
-
     scratch = ngx_pnalloc(r->pool, r->args.len + 1);
     if (scratch == NULL) {
         return NULL;
     }
+
+    /* not for the cleanup, but to be found again */
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_registry_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ctx = cln->data;
 
     reg_error_clear(&ctx->error);
 
@@ -203,9 +211,56 @@ ngx_http_registry_get_ctx(ngx_http_request_t *r)
         ctx->route = reg_error_set(&ctx->error, REG_ROUTE_UNKNOWN, NULL);
     }
 
+    if (r->filter_finalize) {
+        ngx_http_registry_ctx_keep(r, ctx);
+    }
+
+    cln->handler = ngx_http_registry_ctx_left;
+
     ngx_http_set_ctx(r, ctx, ngx_http_registry_module);
 
     return ctx;
+}
+
+
+/*
+ * A filter that refuses a reply (412, 416) takes all contexts away.  What the
+ * log wants to know of the request is still so; what it may do is not asked
+ * any more, and is asked anew should an error_page lead back here.
+ */
+
+static void
+ngx_http_registry_ctx_keep(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
+{
+    ngx_pool_cleanup_t       *cln;
+    ngx_http_registry_ctx_t  *old;
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+
+        if (cln->handler != ngx_http_registry_ctx_left) {
+            continue;
+        }
+
+        old = cln->data;
+
+        if (old->loc_conf == ctx->loc_conf
+            && old->uri.data == ctx->uri.data && old->uri.len == ctx->uri.len)
+        {
+            ctx->waited = old->waited;
+            ctx->worked = old->worked;
+            ctx->cache = old->cache;
+            ngx_http_registry_identify_again(r, ctx, old);
+        }
+
+        return;
+    }
+}
+
+
+static void
+ngx_http_registry_ctx_left(void *data)
+{
+    /* void */
 }
 
 

@@ -98,6 +98,27 @@ ngx_http_registry_identify_form(ngx_http_request_t *r,
 }
 
 
+void
+ngx_http_registry_identify_again(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, const ngx_http_registry_ctx_t *old)
+{
+    ngx_http_registry_identity_t  *identity;
+
+    if (old->identity == NULL) {
+        return;
+    }
+
+    identity = ngx_http_registry_identity_get(r, ctx);
+
+    if (identity) {
+        *identity = *old->identity;
+        identity->granted = 0;
+        identity->waiting = 0;
+        identity->asking = 0;
+    }
+}
+
+
 /* Nothing that the client says stands in it: fail2ban reads it. */
 
 void
