@@ -266,7 +266,7 @@ ngx_http_registry_warning_param(ngx_conf_t *cf, ngx_str_t *param,
         {
             w->expires = ngx_parse_time(&value, 1);
 
-            if (w->expires != (time_t) NGX_ERROR && w->expires > 0) {
+            if (w->expires > 0) {
                 return NGX_OK;
             }
         }
