@@ -12,6 +12,7 @@ use lib "$FindBin::Bin/lib";
 use Encode ();
 use JSON::PP ();
 use Test::More;
+use Time::HiRes qw(sleep);
 
 use Test::Registry;
 use Test::Registry::Examples;
@@ -70,8 +71,14 @@ sub json_lines {
         $_->closes_within(10) for $h, $r;
     }
 
+    # written once a second
     my @lines;
-    wait_for(10, sub { @lines = lines_of($log); @lines >= $n - 255 * 3 });
+    wait_for(20, sub {
+        my $seen = @lines;
+        sleep 1.5;
+        @lines = lines_of($log);
+        return $seen && $seen == @lines;
+    });
 
     # a refused header ends a connection, and what stood behind it
     cmp_ok(scalar @lines, '>', 255 * 3, scalar(@lines) . ' lines');
@@ -88,19 +95,23 @@ sub json_lines {
 
     # and what they say of usual requests
 
-    my $before = @lines;
     my $ann = $t->as('ann', 'a');
     my $image = $ann->push_image('team/app', 'v1');
     my $r = $ann->get('/v2/team/app/manifests/v1',
         headers => [['User-Agent', "gr\xc3\xbc\xc3\x9fe \"\\\x09"]]);
     $r = $ann->get('/v2/team/app/manifests/none');
 
-    wait_for(5, sub { grep { /manifests\/none/ } lines_of($log) });
-    my %seen = map { $_->{request} => $_ } map { json_of($_) || () }
-        grep { /team.app/ } lines_of($log);
-    my $put = $seen{'PUT /v2/team/app/manifests/v1 HTTP/1.1'};
-    my $get = $seen{'GET /v2/team/app/manifests/v1 HTTP/1.1'};
-    my $none = $seen{'GET /v2/team/app/manifests/none HTTP/1.1'};
+    my %seen;
+    my @asked = map { "$_ HTTP/1.1" } 'PUT /v2/team/app/manifests/v1',
+        'GET /v2/team/app/manifests/v1', 'GET /v2/team/app/manifests/none';
+
+    wait_for(10, sub {
+        %seen = map { $_->{request} => $_ } map { json_of($_) || () }
+            grep { /team.app/ } lines_of($log);
+        return @asked == grep { $seen{$_} } @asked;
+    });
+
+    my ($put, $get, $none) = @seen{@asked};
 
     is("$put->{status} $put->{user} $put->{auth} $put->{operation} "
         . "$put->{repository} $put->{tag} $put->{digest} $put->{received}",
