@@ -8,8 +8,6 @@
 static ngx_uint_t ngx_http_registry_may_by_rules(
     const ngx_http_registry_who_t *who, reg_subject_t *subject,
     reg_access_e *otherwise);
-static reg_access_e ngx_http_registry_may_by_token(
-    const ngx_http_registry_who_t *who, unsigned may, reg_str_t name);
 static reg_access_e ngx_http_registry_may_by_scopes(
     const ngx_http_registry_who_t *who, unsigned may, reg_str_t name);
 
@@ -31,10 +29,9 @@ ngx_http_registry_may(const ngx_http_registry_who_t *who, unsigned may,
     }
 
     if (who->token) {
-        answer = ngx_http_registry_may_by_token(who, may, name);
 
-        if (answer != REG_ACCESS_ALLOW) {
-            return answer;
+        if (reg_token_allows(who->token, may, name) != REG_TOKEN_OK) {
+            return REG_ACCESS_DENY;
         }
 
         if (who->foreign && who->rules == NULL) {
@@ -128,24 +125,6 @@ ngx_http_registry_may_by_rules(const ngx_http_registry_who_t *who,
     subject->groups = who->groups;
 
     return 1;
-}
-
-
-static reg_access_e
-ngx_http_registry_may_by_token(const ngx_http_registry_who_t *who,
-    unsigned may, reg_str_t name)
-{
-    unsigned  allowed;
-
-    /* the catalogue is a thing of its own, whatever stands in it */
-
-    allowed = reg_token_may(who->token, reg_null_str) & REG_MAY_LIST;
-
-    if (name.len) {
-        allowed |= reg_token_may(who->token, name) & ~REG_MAY_LIST;
-    }
-
-    return (may & ~allowed) ? REG_ACCESS_DENY : REG_ACCESS_ALLOW;
 }
 
 
