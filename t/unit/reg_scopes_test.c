@@ -7,7 +7,6 @@
 
 static void test_parse(void);
 static void test_many(void);
-static void test_grant(void);
 static void test_needed(void);
 
 
@@ -16,7 +15,6 @@ main(void)
 {
     test_parse();
     test_many();
-    test_grant();
     test_needed();
 
     return done_testing();
@@ -170,83 +168,6 @@ test_many(void)
     ok(reg_scopes_parse(&list, s) == -1, "too long a parameter");
 
     free(text);
-}
-
-
-static void
-test_grant(void)
-{
-    size_t         i, line;
-    reg_buf_t      b;
-    reg_why_t      why;
-    reg_rules_t   *r;
-    reg_scopes_t   asked, granted;
-    reg_subject_t  s = { reg_null_str, NULL };
-
-    static const struct {
-        const char  *user;
-        const char  *asked;
-        const char  *granted;
-    } rows[] = {
-        { "",    "repository:public/a:pull",      "repository:public/a:pull" },
-        { "",    "repository:public/a:pull,push", "repository:public/a:pull" },
-        { "",    "repository:team/a:pull",        "" },
-        { "",    "registry:catalog:*",            "" },
-        { "ann", "repository:public/a:pull",      "repository:public/a:pull" },
-        { "ann", "repository:team/a:pull,push",
-          "repository:team/a:pull,push" },
-        { "ann", "repository:team/a:push,pull repository:secret/b:pull",
-          "repository:team/a:pull,push" },
-        { "ann", "repository:secret/b:pull repository:team/a:pull",
-          "repository:team/a:pull" },
-        { "ann", "repository:team/a:*",
-          "repository:team/a:pull,push" },
-        { "ann", "registry:catalog:*",            "registry:catalog:*" },
-        { "bob", "repository:team/a:pull,push",
-          "repository:team/a:pull,push,update" },
-        { "bob", "repository:team/a:push",
-          "repository:team/a:push,update" },
-        { "bob", "repository:team/a:pull",        "repository:team/a:pull" },
-        { "bob", "repository:team/a:*",
-          "repository:team/a:pull,push,update,delete" },
-        { "bob", "registry:catalog:*",            "" },
-        { "bob", "",                              "" }
-    };
-
-    r = reg_rules_create();
-    (void) reg_rules_parse(r, reg_str(
-        "allow anonymous pull public/**\n"
-        "allow ann pull,push,list team/*\n"
-        "allow bob pull,push,update,delete team/*\n"), &line, &why);
-
-    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        s.user = reg_str_of(rows[i].user);
-        asked.n = 0;
-        reg_buf_init(&b, 4096);
-
-        ok(reg_scopes_parse(&asked, reg_str_of(rows[i].asked)) == 0
-           && reg_scopes_grant(&asked, r, &s, &granted) == 0,
-           "\"%s\" asks for %s", rows[i].user, rows[i].asked);
-        reg_scopes_print(&b, &granted);
-        is(reg_buf_slice(&b), rows[i].granted, "and gets");
-
-        reg_buf_free(&b);
-    }
-
-    reg_rules_free(r);
-
-    r = reg_rules_create();
-    (void) reg_rules_parse(r, reg_str("allow ann pull a\n"
-                                      "allow * pull ~(a+)+[/.]\n"), &line,
-                           &why);
-    asked.n = 0;
-    (void) reg_scopes_parse(&asked, reg_str(
-        "repository:a:pull repository:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:pull"));
-    s.user = reg_str("ann");
-    ok(reg_scopes_grant(&asked, r, &s, &granted) == -1 && granted.n == 0,
-       "an error grants nothing at all");
-    reg_rules_free(r);
 }
 
 

@@ -141,19 +141,6 @@ reg_access_decide(const reg_rules_t *r, const reg_subject_t *s, unsigned may,
 
 
 reg_access_e
-reg_access_sees(const reg_rules_t *r, const reg_subject_t *s, reg_str_t name)
-{
-    unsigned  granted;
-
-    if (reg_access_grant(r, s, REG_MAY_ALL, name, &granted) != 0) {
-        return REG_ACCESS_ERROR;
-    }
-
-    return (granted != 0) ? REG_ACCESS_ALLOW : REG_ACCESS_DENY;
-}
-
-
-reg_access_e
 reg_access_somewhere(const reg_rules_t *r, const reg_subject_t *s,
     unsigned may)
 {

@@ -47,14 +47,6 @@ int reg_access_grant(const reg_rules_t *r, const reg_subject_t *s,
     unsigned wanted, reg_str_t name, unsigned *granted);
 
 /*
- * Whether the repository exists for that user: any bit is allowed.  What he
- * may not see he must find as missing, in a catalogue, in referrers, as the
- * source of a mount (which needs pull besides).
- */
-reg_access_e reg_access_sees(const reg_rules_t *r, const reg_subject_t *s,
-    reg_str_t name);
-
-/*
  * Whether there may be a repository to which all the bits are allowed: of each
  * bit, whether a rule for this user allows it anywhere.  For REG_MAY_LIST this
  * says who gets a catalogue at all; what stands in it is decided name by name.

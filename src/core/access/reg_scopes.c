@@ -193,48 +193,6 @@ reg_scopes_add(reg_scopes_t *list, reg_str_t name, unsigned may)
 }
 
 
-int
-reg_scopes_grant(const reg_scopes_t *asked, const reg_rules_t *rules,
-    const reg_subject_t *subject, reg_scopes_t *granted)
-{
-    size_t              i;
-    unsigned            may;
-    reg_access_e        rc;
-    const reg_scope_t  *scope;
-
-    granted->n = 0;
-
-    for (i = 0; i < asked->n; i++) {
-        scope = &asked->items[i];
-
-        if (scope->name.len == 0) {
-            rc = reg_access_somewhere(rules, subject, REG_MAY_LIST);
-            may = (rc == REG_ACCESS_ALLOW) ? REG_MAY_LIST : 0;
-
-        } else {
-            may = scope->may;
-
-            if (may & REG_MAY_PUSH) {
-                may |= REG_MAY_UPDATE;
-            }
-
-            if (reg_access_grant(rules, subject, may, scope->name, &may)
-                != 0)
-            {
-                granted->n = 0;
-                return -1;
-            }
-        }
-
-        if (may != 0) {
-            (void) reg_scopes_add(granted, scope->name, may);
-        }
-    }
-
-    return 0;
-}
-
-
 void
 reg_scopes_needed(reg_scopes_t *list, unsigned may, reg_str_t name)
 {

@@ -15,7 +15,6 @@
 #define REG_SCOPES_H_INCLUDED
 
 
-#include "reg_access.h"
 #include "reg_may.h"
 
 
@@ -46,15 +45,6 @@ int reg_scopes_parse(reg_scopes_t *list, reg_str_t text);
 
 /* Adds bits to the entry of that name, or a new one; 0, or -1 when full. */
 int reg_scopes_add(reg_scopes_t *list, reg_str_t name, unsigned may);
-
-/*
- * What a user gets of what he asks for: the intersection with the rules.
- * Clients know no "update", so whoever asks for push asks for it, too.  What
- * comes out empty is left out.  0; or -1 on an error of the rules, with
- * *granted empty.
- */
-int reg_scopes_grant(const reg_scopes_t *asked, const reg_rules_t *rules,
-    const reg_subject_t *subject, reg_scopes_t *granted);
 
 /*
  * The scope that a challenge names for an operation which needs the bits of
