@@ -1085,6 +1085,7 @@ test_untagged_between(void)
 static void
 test_empty(void)
 {
+    int           i;
     char          id[REG_UUID_LEN + 1];
     reg_digest_t  d;
 
@@ -1113,5 +1114,22 @@ test_empty(void)
     is_num(audit(), 0, "the audit finds nothing");
     ok(push_image(s, "a/dead", "v1", "", NULL) == REG_OK,
        "it can be pushed to again");
+
+    /* killed before the last of its directories, or what stood above it */
+
+    make_dirs(at(REPOS "some/deep/app"));
+    make_dirs(at(REPOS "young/deep"));
+    spit(at(REPOS "other/README"), "x");
+    age(at(REPOS "some"), DAY);
+    age(at(REPOS "other"), DAY);
+
+    for (i = 0; i < 3; i++) {
+        age(at(REPOS "some"), DAY);
+        is_num(collect(), REG_OK, "F04 directories of nothing");
+    }
+
+    ok(!is_there(at(REPOS "some/deep")), "F04 they go");
+    ok(is_there(at(REPOS "young/deep")), "F04 but none that is young");
+    ok(is_there(at(REPOS "other/README")), "F04 nor one with something in it");
     how.empty = 0;
 }

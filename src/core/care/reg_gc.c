@@ -294,7 +294,10 @@ reg_gc_repository(reg_gc_t *g, reg_error_t *e)
     if (g->walk.done) {
         g->state = REG_GC_BLOBS;
 
-    } else if (found) {
+    } else if (!found) {
+        reg_gc_bare(g);
+
+    } else {
         g->counts.repositories++;
         g->damaged = 0;
         g->touched = 0;

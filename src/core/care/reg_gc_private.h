@@ -167,6 +167,9 @@ reg_rc_t reg_gc_revision_there(reg_gc_t *g, const reg_digest_t *d,
 /* Removes the repository in hand, if it is as empty as it looks. */
 reg_rc_t reg_gc_empty(reg_gc_t *g, reg_error_t *e);
 
+/* Removes the directory in hand, if repositories have stood in it. */
+void reg_gc_bare(reg_gc_t *g);
+
 
 /* --- reg_gc_sweep.c --- */
 

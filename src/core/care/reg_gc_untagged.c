@@ -365,6 +365,34 @@ reg_gc_empty(reg_gc_t *g, reg_error_t *e)
 }
 
 
+/*
+ * What stood above a repository that went, or its own directory, where somebody
+ * was killed before it: it holds nothing, and is nothing.  Whoever makes
+ * another in it makes it anew, as after a delete.
+ */
+
+void
+reg_gc_bare(reg_gc_t *g)
+{
+    reg_path_t  path;
+    reg_stat_t  st;
+
+    if (!g->how->empty || g->how->dry || g->walk.depth < 2
+        || g->walk.levels[g->walk.depth - 1]->len > 0)
+    {
+        return;
+    }
+
+    (void) reg_walk_path(&g->walk, &path, "%s", "");
+
+    if (g->s->driver->stat(g->s, path.s, &st, NULL) == REG_OK
+        && st.mtime < g->before)
+    {
+        (void) unlinkat(reg_fs_of(g->s)->root, path.s, AT_REMOVEDIR);
+    }
+}
+
+
 /* 1 when it holds nothing, and has for long. */
 
 static int
