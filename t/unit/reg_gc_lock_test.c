@@ -6,6 +6,7 @@
  */
 
 #define _FILE_OFFSET_BITS  64
+#define REG_TEST_IN_MEMORY
 
 #include "reg_test_age.h"
 

@@ -1,4 +1,6 @@
 
+#define REG_TEST_IN_MEMORY
+
 #include "reg_test_age.h"
 #include "reg_test_fault.h"
 

@@ -1,6 +1,8 @@
 
 /* Deletes of manifests between others, and the locks they take: F42. */
 
+#define REG_TEST_IN_MEMORY
+
 #include "reg_test_age.h"
 
 #include "reg_tags.h"
