@@ -3,6 +3,9 @@
 
 #include "reg_restore.h"
 
+#include <sys/file.h>
+#include <sys/syscall.h>
+
 
 typedef struct {
     const char  *id;
@@ -34,6 +37,31 @@ static char                  dir_path[300];
 static reg_backup_counts_t   counts;
 static unsigned              left, entries, bad;
 static reg_digest_t          image, child, list;
+
+
+static int                   no_uploads;
+
+
+/* The data of uploads cannot be locked, on demand. */
+
+int
+flock(int fd, int operation)
+{
+    char     link[64], path[REG_PATH_MAX + 256];
+    ssize_t  n;
+
+    if (no_uploads) {
+        (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        n = readlink(link, path, sizeof(path) - 1);
+
+        if (n > 5 && memcmp(path + n - 5, "/data", 5) == 0) {
+            errno = EIO;
+            return -1;
+        }
+    }
+
+    return (int) syscall(SYS_flock, fd, operation);
+}
 
 
 static void
@@ -355,6 +383,17 @@ test_restore(void)
     is_num(reg_restore(dir, s, &how, &n, NULL), REG_OK, "keeping tags");
     is_num((long long) n.kept, 1, "one");
     ok(!tag_is(s, "a/b", "v1", &image), "stays");
+
+    /* what cannot be brought back leaves nothing */
+
+    (void) reg_repo_delete(s, reg_str("a/b"), NULL);
+    (void) nftw(at(V2 "blobs"), root_remove_one, 32, FTW_DEPTH|FTW_PHYS);
+    no_uploads = 1;
+    ok(reg_restore(dir, s, &how, &n, NULL) != REG_OK,
+       "where no upload can be opened");
+    no_uploads = 0;
+    (void) rmdir(at(REPOS "a/b/_uploads"));
+    ok(!is_there(at(REPOS "a/b/_uploads")), "no session is left");
 
     how.id = "20200101T000000Z";
     is_num(reg_restore(dir, s, &how, &n, NULL), REG_ABSENT, "no such backup");

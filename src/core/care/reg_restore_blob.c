@@ -116,6 +116,7 @@ static reg_rc_t
 reg_restore_upload(reg_restore_run_t *r, reg_str_t name,
     const reg_digest_t *d, const reg_path_t *path, reg_error_t *why)
 {
+    int            made;
     char           id[REG_UUID_LEN + 1];
     reg_rc_t       rc;
     reg_file_t     f;
@@ -129,6 +130,7 @@ reg_restore_upload(reg_restore_run_t *r, reg_str_t name,
     }
 
     rc = reg_upload_create(r->s, name, d->alg, r->how->now, id, why);
+    made = (rc == REG_OK);
 
     if (rc == REG_OK) {
         rc = reg_upload_open(&u, r->s, name, reg_str_of(id), why);
@@ -136,14 +138,17 @@ reg_restore_upload(reg_restore_run_t *r, reg_str_t name,
 
     if (rc == REG_OK) {
         rc = reg_restore_fill(r, u, &f, why);
+    }
 
-        if (rc == REG_OK) {
-            rc = reg_upload_commit(u, d, why);
+    if (rc == REG_OK) {
+        rc = reg_upload_commit(u, d, why);
+    }
 
-        } else {
-            (void) reg_upload_cancel(r->s, name, reg_str_of(id), NULL);
-        }
+    if (rc != REG_OK && made) {
+        (void) reg_upload_cancel(r->s, name, reg_str_of(id), NULL);
+    }
 
+    if (u != NULL) {
         reg_upload_close(u);
     }
 
