@@ -79,7 +79,10 @@ sub garbage {
     is($t->head("/v2/some/app/blobs/$lone")->status, 200, 'it is still there');
 
     sleep 3;
+    unlike($r->{err}, qr/warning/, 'which warns of nothing');
     $r = ctl(qw(gc --grace 2s), $root);
+    like($r->{err}, qr/warning: within 30m HEAD answers without renewing/,
+        'a grace that is shorter than the promises of nginx');
     is_exit($r, 0, 'gc');
     my ($hex) = $lone =~ /:(.*)/;
     is($r->{out}, "link docker/registry/v2/repositories/some/app/_layers/"

@@ -74,7 +74,7 @@ static const reg_cli_option_t  gc_options[] = {
     { "dry-run", 0, NULL, 0, 0, "print what would go, and change nothing" },
     { "grace", 0, "PERIOD", 0, 0,
       "30s, 45m, 2h or 1d: what was pushed, mounted or asked for since stays; "
-      "default: 1h" },
+      "not shorter than that of registry_gc while nginx serves; default: 1h" },
     { "untagged", 0, "PERIOD", 0, 0,
       "manifests go that have had no tag for so long, unless one that stays "
       "names them, or is their subject, or the other way round" },
@@ -160,6 +160,16 @@ gc_run(const reg_cli_t *c)
 
     if (rc != REG_CLI_OK) {
         return rc;
+    }
+
+    if (how.grace < REG_GC_GRACE / 2 && !gc.dry) {
+
+        /* nginx renews by HEAD what is older than half of its own grace */
+
+        reg_cli_say("warning: within %dm HEAD answers without renewing what it "
+                    "is asked for, unless the grace of nginx's registry_gc is "
+                    "as short as --grace: a push that relies on such an answer "
+                    "may fail", REG_GC_GRACE / 2 / 60);
     }
 
     how.dry = gc.dry;
