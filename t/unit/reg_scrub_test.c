@@ -438,7 +438,24 @@ test_place(void)
 {
     unsigned       n, bad;
     uint64_t       bytes;
+    struct stat    st;
     reg_scrub_t   *p, *other;
+
+    /* who may write in the store must not have root write to other files */
+
+    fresh();
+    spit(at("secret"), "root's own");
+    make_dirs(at(REG_LAYOUT_OWN));
+
+    if (link(at("secret"), at(REG_LAYOUT_OWN "/scrub")) != 0) {
+        bail("link");
+    }
+
+    how.name = "scrub";
+    is_num(reg_scrub_open(&other, s, &how, NULL), REG_STORAGE,
+           "a place that is another file, too");
+    ok(stat(at("secret"), &st) == 0 && st.st_size == 10
+       && st.st_uid == geteuid(), "which is as it was");
 
     fresh();
     flip(&image);

@@ -134,33 +134,14 @@ reg_care_us(void)
 static reg_rc_t
 reg_care_open(reg_care_t *c, reg_error_t *e)
 {
-    int          dir, err;
-    reg_fs_t    *fs;
-    struct stat  st;
+    int       err;
+    reg_rc_t  rc;
 
-    fs = reg_fs_of(c->s);
-    dir = reg_fs_own(fs, REG_LAYOUT_OWN);
+    rc = reg_care_file(c->s, c->path, &c->fd, e);
 
-    if (dir == -1) {
-        return reg_error_sys(e, errno, "open", REG_LAYOUT_OWN);
+    if (rc != REG_OK) {
+        return rc;
     }
-
-    (void) close(dir);
-
-    c->fd = reg_fs_open(fs, fs->root, c->path, O_RDWR|O_CREAT);
-
-    if (c->fd == -1) {
-        return reg_error_sys(e, errno, "open", c->path);
-    }
-
-    /* it is written to, and given away: it must not be another file, too */
-
-    if (fstat(c->fd, &st) == -1 || !S_ISREG(st.st_mode) || st.st_nlink > 1) {
-        reg_care_end(c);
-        return reg_error_sys(e, EMLINK, "open", c->path);
-    }
-
-    reg_fs_give(fs, c->fd);
 
     if (flock(c->fd, LOCK_EX|LOCK_NB) == 0) {
         return REG_OK;
@@ -171,6 +152,42 @@ reg_care_open(reg_care_t *c, reg_error_t *e)
 
     return (err == EWOULDBLOCK) ? REG_ABSENT
                                 : reg_error_sys(e, err, "flock", c->path);
+}
+
+
+reg_rc_t
+reg_care_file(reg_store_t *s, const char *path, int *fd, reg_error_t *e)
+{
+    int          dir;
+    reg_fs_t    *fs;
+    struct stat  st;
+
+    *fd = -1;
+    fs = reg_fs_of(s);
+    dir = reg_fs_own(fs, REG_LAYOUT_OWN);
+
+    if (dir == -1) {
+        return reg_error_sys(e, errno, "open", REG_LAYOUT_OWN);
+    }
+
+    (void) close(dir);
+
+    *fd = reg_fs_open(fs, fs->root, path, O_RDWR|O_CREAT);
+
+    if (*fd == -1) {
+        return reg_error_sys(e, errno, "open", path);
+    }
+
+    if (fstat(*fd, &st) == -1 || !S_ISREG(st.st_mode) || st.st_nlink > 1) {
+        (void) close(*fd);
+        *fd = -1;
+
+        return reg_error_sys(e, EMLINK, "open", path);
+    }
+
+    reg_fs_give(fs, *fd);
+
+    return REG_OK;
 }
 
 

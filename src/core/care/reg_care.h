@@ -88,6 +88,14 @@ void reg_care_end(reg_care_t *c);
 reg_rc_t reg_care_last(reg_store_t *s, const char *path,
     reg_care_last_t *last, reg_error_t *e);
 
+/*
+ * Opens a file of ours for reading and writing, and makes it.  One that is
+ * another file, too, is refused: it is written to, perhaps by the superuser,
+ * and who may write in the store may have put it there.
+ */
+reg_rc_t reg_care_file(reg_store_t *s, const char *path, int *fd,
+    reg_error_t *e);
+
 /* A monotonic clock in us, for limits. */
 int64_t reg_care_us(void);
 

@@ -24,11 +24,12 @@
 
 #include "reg_scrub_private.h"
 
+#include "reg_care.h"
 #include "reg_fs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -50,25 +51,17 @@ static int reg_scrub_hex(char c);
 reg_rc_t
 reg_scrub_place_open(reg_scrub_t *p, reg_error_t *e)
 {
-    int         dir, err;
+    char        path[sizeof(REG_LAYOUT_OWN) + 64];
     char        text[REG_SCRUB_RECORD + 1];
     ssize_t     n;
-    reg_fs_t   *fs;
+    reg_rc_t    rc;
 
-    fs = reg_fs_of(p->s);
-    dir = reg_fs_own(fs, REG_LAYOUT_OWN);
+    (void) snprintf(path, sizeof(path), "%s/%s", REG_LAYOUT_OWN, p->how.name);
 
-    if (dir == -1) {
-        return reg_error_sys(e, errno, "open", REG_LAYOUT_OWN);
-    }
+    rc = reg_care_file(p->s, path, &p->lock, e);
 
-    p->lock = reg_fs_open(fs, dir, p->how.name, O_RDWR|O_CREAT);
-    err = errno;
-
-    (void) close(dir);
-
-    if (p->lock == -1) {
-        return reg_error_sys(e, err, "open", p->how.name);
+    if (rc != REG_OK) {
+        return rc;
     }
 
     if (flock(p->lock, LOCK_EX|LOCK_NB) == -1) {
