@@ -64,6 +64,7 @@ switched_off();
 
 $t->finish;
 
+order();
 flood();
 small_zone();
 
@@ -408,6 +409,29 @@ sub idle {
         @h), 201, 'whole');
 
     cancel('alice', $l[0], $l[3]);
+}
+
+
+# Who is refused leaves those that are idle where the next one finds them.
+
+sub order {
+    my $own = Test::Registry->new(location => 'registry_delete on;'
+        . ' registry_upload_sessions 40 per_user=40 idle=10s;')->run;
+    my $begin = sub { $own->post($uploads, body => '') };
+
+    my $from = time;
+    my $made = grep { $begin->()->status == 202 } 1 .. 16;
+    my $old = time;
+    sleep 4;
+    $made += grep { $begin->()->status == 202 } 1 .. 24;
+    is($made, 40, '16 sessions, and later 24');
+
+    is_status($begin->(), 429, 'one more is refused')
+        if time - $from < 9;
+    sleep($old + 11 - time) if time < $old + 11;
+    is_status($begin->(), 202,
+        'A113 one of the old gives way, whoever was refused before');
+    $own->finish;
 }
 
 

@@ -20,6 +20,8 @@
 typedef struct {
     ngx_rbtree_node_t                  node;       /* key: begin of the id */
     ngx_queue_t                        queue;      /* longest unused first */
+    ngx_queue_t                        place;      /* in it: what stands behind
+                                                      is looked at next */
     ngx_uint_t                         n;
     u_char                             id[REG_CREDENTIALS_KEY];
 } ngx_http_registry_sessions_count_t;
@@ -61,6 +63,9 @@ static void ngx_http_registry_sessions_release(
 static void ngx_http_registry_sessions_oldest(
     ngx_http_registry_sessions_count_t *count, time_t idle,
     ngx_http_registry_sessions_full_t *full);
+static void ngx_http_registry_sessions_look(
+    ngx_http_registry_sessions_full_t *full, ngx_queue_t *q, time_t idle,
+    time_t now);
 static void ngx_http_registry_sessions_insert(ngx_rbtree_node_t *temp,
     ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
 static void ngx_http_registry_sessions_insert_count(ngx_rbtree_node_t *temp,
@@ -434,6 +439,7 @@ ngx_http_registry_sessions_count(ngx_http_registry_main_conf_t *rmcf,
     count->n = 0;
     ngx_memcpy(count->id, id, REG_CREDENTIALS_KEY);
     ngx_queue_init(&count->queue);
+    ngx_queue_insert_tail(&count->queue, &count->place);
 
     ngx_rbtree_insert(&sessions->counts, &count->node);
 
@@ -461,53 +467,98 @@ ngx_http_registry_sessions_release(ngx_http_registry_main_conf_t *rmcf,
 
 
 /*
- * Copies those that were used longest ago.  They go to the end of the queue,
- * so that the next one who has to look meets others.
+ * Copies some: half of those that may be looked at are the ones that were used
+ * longest ago, among which one that is idle is found if there is any.  The
+ * others, which may be gone without our knowledge, are taken in turn, so that
+ * the next one who has to look meets others.  The order stays that of use.
  */
 
 static void
 ngx_http_registry_sessions_oldest(ngx_http_registry_sessions_count_t *count,
     time_t idle, ngx_http_registry_sessions_full_t *full)
 {
-    time_t                              now;
-    ngx_uint_t                          i, max;
-    ngx_queue_t                        *q;
+    time_t        now;
+    ngx_uint_t    i;
+    ngx_queue_t  *q, *next;
+
+    now = ngx_http_registry_sessions_now();
+    full->n = 0;
+
+    q = ngx_queue_head(&count->queue);
+    next = ngx_queue_next(&count->place);
+
+    for (i = 0; i < NGX_HTTP_REGISTRY_SESSIONS_LOOK / 2; /* void */) {
+
+        if (q == ngx_queue_sentinel(&count->queue)) {
+            return;
+        }
+
+        if (q == next) {
+            next = ngx_queue_next(q);
+        }
+
+        if (q != &count->place) {
+            ngx_http_registry_sessions_look(full, q, idle, now);
+            i++;
+        }
+
+        q = ngx_queue_next(q);
+    }
+
+    /* q is the first that was not looked at */
+
+    if (next == ngx_queue_sentinel(&count->queue)) {
+        next = q;
+    }
+
+    while (i < NGX_HTTP_REGISTRY_SESSIONS_LOOK
+           && next != ngx_queue_sentinel(&count->queue))
+    {
+        if (next != &count->place) {
+            ngx_http_registry_sessions_look(full, next, idle, now);
+            i++;
+        }
+
+        next = ngx_queue_next(next);
+    }
+
+    if (next != &count->place) {
+        ngx_queue_remove(&count->place);
+
+        /* before the one that is the next */
+
+        ngx_queue_insert_tail(next, &count->place);
+    }
+}
+
+
+static void
+ngx_http_registry_sessions_look(ngx_http_registry_sessions_full_t *full,
+    ngx_queue_t *q, time_t idle, time_t now)
+{
     ngx_http_registry_sessions_node_t  *node;
     ngx_http_registry_sessions_look_t  *look;
 
-    now = ngx_http_registry_sessions_now();
-    max = ngx_min(count->n, NGX_HTTP_REGISTRY_SESSIONS_LOOK);
-    full->n = 0;
+    node = full->by_user
+           ? ngx_queue_data(q, ngx_http_registry_sessions_node_t, by_user)
+           : ngx_queue_data(q, ngx_http_registry_sessions_node_t, by_store);
 
-    for (i = 0; i < max; i++) {
-        q = ngx_queue_head(&count->queue);
+    /* what is being made is not there yet */
 
-        node = full->by_user
-               ? ngx_queue_data(q, ngx_http_registry_sessions_node_t, by_user)
-               : ngx_queue_data(q, ngx_http_registry_sessions_node_t,
-                                by_store);
-
-        ngx_queue_remove(q);
-        ngx_queue_insert_tail(&count->queue, q);
-
-        /* what is being made is not there yet */
-
-        if (!node->made && now < node->used + NGX_HTTP_REGISTRY_SESSIONS_MAKE)
-        {
-            continue;
-        }
-
-        look = &full->look[full->n++];
-
-        ngx_memcpy(look->id, node->id, REG_UUID_LEN);
-        look->id[REG_UUID_LEN] = '\0';
-
-        ngx_memcpy(look->name, node->name, node->name_len);
-        look->name[node->name_len] = '\0';
-
-        look->idle = (now >= node->used + idle);
-        look->gone = 0;
+    if (!node->made && now < node->used + NGX_HTTP_REGISTRY_SESSIONS_MAKE) {
+        return;
     }
+
+    look = &full->look[full->n++];
+
+    ngx_memcpy(look->id, node->id, REG_UUID_LEN);
+    look->id[REG_UUID_LEN] = '\0';
+
+    ngx_memcpy(look->name, node->name, node->name_len);
+    look->name[node->name_len] = '\0';
+
+    look->idle = (now >= node->used + idle);
+    look->gone = 0;
 }
 
 
