@@ -28,7 +28,9 @@ my $small = $data->{bytes};
 
 in_order();
 bodies();
+slowly();
 waits();
+behind();
 goes_away();
 
 clear();
@@ -142,6 +144,34 @@ sub bodies {
 }
 
 
+# Few who send a byte now and then do not keep out everybody else.
+
+sub slowly {
+    my $big = large(1000, 3_900_000, 'slow');
+    my @c = map { start_put($big, "t$_", without => 100) } 1 .. 2;
+    my $status = 0;
+
+    for (1 .. 80) {
+        sleep 0.5;
+        $_->send('p') for @c;
+        next if $_ < 20 || $_ % 4;
+        $status = start_put($big, 't3')->reply->status;
+        last if $status == 201;
+    }
+
+    is($status, 201,
+        'A48 a large manifest, after ten seconds of two that trickle');
+    my $r = $c[0]->reply;
+    is_error($r, 503, 'TOOMANYREQUESTS', 'A48 one of them gives way');
+    like($r->body, qr/it comes in too slowly/, 'in words');
+    $_->close for @c;
+
+    ok(wait_for(5, sub {
+        start_put($big, 't4')->reply->status == 201
+    }), 'and nothing is left taken');
+}
+
+
 # With the store's lock taken nothing ends: who waits is told to come back.
 
 sub blocked {
@@ -173,6 +203,26 @@ sub waits {
     is($first->reply->status, 201, 'the one it waited for');
     is(start_put(large(100_000, 310_000, 'y'), 'x2')->reply->status, 201,
         'and then it is taken');
+}
+
+
+# Who needs little waits no longer than who needs much, and stands before him.
+
+sub behind {
+    my ($first, $much, $little);
+
+    blocked(sub {
+        $first = start_put(large(10, 20_000, 'x'), 'h1');
+        sleep 0.3;
+        $much = start_put(large(100_000, 310_000, 'y'), 'h2');
+        sleep 1.5;
+        $little = start_put(large(10, 20_000, 'z'), 'h3');
+        is($much->reply->status, 503, 'one that waited for too long');
+        sleep 3;
+    });
+
+    is($first->reply->status, 201, 'the one it waited for');
+    is($little->reply->status, 201, 'the one behind it did not wait for him');
 }
 
 

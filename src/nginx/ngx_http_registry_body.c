@@ -86,9 +86,7 @@ ngx_http_registry_body_cleanup(void *data)
 
     reg_buf_free(&body->memory);
 
-    if (body->parses) {
-        ngx_http_registry_parse_free(body->parses, body->held);
-    }
+    ngx_http_registry_parse_free(&body->hold);
 }
 
 
@@ -317,6 +315,7 @@ ngx_http_registry_body_ended(ngx_http_request_t *r,
     if (body->end == ngx_http_registry_body_whole) {
 
         if (body->upload == NULL) {
+            ngx_http_registry_parse_whole(&body->hold);
             return ngx_http_registry_body_done(r, ctx);
         }
 

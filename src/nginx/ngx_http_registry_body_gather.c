@@ -3,6 +3,7 @@
 #include "ngx_http_registry_send.h"
 
 
+static void ngx_http_registry_body_give_way(ngx_event_t *ev);
 static reg_rc_t ngx_http_registry_body_too_large(
     ngx_http_registry_ctx_t *ctx, size_t max);
 
@@ -29,7 +30,10 @@ ngx_http_registry_body_gather(ngx_http_request_t *r,
     body->done = next;
 
     if (ctx->op.op == REG_OP_MANIFEST_WRITE) {
-        body->parses = ngx_http_registry_parses(r);
+        body->hold.parses = ngx_http_registry_parses(r);
+        body->hold.give_way.handler = ngx_http_registry_body_give_way;
+        body->hold.give_way.data = r;
+        body->hold.give_way.log = r->connection->log;
     }
 
     /* the form of a token request; as it grew it would leave copies behind */
@@ -95,9 +99,8 @@ ngx_http_registry_body_copy(ngx_http_request_t *r,
         return ngx_http_registry_body_too_large(ctx, body->max);
     }
 
-    if (body->parses
-        && ngx_http_registry_parse_hold(body->parses, body->memory.len,
-                                        &body->held)
+    if (body->hold.parses
+        && ngx_http_registry_parse_hold(&body->hold, body->memory.len)
            != NGX_OK)
     {
         return reg_error_set(&ctx->error, REG_BUSY,
@@ -105,6 +108,34 @@ ngx_http_registry_body_copy(ngx_http_request_t *r,
     }
 
     return REG_OK;
+}
+
+
+/* Others need the memory of a body that comes in slowly. */
+
+static void
+ngx_http_registry_body_give_way(ngx_event_t *ev)
+{
+    ngx_connection_t          *c;
+    ngx_http_request_t        *r;
+    ngx_http_registry_ctx_t   *ctx;
+    ngx_http_registry_body_t  *body;
+
+    r = ev->data;
+    c = r->connection;
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+    body = ctx->body;
+
+    (void) reg_error_set(&ctx->error, REG_BUSY,
+                         "it comes in too slowly, while many large manifests "
+                         "are pushed");
+
+    body->refused = 1;
+    body->eof = 1;
+
+    ngx_http_registry_resume(r);
+
+    ngx_http_run_posted_requests(c);
 }
 
 

@@ -42,8 +42,7 @@ struct ngx_http_registry_body_s {
     off_t                          received;
     off_t                          room;       /* in the upload, for a body */
     size_t                         max;
-    ngx_http_registry_parses_t    *parses;     /* of a manifest, or NULL */
-    size_t                         held;       /* bytes taken from these */
+    ngx_http_registry_hold_t       hold;       /* of a manifest's bytes */
 
     ngx_buf_t                     *bufs[NGX_HTTP_REGISTRY_BODY_BUFS];
     ngx_uint_t                     in_use[NGX_HTTP_REGISTRY_BODY_BUFS];

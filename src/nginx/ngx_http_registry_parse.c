@@ -31,6 +31,9 @@
 
 #define NGX_HTTP_REGISTRY_PARSE_TRIM   (96 * 1024)
 
+/* ms after which a body that is still coming in gives way to others */
+#define NGX_HTTP_REGISTRY_PARSE_SLOW   10000
+
 
 /*
  *   waiting   in the queue, parked
@@ -56,6 +59,8 @@ static ngx_int_t ngx_http_registry_parse_waited(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_parse_give(ngx_http_registry_parses_t *parses);
 static void ngx_http_registry_parse_cleanup(void *data);
+static ngx_uint_t ngx_http_registry_parse_room(
+    ngx_http_registry_parses_t *parses, size_t others, size_t now);
 
 
 ngx_int_t
@@ -147,6 +152,10 @@ ngx_http_registry_parse_waited(ngx_http_request_t *r,
     ngx_queue_remove(&parse->queue);
     parse->waiting = 0;
 
+    /* it may have been the one that others, who need less, stood behind */
+
+    ngx_http_registry_parse_give(parse->parses);
+
     (void) reg_error_set(&ctx->error, REG_BUSY,
                          "too many large manifests are pushed");
 
@@ -210,30 +219,91 @@ ngx_http_registry_parse_cleanup(void *data)
 
 
 ngx_int_t
-ngx_http_registry_parse_hold(ngx_http_registry_parses_t *parses, size_t now,
-    size_t *held)
+ngx_http_registry_parse_hold(ngx_http_registry_hold_t *hold, size_t now)
 {
-    size_t  others;
+    ngx_queue_t                 *q, *next;
+    ngx_http_registry_hold_t    *slow;
+    ngx_http_registry_parses_t  *parses;
 
-    others = parses->bodies - *held;
+    parses = hold->parses;
 
-    if (now > NGX_HTTP_REGISTRY_PARSE_FREE && others
-        && (others > parses->size || now > parses->size - others))
+    for (q = ngx_queue_head(&parses->coming);
+         q != ngx_queue_sentinel(&parses->coming)
+         && now > NGX_HTTP_REGISTRY_PARSE_FREE
+         && !ngx_http_registry_parse_room(parses, parses->bodies - hold->held,
+                                          now);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        slow = ngx_queue_data(q, ngx_http_registry_hold_t, queue);
+
+        if (ngx_current_msec - slow->since < NGX_HTTP_REGISTRY_PARSE_SLOW) {
+            break;
+        }
+
+        if (slow != hold) {
+            ngx_http_registry_parse_free(slow);
+            slow->given = 1;
+            ngx_post_event(&slow->give_way, &ngx_posted_events);
+        }
+    }
+
+    if (hold->given
+        || (now > NGX_HTTP_REGISTRY_PARSE_FREE
+            && !ngx_http_registry_parse_room(parses,
+                                             parses->bodies - hold->held,
+                                             now)))
     {
         return NGX_BUSY;
     }
 
-    parses->bodies = others + now;
-    *held = now;
+    parses->bodies += now - hold->held;
+    hold->held = now;
+
+    if (!hold->coming && now > NGX_HTTP_REGISTRY_PARSE_FREE) {
+        hold->coming = 1;
+        hold->since = ngx_current_msec;
+        ngx_queue_insert_tail(&parses->coming, &hold->queue);
+    }
 
     return NGX_OK;
 }
 
 
-void
-ngx_http_registry_parse_free(ngx_http_registry_parses_t *parses, size_t held)
+static ngx_uint_t
+ngx_http_registry_parse_room(ngx_http_registry_parses_t *parses,
+    size_t others, size_t now)
 {
-    parses->bodies -= held;
+    return others == 0
+           || (others <= parses->size && now <= parses->size - others);
+}
+
+
+void
+ngx_http_registry_parse_whole(ngx_http_registry_hold_t *hold)
+{
+    if (hold->coming) {
+        hold->coming = 0;
+        ngx_queue_remove(&hold->queue);
+    }
+}
+
+
+void
+ngx_http_registry_parse_free(ngx_http_registry_hold_t *hold)
+{
+    if (hold->parses == NULL) {
+        return;
+    }
+
+    ngx_http_registry_parse_whole(hold);
+
+    hold->parses->bodies -= hold->held;
+    hold->held = 0;
+
+    if (hold->give_way.posted) {
+        ngx_delete_posted_event(&hold->give_way);
+    }
 }
 
 

@@ -4,6 +4,11 @@
  * "registry_manifest_memory": for their bytes, and as much again for what
  * parsing makes of them, which can be some seventy times as much.
  *
+ * Bytes are counted as they come in.  Where there is no memory for those of
+ * one, another that has been coming in for so long that its client can hardly
+ * mean it has to give way: a few who send a byte now and then must not keep out
+ * everybody else.
+ *
  * What a parse may need is known by the length alone.  As long as there is
  * enough left they run side by side; one for which there is not waits, in
  * order, and is told to come back when it has waited for too long.  A manifest
@@ -31,7 +36,21 @@ typedef struct {
     size_t        bodies;        /* bytes held */
     size_t        parsing;       /* bytes that parsers may take */
     ngx_queue_t   waiting;       /* of ngx_http_registry_parse_t */
+    ngx_queue_t   coming;        /* of ngx_http_registry_hold_t, the longest
+                                    first */
 } ngx_http_registry_parses_t;
+
+
+/* The memory of one body; zeroed but for parses and give_way it has none. */
+typedef struct {
+    ngx_queue_t                  queue;
+    ngx_http_registry_parses_t  *parses;       /* NULL: it is not counted */
+    size_t                       held;
+    ngx_msec_t                   since;
+    ngx_event_t                  give_way;     /* posted when it has to */
+    unsigned                     coming:1;     /* in that queue */
+    unsigned                     given:1;      /* its memory is another's */
+} ngx_http_registry_hold_t;
 
 
 /*
@@ -45,13 +64,14 @@ ngx_int_t ngx_http_registry_parse_enter(ngx_http_request_t *r,
 void ngx_http_registry_parse_leave(ngx_http_registry_ctx_t *ctx);
 
 /*
- * Takes memory for a body that has now bytes, and had been counted as *held of
- * them: NGX_OK, or NGX_BUSY.  Given back by ngx_http_registry_parse_free().
+ * Takes memory for a body of which so many bytes are there now: NGX_OK, or
+ * NGX_BUSY.  From ngx_http_registry_parse_whole() on it keeps what it has.
+ * Given back by ngx_http_registry_parse_free().
  */
-ngx_int_t ngx_http_registry_parse_hold(ngx_http_registry_parses_t *parses,
-    size_t now, size_t *held);
-void ngx_http_registry_parse_free(ngx_http_registry_parses_t *parses,
-    size_t held);
+ngx_int_t ngx_http_registry_parse_hold(ngx_http_registry_hold_t *hold,
+    size_t now);
+void ngx_http_registry_parse_whole(ngx_http_registry_hold_t *hold);
+void ngx_http_registry_parse_free(ngx_http_registry_hold_t *hold);
 
 /*
  * In a thread, after a large one: gives what the parser has freed back to the
