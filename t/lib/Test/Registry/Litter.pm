@@ -24,6 +24,7 @@ use File::Path ();
 
 use Test::Registry::Command qw(registryctl);
 use Test::Registry::Content;
+use Test::Registry::Kept;
 use Test::Registry::Process;
 
 use constant OLD => 2 * 3600;
@@ -440,10 +441,10 @@ sub wrong {
     my ($self) = @_;
 
     my @wrong;
-    my $c = eval { $self->{t}->connect } or return "not connected: $@";
+    my $c = Test::Registry::Kept->new(ports => [$self->{t}->port]);
 
     for my $uri (sort keys %{ $self->{files} }) {
-        my $r = $c->get($uri);
+        my $r = $c->request('GET', $uri);
         push @wrong, "S1 $uri: " . ($r->status || $r->error)
             if $r->status != 200 || !$r->complete;
         push @wrong, "S2 $uri has other bytes"
@@ -451,19 +452,19 @@ sub wrong {
     }
 
     if ($self->{referrer}) {
-        my $r = $c->get("/v2/keep/app/referrers/$self->{subject}");
+        my $r = $c->request('GET', "/v2/keep/app/referrers/$self->{subject}");
         my $json = eval { $r->json } || {};
         push @wrong, 'S1 the referrer is not listed'
             if !grep { $_->{digest} eq $self->{referrer} }
                 @{ $json->{manifests} || [] };
-        $r = $c->get('/v2/keep/app/tags/list');
+        $r = $c->request('GET', '/v2/keep/app/tags/list');
         $json = eval { $r->json } || {};
         push @wrong, 'S1 the tags are others'
             if join(' ', @{ $json->{tags} || [] }) ne 'multi v1';
     }
 
     if ($self->{upload}) {
-        my $r = $c->get($self->{upload});
+        my $r = $c->request('GET', $self->{upload});
         push @wrong, 'S1 the upload: ' . $r->as_text if $r->status != 204
             || $r->header('Range') ne '0-' . (length($self->{part}) - 1);
     }
