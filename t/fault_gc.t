@@ -60,6 +60,8 @@ sub in_the_manager {
     my $x = { t => $t, shim => $s->shim, litter =>
         Test::Registry::Litter->new($t)->keep };
 
+    # the shim kills it, too
+
     $t->allow_log(qr/cache manager process \d+ exited on signal 9/);
 
     $x->{begin} = sub { rouse($x) };
@@ -115,7 +117,7 @@ sub again {
 
     for (1 .. 4) {
         rouse($x);
-        wait_for(5, sub {
+        wait_for(30, sub {
             my $said = said($x);
             return $said =~ /collected garbage of/
                 && $said =~ /scrub of "[^"]*" ended/;
@@ -123,7 +125,7 @@ sub again {
         return 1 if !$x->{litter}->left;
     }
 
-    return wait_for(2, sub { !$x->{litter}->left });
+    return wait_for(30, sub { !$x->{litter}->left });
 }
 
 
@@ -142,7 +144,7 @@ sub under_load {
         my $pid = $x->{litter}->manager;
         $shim->arm(pid => $pid, action => 'kill', at => 1 + int rand 60,
             calls => \@change, dir => $t->root);
-        wait_for(3, sub { $shim->hits });
+        wait_for(10, sub { $shim->hits });
         $hits += $shim->disarm;
         push @why, $x->{litter}->wrong;
     }
@@ -301,7 +303,7 @@ sub round {
         push @why, by_command_wrong($x, $kill && $shim->hits, $must);
 
     } else {
-        my $ended = wait_for(3, sub {
+        my $ended = wait_for(15, sub {
             return $kill && $shim->hits ? 2 : ended($x);
         });
         push @why, 'neither is it done nor is anything said: ' . said($x)
