@@ -167,15 +167,20 @@ events_tail(const reg_cli_t *c)
         return rc;
     }
 
+    after = 0;
     rc = events_tail_from(&ev, &after);
 
     if (rc != REG_CLI_OK) {
         return reg_cli_events_close(&ev, rc);
     }
 
+    r = NULL;
+
     if (reg_spool_reader_open(&r, ev.s, 0, &ev.e) != REG_OK
         || reg_spool_seek(r, after, NULL, &ev.e) != REG_OK)
     {
+        reg_spool_reader_close(r);
+
         return reg_cli_events_close(&ev, reg_cli_error(ev.root, &ev.e));
     }
 

@@ -51,6 +51,7 @@ static reg_rc_t reg_spool_write(reg_spool_t *sp,
 static size_t reg_spool_length(const reg_spool_item_t *items, size_t n);
 static int reg_spool_take_open(reg_spool_t *sp);
 static void reg_spool_forget(reg_spool_t *sp);
+static void reg_spool_queue(reg_spool_t *sp, reg_spool_wait_t *w);
 static void reg_spool_wait(reg_spool_t *sp, reg_spool_wait_t *w);
 
 
@@ -123,7 +124,7 @@ reg_rc_t
 reg_spool_emit(reg_spool_t *sp, reg_str_t to, reg_event_t *events, size_t n,
     int durable, int64_t now, uint64_t *last, reg_error_t *e)
 {
-    size_t             i, *ends;
+    size_t             i, len;
     reg_rc_t           rc;
     reg_buf_t          b;
     reg_spool_item_t  *items;
@@ -132,15 +133,14 @@ reg_spool_emit(reg_spool_t *sp, reg_str_t to, reg_event_t *events, size_t n,
         return reg_error_set(e, REG_INTERNAL, "%zu events at once", n);
     }
 
-    reg_buf_init(&b, n * REG_EVENT_MAX);
+    items = calloc(n, sizeof(reg_spool_item_t));
+
+    if (items == NULL) {
+        return reg_error_set(e, REG_NO_MEMORY, NULL);
+    }
 
     rc = REG_OK;
-    ends = malloc(n * sizeof(size_t));
-    items = malloc(n * sizeof(reg_spool_item_t));
-
-    if (ends == NULL || items == NULL) {
-        rc = reg_error_set(e, REG_NO_MEMORY, NULL);
-    }
+    reg_buf_init(&b, n * REG_EVENT_MAX);
 
     for (i = 0; i < n && rc == REG_OK; i++) {
 
@@ -148,27 +148,31 @@ reg_spool_emit(reg_spool_t *sp, reg_str_t to, reg_event_t *events, size_t n,
             events[i].time = now;
         }
 
+        len = b.len;
         rc = reg_event_print(&b, &events[i], e);
-        ends[i] = b.len;
+
+        items[i].to = to;
+        items[i].event.len = b.len - len;
     }
 
     if (rc == REG_OK && reg_buf_failed(&b)) {
         rc = reg_error_set(e, REG_NO_MEMORY, NULL);
     }
 
-    for (i = 0; i < n && rc == REG_OK; i++) {
-        items[i].to = to;
-        items[i].event.data = b.data + ((i == 0) ? 0 : ends[i - 1]);
-        items[i].event.len = ends[i] - ((i == 0) ? 0 : ends[i - 1]);
-    }
-
     if (rc == REG_OK) {
+
+        /* now that the buffer stays where it is */
+
+        for (i = 0, len = 0; i < n; i++) {
+            items[i].event.data = b.data + len;
+            len += items[i].event.len;
+        }
+
         rc = reg_spool_append(sp, items, n, durable, now, last, e);
     }
 
     reg_buf_free(&b);
     free(items);
-    free(ends);
 
     return rc;
 }
@@ -192,9 +196,6 @@ reg_spool_append(reg_spool_t *sp, const reg_spool_item_t *items, size_t n,
         }
     }
 
-    w.done = 0;
-    w.err = 0;
-
     (void) pthread_mutex_lock(&sp->write);
 
     rc = reg_spool_take(sp, e);
@@ -209,13 +210,7 @@ reg_spool_append(reg_spool_t *sp, const reg_spool_item_t *items, size_t n,
     }
 
     if (rc == REG_OK && durable) {
-        (void) pthread_mutex_lock(&sp->wait);
-
-        w.next = sp->waiting;
-        sp->waiting = &w;
-        sp->synced = sp->tail.fd;
-
-        (void) pthread_mutex_unlock(&sp->wait);
+        reg_spool_queue(sp, &w);
     }
 
     (void) pthread_mutex_unlock(&sp->write);
@@ -414,6 +409,24 @@ reg_spool_forget(reg_spool_t *sp)
 
 
 /* --- waiting for the disk ------------------------------------------------ */
+
+/* Behind what was written, while the tail is still that file. */
+
+static void
+reg_spool_queue(reg_spool_t *sp, reg_spool_wait_t *w)
+{
+    (void) pthread_mutex_lock(&sp->wait);
+
+    w->next = sp->waiting;
+    w->done = 0;
+    w->err = 0;
+
+    sp->waiting = w;
+    sp->synced = sp->tail.fd;
+
+    (void) pthread_mutex_unlock(&sp->wait);
+}
+
 
 /*
  * The first that finds nobody at it syncs for all that wait now; who comes
