@@ -69,6 +69,7 @@ test_manifest_delete(void)
     int           i;
     char          name[16];
     reg_path_t    path;
+    reg_names_t   tags;
     reg_digest_t  d, other;
 
     (void) push_image(s, "mdel", "keep", ",\"annotations\":{\"x\":\"y\"}",
@@ -97,6 +98,18 @@ test_manifest_delete(void)
        "the directory of revisions stays");
     (void) push_image(s, "mdel", "t00", "", &d);
     ok(served(s, "mdel", &d), "it can come back");
+
+    (void) push_image(s, "mdel", "t01", "", &d);
+    memset(&tags, 0, sizeof(tags));
+    is_num(reg_manifest_delete_tags(s, reg_str("mdel"), &d, &tags, NULL),
+           REG_OK, "once more");
+    ok(tags.n == 2 && reg_str_eq(reg_names_get(&tags, 0), reg_str("t00"))
+       && reg_str_eq(reg_names_get(&tags, 1), reg_str("t01")),
+       "the tags that went with it are told");
+    is_num(reg_manifest_delete_tags(s, reg_str("mdel"), &d, &tags, NULL),
+           REG_MANIFEST_UNKNOWN, "and then");
+    is_num((long long) tags.n, 2, "no more of them");
+    reg_names_free(&tags);
 }
 
 

@@ -51,6 +51,7 @@ typedef struct {
     reg_stat_t           st;           /* of that; zeroed: there is none */
     reg_names_t          tags;         /* that were on it */
     size_t               gone;         /* of these */
+    reg_names_t         *untagged;     /* the caller's, or NULL */
     unsigned             nomem:1;
 } reg_untag_t;
 
@@ -74,6 +75,14 @@ reg_rc_t
 reg_manifest_delete(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
     reg_error_t *e)
 {
+    return reg_manifest_delete_tags(s, name, d, NULL, e);
+}
+
+
+reg_rc_t
+reg_manifest_delete_tags(reg_store_t *s, reg_str_t name,
+    const reg_digest_t *d, reg_names_t *untagged, reg_error_t *e)
+{
     int           again;
     reg_rc_t      rc;
     unsigned      looks;
@@ -84,6 +93,7 @@ reg_manifest_delete(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
     u.s = s;
     u.name = name;
     u.digest = d;
+    u.untagged = untagged;
 
     reg_layout_repo(&u.dir, name, "/_manifests");
     reg_layout_revision(&u.link, name, d);
@@ -311,6 +321,12 @@ reg_untag_some(reg_untag_t *u, size_t n, reg_error_t *e)
             reg_layout_tag(&path, u->name, tag, "");
 
             rc = u->s->driver->discard(u->s, path.s, e);
+
+            if (rc == REG_OK && u->untagged != NULL
+                && reg_names_add(u->untagged, tag) != 0)
+            {
+                return reg_error_set(e, REG_NO_MEMORY, NULL);
+            }
         }
 
         if (rc != REG_OK && rc != REG_ABSENT) {

@@ -7,6 +7,7 @@
 
 
 #include "reg_manifest.h"
+#include "reg_names.h"
 #include "reg_store.h"
 
 
@@ -93,6 +94,13 @@ reg_rc_t reg_manifest_put(reg_store_t *s, const reg_manifest_put_t *put,
  */
 reg_rc_t reg_manifest_delete(reg_store_t *s, reg_str_t name,
     const reg_digest_t *d, reg_error_t *e);
+
+/*
+ * The same, and adds the tags that went with it to a list of the caller's, in
+ * their order; after an error those that are gone.
+ */
+reg_rc_t reg_manifest_delete_tags(reg_store_t *s, reg_str_t name,
+    const reg_digest_t *d, reg_names_t *untagged, reg_error_t *e);
 
 /* A tag is about to leave its manifest, whose age counts from then on. */
 void reg_manifest_untagged(reg_store_t *s, reg_str_t name, reg_str_t tag);
