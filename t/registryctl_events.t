@@ -122,6 +122,7 @@ sub nothing {
 sub removals {
     make_spool($root);
     $t->push_image('app', $_) for qw(v1 v2 v3);
+    $t->push_image('app', 'also', seed => 'other');
     my $i = $t->push_image('app', 'other', seed => 'other');
 
     my $before = time;
@@ -134,13 +135,14 @@ sub removals {
     my $r = ctl(qw(events tail --json), $root);
     is_exit($r, 0, 'tail');
     my @all = map { decode_json($_) } split /\n/, $r->{out};
-    is(scalar @all, 5, 'an event for each thing that is gone');
+    is(scalar @all, 7, 'an event for each thing that is gone');
 
     is_deeply([ map { [ @{ $_->{event}{target} }{qw(repository tag digest)} ] }
         @all ], [ [ 'app', 'v1', '' ], [ 'app', undef, $i->{digest} ],
-        [ 'app', 'v2', '' ], [ 'app', 'v3', '' ], [ 'app', undef, '' ] ],
-        'in their order');
-    is_deeply([ map { $_->{event}{action} } @all ], [ ('delete') x 5 ],
+        [ 'app', 'also', '' ], [ 'app', 'other', '' ], [ 'app', 'v2', '' ],
+        [ 'app', 'v3', '' ], [ 'app', undef, '' ] ],
+        'in their order, a manifest before its tags');
+    is_deeply([ map { $_->{event}{action} } @all ], [ ('delete') x 7 ],
         'all of them deletions');
     is($all[0]{endpoints}, undef, 'for all endpoints');
 
@@ -152,7 +154,7 @@ sub removals {
     like($e->{id}, qr/\A[0-9a-f]{8}-/, 'an id');
 
     $first = $all[0]{sequence};
-    is_deeply([ map { $_->{sequence} - $first } @all ], [ 0 .. 4 ],
+    is_deeply([ map { $_->{sequence} - $first } @all ], [ 0 .. 6 ],
         'numbers in a row');
     cmp_ok(abs($first / 1e6 - $before), '<', 600, 'which begin at the time');
 
@@ -183,26 +185,26 @@ sub removals {
 
 sub tail {
     my @lines = lines(ctl('events', 'tail', $root));
-    is(scalar @lines, 5, 'tail prints lines');
-    is_deeply([ map { $_->[0] } @lines ], [ $first .. $first + 4 ], 'numbers');
+    is(scalar @lines, 7, 'tail prints lines');
+    is_deeply([ map { $_->[0] } @lines ], [ $first .. $first + 6 ], 'numbers');
     is($lines[0][2], 'delete', 'action');
     is($lines[0][3], 'app:v1', 'a tag');
     like($lines[1][3], qr/\Aapp\@sha256:/, 'a digest');
-    is($lines[4][3], 'app', 'a repository');
+    is($lines[6][3], 'app', 'a repository');
     is($lines[0][5], '-', 'no address');
 
     is_deeply([ map { $_->[0] } lines(ctl(qw(events tail -n 2), $root)) ],
-        [ $first + 3, $first + 4 ], '-n 2');
+        [ $first + 5, $first + 6 ], '-n 2');
     is(ctl(qw(events tail -n 0), $root)->{out}, '', '-n 0');
-    is(scalar(lines(ctl(qw(events tail -n 1000), $root))), 5, '-n 1000');
+    is(scalar(lines(ctl(qw(events tail -n 1000), $root))), 7, '-n 1000');
     is_deeply([ map { $_->[0] }
-        lines(ctl('events', 'tail', '--after', $first + 2, $root)) ],
-        [ $first + 3, $first + 4 ], '--after');
-    is(ctl('events', 'tail', '--after', $first + 4, $root)->{out}, '',
+        lines(ctl('events', 'tail', '--after', $first + 4, $root)) ],
+        [ $first + 5, $first + 6 ], '--after');
+    is(ctl('events', 'tail', '--after', $first + 6, $root)->{out}, '',
         '--after the last');
-    is(scalar(lines(ctl(qw(events tail --after 0), $root))), 5, '--after 0');
+    is(scalar(lines(ctl(qw(events tail --after 0), $root))), 7, '--after 0');
 
-    record($first + 5, 'ci,audit', event());
+    record($first + 7, 'ci,audit', event());
     my ($e) = map { decode_json($_) } split /\n/,
         ctl(qw(events tail --json -n 1), $root)->{out};
     is_deeply($e->{endpoints}, [ 'ci', 'audit' ], 'for some endpoints');
@@ -214,7 +216,7 @@ sub follow {
     my $run = ctl_begin(qw(events tail -f -n 1), $root);
     my $out = "$run->{dir}/out";
     until_true(sub { (file_text($out) // '') =~ /\n/ });
-    record($first + 6, '', event(tag => 'followed'));
+    record($first + 8, '', event(tag => 'followed'));
     ok(until_true(sub { file_text($out) =~ /followed/ }), '-f goes on');
     kill 'TERM', $run->{pid};
     my $r = ctl_end($run);
@@ -238,7 +240,7 @@ sub until_true {
 
 sub hostile {
     my $bad = "\x{1b}[31m\x{9b}\x{202e}\t";
-    record($first + 7, '', event(actor => $bad, tag => 'hostile'));
+    record($first + 9, '', event(actor => $bad, tag => 'hostile'));
     my $r = ctl(qw(events tail -n 1), $root);
     unlike($r->{out}, qr/\x1b|\xc2\x9b|\xe2\x80\xae/, 'A109 no line steers');
     is((lines($r))[0][4], '?[31m???', 'A109 nor takes a cell more');
@@ -248,9 +250,9 @@ sub hostile {
     is(decode_json($r->{out})->{event}{actor}{name}, $bad,
         'A109 which holds it');
 
-    record($first + 8, '', 'not JSON');
+    record($first + 10, '', 'not JSON');
     $r = ctl(qw(events tail -n 1), $root);
-    is($r->{out}, $first + 8 . "\t?\n", 'what is no event is told');
+    is($r->{out}, $first + 10 . "\t?\n", 'what is no event is told');
 
     # half a line
     my ($log) = reverse sort glob "$events/*.log";
@@ -265,10 +267,10 @@ sub hostile {
 
 
 sub status {
-    my $last = $first + 8;
+    my $last = $first + 10;
 
-    endpoint('ci', cursor => $first + 4, delivered => 5, since => 1795208645);
-    endpoint('audit', cursor => $first + 1, delivered => 2, lost => 7,
+    endpoint('ci', cursor => $first + 6, delivered => 5, since => 1795208645);
+    endpoint('audit', cursor => $first + 3, delivered => 2, lost => 7,
         failures => 3, since => 1795208645, retry => 1795208700,
         status => 503, error => 'answered 503');
     endpoint('idle', cursor => $last);
@@ -278,9 +280,9 @@ sub status {
     my %by = map { $_->[0] => $_ } lines($r);
     is_deeply([ sort keys %by ], [ qw(audit ci idle) ], 'three endpoints');
     is_deeply([ @{ $by{audit} }[1 .. 3, 5 .. 7] ],
-        [ 'fails', $first + 1, 7, 2, 7, 'answered 503' ], 'one that fails');
+        [ 'fails', $first + 3, 7, 2, 7, 'answered 503' ], 'one that fails');
     is_deeply([ @{ $by{ci} }[1 .. 3, 5 .. 7] ],
-        [ 'delivers', $first + 4, 4, 5, 0, '-' ], 'one that delivers');
+        [ 'delivers', $first + 6, 4, 5, 0, '-' ], 'one that delivers');
     is($by{ci}[4], '2026-11-20T21:04:05Z', 'the oldest it is behind');
     is_deeply([ @{ $by{idle} }[1 .. 4] ], [ 'idle', $last, 0, '-' ],
         'one that is idle');
@@ -292,7 +294,7 @@ sub status {
     is_deeply([ map { $_->{name} } @{ $s->{endpoints} } ],
         [ qw(audit ci idle) ], 'sorted');
     is_deeply($s->{endpoints}[0], { name => 'audit', state => 'fails',
-        cursor => $first + 1, behind => 7,
+        cursor => $first + 3, behind => 7,
         oldest => $s->{endpoints}[0]{oldest}, delivered => 2, lost => 7,
         failures => 3, since => 1795208645, retry => 1795208700,
         status => 503, error => 'answered 503' }, 'an endpoint');
@@ -300,7 +302,7 @@ sub status {
     is_deeply([ @$s{qw(first last segments)} ], [ $first, $last, 1 ], 'all');
 
     # an endpoint that some events are not for
-    record($first + 9, '.', event());
+    record($first + 11, '.', event());
     $s = decode_json(ctl(qw(events status --json), $root)->{out});
     is($s->{endpoints}[1]{behind}, 4, 'what is for nobody does not count');
     is_deeply(decode_json(ctl(qw(events tail -n 1 --json), $root)->{out})
@@ -308,7 +310,7 @@ sub status {
 
     put_file("$events/endpoints/audit", 'junk');
     $s = decode_json(ctl(qw(events status --json), $root)->{out});
-    is_deeply([ @{ $s->{endpoints}[0] }{qw(cursor behind)} ], [ 0, 9 ],
+    is_deeply([ @{ $s->{endpoints}[0] }{qw(cursor behind)} ], [ 0, 11 ],
         'what cannot be read begins anew');
     unlink "$events/endpoints/audit";
 }
@@ -317,31 +319,31 @@ sub status {
 sub replay {
     my $from = "$events/endpoints/ci.from";
 
-    my $r = ctl('events', 'replay', '--from', $first + 2, $root, 'ci');
+    my $r = ctl('events', 'replay', '--from', $first + 4, $root, 'ci');
     is_exit($r, 0, 'replay --from');
-    is(file_text($from), $first + 1 . "\n", 'is asked for');
-    like($r->{err}, qr/ci: 7 events from @{[ $first + 2 ]} on/, 'as is said');
+    is(file_text($from), $first + 3 . "\n", 'is asked for');
+    like($r->{err}, qr/ci: 7 events from @{[ $first + 4 ]} on/, 'as is said');
     is((stat $from)[4], (stat $events)[4], 'by whom the store belongs to');
 
     my $s = decode_json(ctl(qw(events status --json), $root)->{out});
     is_deeply([ @{ $s->{endpoints}[0] }{qw(state behind cursor)} ],
-        [ 'replay', 7, $first + 4 ], 'status shows it');
+        [ 'replay', 7, $first + 6 ], 'status shows it');
 
     $r = ctl('events', 'replay', $root, 'ci');
     is_exit($r, 0, 'replay of all');
     is(file_text($from), $first - 1 . "\n", 'from the first on');
-    like($r->{err}, qr/ci: 9 events from $first on/, 'as is said');
+    like($r->{err}, qr/ci: 11 events from $first on/, 'as is said');
     unlink $from;
 
-    $r = ctl('events', 'replay', '--from', $first + 7, $root, 'ci');
+    $r = ctl('events', 'replay', '--from', $first + 9, $root, 'ci');
     is_exit($r, 0, 'what is still to come');
     ok(!-e $from, 'is not passed over');
-    like($r->{err}, qr/has come no further than @{[ $first + 4 ]}/, 'told');
+    like($r->{err}, qr/has come no further than @{[ $first + 6 ]}/, 'told');
 
-    record($first + 10, 'ci', event(time => '2099-01-02T03:04:05.5Z'));
-    endpoint('ci', cursor => $first + 10);
+    record($first + 12, 'ci', event(time => '2099-01-02T03:04:05.5Z'));
+    endpoint('ci', cursor => $first + 12);
 
-    for ([ '2099-01-02', 10 ], [ '2099-01-02T03:04:05Z', 10 ],
+    for ([ '2099-01-02', 12 ], [ '2099-01-02T03:04:05Z', 12 ],
         [ '1970-01-01', 0 ], [ '1h', 0 ])
     {
         my ($since, $n) = @$_;

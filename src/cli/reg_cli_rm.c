@@ -2,22 +2,19 @@
 /* registryctl rm: removes repositories, tags and manifests. */
 
 
+#include "reg_cli_emit.h"
 #include "reg_cli_store.h"
 
 #include "reg_catalog.h"
 #include "reg_name.h"
 #include "reg_names.h"
 #include "reg_repo.h"
-#include "reg_spool.h"
 #include "reg_tags.h"
 
 #include <inttypes.h>
-#include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 
@@ -43,10 +40,8 @@ typedef struct {
     reg_cli_rows_t           rows;
     reg_cli_progress_t       progress;
     unsigned                 dry:1;
-    reg_spool_t             *spool;        /* NULL: nobody wants events */
-    char                     actor[64];
-    char                     host[HOST_NAME_MAX + 1];
-    char                     id[REG_UUID_LEN + 1];
+    reg_cli_emit_t           emit;
+    reg_names_t              untagged;     /* with the last manifest */
     reg_error_t              e;
     reg_cli_exit_e           rc;           /* after a message */
 } rm_t;
@@ -64,9 +59,7 @@ static void rm_miss(rm_t *r, const char *name);
 static reg_cli_exit_e rm_sure(rm_t *r);
 static reg_cli_exit_e rm_remove(rm_t *r);
 static reg_rc_t rm_one(rm_t *r, const reg_cli_target_t *t);
-static void rm_who(rm_t *r);
-static reg_rc_t rm_spool(rm_t *r);
-static reg_rc_t rm_event(rm_t *r, const reg_cli_target_t *t);
+static reg_rc_t rm_tell(rm_t *r, const reg_cli_target_t *t);
 static void rm_row(rm_t *r, const reg_cli_target_t *t);
 
 
@@ -126,17 +119,17 @@ rm_run(const reg_cli_t *c)
 
     if (rm_targets(&r) == 0) {
         rc = REG_CLI_FAILED;
-        rm_who(&r);
+        reg_cli_emit_who(&r.emit);
 
         if (reg_cli_become(c->operands[0], 0) == 0) {
             r.s = reg_cli_store(c->operands[0]);
         }
 
         if (r.s != NULL) {
-            rc = (rm_spool(&r) == REG_OK)
+            rc = (r.dry || reg_cli_emit_open(&r.emit, r.s, &r.e) == REG_OK)
                  ? rm_all(&r) : reg_cli_error(c->operands[0], &r.e);
 
-            reg_spool_close(r.spool);
+            reg_cli_emit_close(&r.emit);
             reg_store_close(r.s);
         }
     }
@@ -147,6 +140,7 @@ rm_run(const reg_cli_t *c)
 
     free(r.targets);
     reg_names_free(&r.list);
+    reg_names_free(&r.untagged);
     reg_buf_free(&r.missing);
 
     return rc;
@@ -452,7 +446,7 @@ rm_remove(rm_t *r)
 
         rm_row(r, &t);
 
-        if (rm_event(r, &t) != REG_OK) {
+        if (rm_tell(r, &t) != REG_OK) {
             reg_cli_progress_end(&r->progress);
             reg_cli_say("%s: is removed, but no event tells of it", t.name);
 
@@ -473,7 +467,8 @@ static reg_rc_t
 rm_one(rm_t *r, const reg_cli_target_t *t)
 {
     if (t->has_digest) {
-        return reg_manifest_delete(r->s, t->repository, &t->digest, &r->e);
+        return reg_manifest_delete_tags(r->s, t->repository, &t->digest,
+                                        &r->untagged, &r->e);
     }
 
     if (t->tag.len != 0) {
@@ -484,81 +479,28 @@ rm_one(rm_t *r, const reg_cli_target_t *t)
 }
 
 
-/* Who calls, before another user takes over. */
-
-static void
-rm_who(rm_t *r)
-{
-    struct passwd  *pw;
-
-    pw = getpwuid(getuid());
-
-    if (pw != NULL) {
-        (void) snprintf(r->actor, sizeof(r->actor), "%s", pw->pw_name);
-    }
-
-    if (gethostname(r->host, sizeof(r->host) - 1) == -1) {
-        r->host[0] = '\0';
-    }
-
-    if (reg_uuid_make(r->id) != 0) {
-        r->id[0] = '\0';
-    }
-}
-
-
-/* Where there is a spool somebody wants to hear of what is deleted. */
+/* The events that a DELETE to nginx makes. */
 
 static reg_rc_t
-rm_spool(rm_t *r)
+rm_tell(rm_t *r, const reg_cli_target_t *t)
 {
-    int                 there;
-    reg_spool_limits_t  limits;
+    size_t    i;
+    reg_rc_t  rc;
 
-    there = r->dry ? 0 : reg_spool_exists(r->s, &r->e);
+    rc = reg_cli_emit_delete(&r->emit, t->repository,
+                             t->has_digest ? reg_null_str : t->tag,
+                             t->has_digest ? reg_digest_str(&t->digest)
+                                           : reg_null_str, &r->e);
 
-    if (there != 1) {
-        return (there == 0) ? REG_OK : REG_STORAGE;
+    for (i = 0; i < r->untagged.n && rc == REG_OK; i++) {
+        rc = reg_cli_emit_delete(&r->emit, t->repository,
+                                 reg_names_get(&r->untagged, i), reg_null_str,
+                                 &r->e);
     }
 
-    /* what nginx was told is unknown here: it drops what is too much */
+    reg_names_free(&r->untagged);
 
-    memset(&limits, 0, sizeof(limits));
-
-    return reg_spool_open(&r->spool, r->s, &limits, &r->e);
-}
-
-
-/* The event that a DELETE to nginx makes, for all endpoints. */
-
-static reg_rc_t
-rm_event(rm_t *r, const reg_cli_target_t *t)
-{
-    reg_event_t      ev;
-    struct timespec  now;
-
-    if (r->spool == NULL) {
-        return REG_OK;
-    }
-
-    memset(&ev, 0, sizeof(ev));
-
-    ev.action = REG_EVENT_DELETE;
-    ev.repository = t->repository;
-    ev.tag = t->has_digest ? reg_null_str : t->tag;
-    ev.digest = t->has_digest ? reg_digest_str(&t->digest) : reg_null_str;
-    ev.who.id = reg_str_of(r->id);
-    ev.who.method = reg_str("DELETE");
-    ev.who.useragent = reg_str("registryctl");
-    ev.who.actor = reg_str_of(r->actor);
-    ev.who.source = reg_str_of(r->host);
-    ev.who.instance = reg_str_of(r->id);
-
-    (void) clock_gettime(CLOCK_REALTIME, &now);
-
-    return reg_spool_emit(r->spool, reg_null_str, &ev, 1, 1,
-                          (int64_t) now.tv_sec * 1000000000 + now.tv_nsec,
-                          NULL, &r->e);
+    return rc;
 }
 
 
