@@ -50,7 +50,8 @@ for dir in src/core/*/; do
 done
 
 cflags="-std=gnu11 -O2 -Wall -Wextra -Wno-unused-parameter"
-cflags="$cflags $(pkg-config --cflags libssl jansson libpcre2-8 libcrypt)"
+cflags="$cflags $(pkg-config --cflags libssl jansson libpcre2-8 libcrypt \
+                             libcurl)"
 
 # nginx's headers are found from its own folder
 nginx_incs=$core_incs
