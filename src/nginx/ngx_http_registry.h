@@ -47,6 +47,8 @@ typedef ngx_int_t (*ngx_http_registry_step_pt)(ngx_http_request_t *r,
 struct ngx_http_registry_gc_conf_s;
 struct ngx_http_registry_work_s;
 struct ngx_http_registry_place_s;
+struct ngx_http_registry_events_s;
+struct ngx_http_registry_emit_s;
 
 /* One directory of images, whichever locations name it. */
 typedef struct {
@@ -74,6 +76,9 @@ typedef struct {
 
     /* of ngx_http_registry_stats.h; NULL: nothing is counted */
     struct ngx_http_registry_place_s    *place;
+
+    /* of ngx_http_registry_notify.h; NULL: nobody wants to know */
+    struct ngx_http_registry_events_s   *events;
 } ngx_http_registry_root_t;
 
 
@@ -137,6 +142,9 @@ struct ngx_http_registry_ctx_s {
     /* who asks: ngx_http_registry_access.c, ngx_http_registry_login.c */
     struct ngx_http_registry_identity_s  *identity;
     struct ngx_http_registry_login_s     *login;
+
+    /* what an event tells of the request; NULL: there will be none */
+    struct ngx_http_registry_emit_s      *emit;
 
     reg_buf_t                 *replacement;   /* of nginx's error page */
     time_t                     retry_after;   /* of a 429 or 503; 0: soon */

@@ -3,6 +3,7 @@
 
 
 #include "ngx_http_registry_gc.h"
+#include "ngx_http_registry_notify.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_send.h"
 #include "ngx_http_registry_task.h"
@@ -134,8 +135,13 @@ ngx_http_registry_blob_delete(ngx_http_request_t *r,
 static reg_rc_t
 ngx_http_registry_blob_delete_work(ngx_http_registry_ctx_t *ctx)
 {
-    return reg_blob_delete(ctx->store, ctx->op.name, &ctx->op.digest,
-                           &ctx->error);
+    reg_rc_t  rc;
+
+    rc = reg_blob_delete(ctx->store, ctx->op.name, &ctx->op.digest,
+                         &ctx->error);
+
+    return (rc == REG_OK)
+           ? ngx_http_registry_emit_delete(ctx, &ctx->op.digest, NULL) : rc;
 }
 
 

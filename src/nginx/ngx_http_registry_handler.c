@@ -4,6 +4,7 @@
 
 #include "ngx_http_registry.h"
 #include "ngx_http_registry_access.h"
+#include "ngx_http_registry_notify.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_readonly.h"
 #include "ngx_http_registry_send.h"
@@ -103,6 +104,12 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
         }
     }
 
+    if (rlcf->root->events
+        && ngx_http_registry_emit_begin(r, ctx) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     return ngx_http_registry_ops[ctx->op.op](r, ctx);
 }
 
@@ -185,6 +192,7 @@ ngx_http_registry_get_ctx(ngx_http_request_t *r)
     ctx->parse = NULL;
     ctx->identity = NULL;
     ctx->login = NULL;
+    ctx->emit = NULL;
     ctx->busy = 0;
     ctx->two = 0;
     ctx->beside = 0;

@@ -4,6 +4,7 @@
 
 #include "ngx_http_registry_access.h"
 #include "ngx_http_registry_limits.h"
+#include "ngx_http_registry_notify.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_send.h"
 #include "ngx_http_registry_task.h"
@@ -185,7 +186,12 @@ ngx_http_registry_repo_delete(ngx_http_request_t *r,
 static reg_rc_t
 ngx_http_registry_repo_delete_work(ngx_http_registry_ctx_t *ctx)
 {
-    return reg_repo_delete(ctx->store, ctx->op.name, &ctx->error);
+    reg_rc_t  rc;
+
+    rc = reg_repo_delete(ctx->store, ctx->op.name, &ctx->error);
+
+    return (rc == REG_OK) ? ngx_http_registry_emit_delete(ctx, NULL, NULL)
+                          : rc;
 }
 
 

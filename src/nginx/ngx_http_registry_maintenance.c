@@ -2,6 +2,7 @@
 #include "ngx_http_registry_maintenance.h"
 #include "ngx_http_registry_gc.h"
 #include "ngx_http_registry_log.h"
+#include "ngx_http_registry_notify.h"
 #include "ngx_http_registry_scrub.h"
 
 #include "reg_care.h"
@@ -96,6 +97,8 @@ ngx_http_registry_manager(void *data)
     ngx_http_registry_work_t  *w;
 
     now = ngx_current_msec;
+
+    ngx_http_registry_wake_start(root);
 
     if ((ngx_msec_int_t) (root->due - now) > 0) {
         return root->due - now;

@@ -5,6 +5,7 @@
 #include "ngx_http_registry_access.h"
 #include "ngx_http_registry_body.h"
 #include "ngx_http_registry_gc.h"
+#include "ngx_http_registry_notify.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_parse.h"
 #include "ngx_http_registry_send.h"
@@ -55,6 +56,7 @@ static ngx_int_t ngx_http_registry_manifest_parse(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_manifest_write_work(
     ngx_http_registry_ctx_t *ctx);
+static reg_rc_t ngx_http_registry_manifest_emit(ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_manifest_written(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_manifest_tags(ngx_http_request_t *r,
@@ -407,6 +409,49 @@ ngx_http_registry_manifest_write_work(ngx_http_registry_ctx_t *ctx)
         ngx_http_registry_parse_trim();
     }
 
+    return (rc == REG_OK) ? ngx_http_registry_manifest_emit(ctx) : rc;
+}
+
+
+/* One event for each tag that now points at it, or one without a tag. */
+
+static reg_rc_t
+ngx_http_registry_manifest_emit(ngx_http_registry_ctx_t *ctx)
+{
+    size_t                          i, n;
+    reg_rc_t                        rc;
+    reg_event_t                    *ev;
+    ngx_http_registry_write_job_t  *job;
+
+    if (ctx->emit == NULL) {
+        return REG_OK;
+    }
+
+    job = ctx->job;
+    n = ngx_max(job->put.ntags, 1);
+
+    ev = calloc(n, sizeof(reg_event_t));
+    if (ev == NULL) {
+        return reg_error_set(&ctx->error, REG_NO_MEMORY, NULL);
+    }
+
+    for (i = 0; i < n; i++) {
+        ev[i].action = REG_EVENT_PUSH;
+        ev[i].manifest = 1;
+        ev[i].size = job->put.body.len;
+        ev[i].media_type = reg_str_of(job->result.media_type);
+        ev[i].digest.data = job->result.digest.text;
+        ev[i].digest.len = job->result.digest.len;
+
+        if (i < job->put.ntags) {
+            ev[i].tag = job->put.tags[i];
+        }
+    }
+
+    rc = ngx_http_registry_emit(ctx, ev, n);
+
+    free(ev);
+
     return rc;
 }
 
@@ -516,8 +561,12 @@ ngx_http_registry_manifest_delete_work(ngx_http_registry_ctx_t *ctx)
     reg_digest_t  digest, target;
 
     if (ctx->op.has_digest) {
-        return reg_manifest_delete(ctx->store, ctx->op.name, &ctx->op.digest,
-                                   &ctx->error);
+        rc = reg_manifest_delete(ctx->store, ctx->op.name, &ctx->op.digest,
+                                 &ctx->error);
+
+        return (rc == REG_OK)
+               ? ngx_http_registry_emit_delete(ctx, &ctx->op.digest, NULL)
+               : rc;
     }
 
     found = reg_tag_find(ctx->store, ctx->op.name, ctx->op.tag, &digest,
@@ -525,12 +574,16 @@ ngx_http_registry_manifest_delete_work(ngx_http_registry_ctx_t *ctx)
 
     rc = reg_tag_delete(ctx->store, ctx->op.name, ctx->op.tag, &ctx->error);
 
-    if (rc == REG_OK && found == REG_OK) {
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    if (found == REG_OK) {
         ctx->op.digest = digest;
         ctx->op.has_digest = 1;
     }
 
-    return rc;
+    return ngx_http_registry_emit_delete(ctx, NULL, &ctx->op.tag);
 }
 
 

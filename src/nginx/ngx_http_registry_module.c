@@ -8,6 +8,7 @@
 #include "ngx_http_registry_gc.h"
 #include "ngx_http_registry_log.h"
 #include "ngx_http_registry_maintenance.h"
+#include "ngx_http_registry_notify.h"
 #include "ngx_http_registry_scrub.h"
 #include "ngx_http_registry_stats.h"
 #include "ngx_http_registry_zone.h"
@@ -468,6 +469,7 @@ ngx_http_registry_exit_process(ngx_cycle_t *cycle)
 
     for (i = 0; i < rmcf->roots.nelts; i++) {
         ngx_http_registry_scrub_end(root[i]);
+        ngx_http_registry_notify_exit(root[i]);
 
         if (root[i]->store) {
             reg_store_close(root[i]->store);
@@ -475,6 +477,7 @@ ngx_http_registry_exit_process(ngx_cycle_t *cycle)
         }
     }
 
+    ngx_http_registry_curl_exit();
     ngx_http_registry_stats_leave();
 }
 

@@ -579,9 +579,16 @@ ngx_http_registry_stats_method(ngx_http_request_t *r)
 static ngx_uint_t
 ngx_http_registry_stats_code(ngx_http_request_t *r)
 {
-    ngx_uint_t  i, status;
+    return ngx_http_registry_stats_status(r->err_status
+                                          ? r->err_status
+                                          : r->headers_out.status);
+}
 
-    status = r->err_status ? r->err_status : r->headers_out.status;
+
+ngx_uint_t
+ngx_http_registry_stats_status(ngx_uint_t status)
+{
+    ngx_uint_t  i;
 
     for (i = 0; i < NGX_HTTP_REGISTRY_CODES - 1; i++) {
         if (ngx_http_registry_codes[i] == status) {

@@ -124,6 +124,8 @@ typedef enum {
 #define NGX_HTTP_REGISTRY_SLOTS    256     /* processes */
 #define NGX_HTTP_REGISTRY_PLACES   64      /* roots */
 #define NGX_HTTP_REGISTRY_PLACE    512     /* bytes of a root's name */
+#define NGX_HTTP_REGISTRY_TARGETS  128     /* endpoints of webhooks, by root */
+#define NGX_HTTP_REGISTRY_TARGET   65      /* bytes of an endpoint's name */
 
 
 typedef struct {
@@ -167,8 +169,25 @@ typedef struct ngx_http_registry_place_s {
     ngx_atomic_t   repositories;
     ngx_atomic_t   locked;                 /* the longest, in us */
     ngx_http_registry_work_stats_t  work[NGX_HTTP_REGISTRY_WORKS];
+    ngx_atomic_t   appends;                /* something is new in the spool */
+    ngx_atomic_t   appends_failed;
+    ngx_atomic_t   pulls_lost;             /* events for want of memory */
     char           root[NGX_HTTP_REGISTRY_PLACE];
 } ngx_http_registry_place_t;
+
+
+/* What the manager tells of an endpoint of webhooks; of events. */
+typedef struct {
+    ngx_http_registry_place_t  *place;     /* NULL: free */
+    ngx_atomic_t   events;                 /* that are for it */
+    ngx_atomic_t   successes;
+    ngx_atomic_t   failures;               /* the answer was none of 2xx */
+    ngx_atomic_t   errors;                 /* there was no answer */
+    ngx_atomic_t   dropped;                /* before they were delivered */
+    ngx_atomic_t   pending;
+    ngx_atomic_t   status[NGX_HTTP_REGISTRY_CODES];
+    char           name[NGX_HTTP_REGISTRY_TARGET];
+} ngx_http_registry_target_t;
 
 
 typedef struct {
@@ -188,6 +207,7 @@ typedef struct {
     ngx_atomic_t                   cache_hits;
     ngx_http_registry_slot_t       slots[NGX_HTTP_REGISTRY_SLOTS];
     ngx_http_registry_place_t      places[NGX_HTTP_REGISTRY_PLACES];
+    ngx_http_registry_target_t     targets[NGX_HTTP_REGISTRY_TARGETS];
 } ngx_http_registry_stats_t;
 
 
@@ -208,6 +228,16 @@ ngx_int_t ngx_http_registry_stats_create(ngx_conf_t *cf,
 
 /* init module: gives each root its place. */
 void ngx_http_registry_stats_init(ngx_http_registry_main_conf_t *rmcf);
+
+/*
+ * init module, after that: where an endpoint of a root is counted; NULL when
+ * there is no room.
+ */
+ngx_http_registry_target_t *ngx_http_registry_stats_target(
+    ngx_http_registry_root_t *root, ngx_str_t *name);
+
+/* The place of a status among the codes. */
+ngx_uint_t ngx_http_registry_stats_status(ngx_uint_t status);
 
 /* init process, exit process: takes a slot, and leaves it. */
 void ngx_http_registry_stats_enter(void);

@@ -59,6 +59,38 @@ ngx_http_registry_stats_look(ngx_http_registry_root_t *root,
 }
 
 
+ngx_http_registry_target_t *
+ngx_http_registry_stats_target(ngx_http_registry_root_t *root,
+    ngx_str_t *name)
+{
+    ngx_uint_t                   i;
+    ngx_http_registry_target_t  *t;
+
+    if (root->place == NULL || name->len >= NGX_HTTP_REGISTRY_TARGET) {
+        return NULL;
+    }
+
+    for (i = 0; i < NGX_HTTP_REGISTRY_TARGETS; i++) {
+        t = &ngx_http_registry_stats->targets[i];
+
+        if (t->place == NULL) {
+            ngx_memcpy(t->name, name->data, name->len);
+            t->place = root->place;
+            return t;
+        }
+
+        if (t->place == root->place
+            && ngx_strlen(t->name) == name->len
+            && ngx_strncmp(t->name, name->data, name->len) == 0)
+        {
+            return t;
+        }
+    }
+
+    return NULL;
+}
+
+
 void
 ngx_http_registry_stats_done(ngx_http_registry_root_t *root,
     ngx_http_registry_work_e work, uint64_t removed, uint64_t bytes,

@@ -3,6 +3,7 @@
 
 
 #include "ngx_http_registry_body.h"
+#include "ngx_http_registry_notify.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_send.h"
 #include "ngx_http_registry_task.h"
@@ -19,6 +20,8 @@ static ngx_int_t ngx_http_registry_upload_make(ngx_http_request_t *r,
 static reg_rc_t ngx_http_registry_upload_start_work(
     ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_upload_mount(ngx_http_registry_ctx_t *ctx);
+static reg_rc_t ngx_http_registry_upload_mount_emit(
+    ngx_http_registry_ctx_t *ctx);
 static int ngx_http_registry_upload_may_pull(void *who, reg_str_t name);
 static ngx_int_t ngx_http_registry_upload_started(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
@@ -160,6 +163,7 @@ ngx_http_registry_upload_start_work(ngx_http_registry_ctx_t *ctx)
 static reg_rc_t
 ngx_http_registry_upload_mount(ngx_http_registry_ctx_t *ctx)
 {
+    reg_rc_t                        rc;
     const ngx_http_registry_who_t  *who;
 
     who = ngx_http_registry_identity(ctx);
@@ -170,10 +174,45 @@ ngx_http_registry_upload_mount(ngx_http_registry_ctx_t *ctx)
         return REG_BLOB_UNKNOWN;
     }
 
-    return reg_blob_mount(ctx->store, ctx->op.name, ctx->op.from,
-                          &ctx->op.mount_digest,
-                          who->open ? NULL : ngx_http_registry_upload_may_pull,
-                          (void *) who, &ctx->error);
+    rc = reg_blob_mount(ctx->store, ctx->op.name, ctx->op.from,
+                        &ctx->op.mount_digest,
+                        who->open ? NULL : ngx_http_registry_upload_may_pull,
+                        (void *) who, &ctx->error);
+
+    return (rc == REG_OK) ? ngx_http_registry_upload_mount_emit(ctx) : rc;
+}
+
+
+static reg_rc_t
+ngx_http_registry_upload_mount_emit(ngx_http_registry_ctx_t *ctx)
+{
+    uint64_t      size;
+    reg_path_t    path;
+    reg_stat_t    st;
+    reg_digest_t  target;
+
+    if (ctx->emit == NULL) {
+        return REG_OK;
+    }
+
+    size = 0;
+
+    if (reg_blob_find(ctx->store, ctx->op.name, &ctx->op.mount_digest, &target,
+                      NULL)
+        == REG_OK)
+    {
+        reg_layout_blob(&path, &target);
+
+        if (ctx->store->driver->stat(ctx->store, path.s, &st, NULL)
+            == REG_OK)
+        {
+            size = st.size;
+        }
+    }
+
+    return ngx_http_registry_emit_blob(ctx, REG_EVENT_MOUNT,
+                                       &ctx->op.mount_digest, size,
+                                       ctx->op.from);
 }
 
 
@@ -433,9 +472,11 @@ static reg_rc_t
 ngx_http_registry_upload_commit_work(ngx_http_registry_ctx_t *ctx)
 {
     reg_rc_t                         rc;
+    uint64_t                         size;
     ngx_http_registry_upload_job_t  *job;
 
     job = ctx->job;
+    size = reg_upload_offset(job->upload);
 
     rc = job->single ? REG_OK : ngx_http_registry_upload_check(ctx);
 
@@ -453,7 +494,10 @@ ngx_http_registry_upload_commit_work(ngx_http_registry_ctx_t *ctx)
 
     job->ended = (rc == REG_OK || rc == REG_DIGEST_MISMATCH || job->single);
 
-    return rc;
+    return (rc == REG_OK)
+           ? ngx_http_registry_emit_blob(ctx, REG_EVENT_PUSH, &ctx->op.digest,
+                                         size, reg_null_str)
+           : rc;
 }
 
 

@@ -1,0 +1,345 @@
+
+/*
+ * Events of changes: what they tell of the request is gathered on the event
+ * loop, and the thread that makes the change appends them to the spool.
+ */
+
+
+#include "ngx_http_registry_access.h"
+#include "ngx_http_registry_notify.h"
+
+
+struct ngx_http_registry_emit_s {
+    reg_spool_t                 *spool;
+    ngx_http_registry_events_t  *events;
+    reg_str_t                    to;
+    reg_event_who_t              who;
+};
+
+
+static ngx_int_t ngx_http_registry_emit_base(ngx_http_request_t *r,
+    reg_event_who_t *who);
+static reg_rc_t ngx_http_registry_emit_failed(ngx_http_registry_emit_t *emit,
+    reg_error_t *cause, reg_error_t *e);
+
+
+ngx_int_t
+ngx_http_registry_emit_begin(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_emit_t         *emit;
+    ngx_http_registry_events_t       *events;
+    ngx_http_registry_loc_conf_t     *rlcf;
+    ngx_http_registry_notify_conf_t  *nlcf;
+
+    switch (ctx->op.op) {
+
+    case REG_OP_MANIFEST_WRITE:
+    case REG_OP_MANIFEST_DELETE:
+    case REG_OP_BLOB_DELETE:
+    case REG_OP_UPLOAD_START:
+    case REG_OP_UPLOAD_FINISH:
+    case REG_OP_REPO_DELETE:
+        break;
+
+    default:
+        return NGX_OK;
+    }
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+    nlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_notify_module);
+
+    events = rlcf->root->events;
+
+    if (nlcf->endpoints == NULL && !events->feed) {
+        return NGX_OK;
+    }
+
+    emit = ngx_pcalloc(r->pool, sizeof(ngx_http_registry_emit_t));
+    if (emit == NULL) {
+        return NGX_ERROR;
+    }
+
+    emit->events = events;
+    emit->to = ngx_http_registry_str(&nlcf->to);
+    emit->spool = ngx_http_registry_spool(events, ctx->store);
+
+    if (emit->spool == NULL
+        || ngx_http_registry_emit_who(r, ctx, &emit->who) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ctx->emit = emit;
+
+    return NGX_OK;
+}
+
+
+reg_spool_t *
+ngx_http_registry_spool(ngx_http_registry_events_t *events, reg_store_t *store)
+{
+    reg_spool_limits_t  limits;
+
+    if (events->spool == NULL) {
+        limits.size = events->size;
+        limits.keep = (int64_t) events->keep * 1000000000;
+
+        if (reg_spool_open(&events->spool, store, &limits, NULL) != REG_OK) {
+            events->spool = NULL;
+        }
+    }
+
+    return events->spool;
+}
+
+
+/* Header lines live as long as the request does, and so longer than a task. */
+
+ngx_int_t
+ngx_http_registry_emit_who(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, reg_event_who_t *who)
+{
+    u_char                                *p;
+    ngx_str_t                              local;
+    ngx_connection_t                      *c;
+    ngx_http_variable_value_t             *id;
+    ngx_http_registry_notify_main_conf_t  *nmcf;
+
+    c = r->connection;
+    nmcf = ngx_http_get_module_main_conf(r, ngx_http_registry_notify_module);
+
+    id = ngx_http_get_indexed_variable(r, nmcf->request_id);
+
+    if (id && !id->not_found) {
+        who->id.len = id->len;
+        who->id.data = (char *) id->data;
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_SOCKADDR_STRLEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    who->addr.data = (char *) p;
+    who->addr.len = ngx_sock_ntop(c->sockaddr, c->socklen, p,
+                                  NGX_SOCKADDR_STRLEN, 1);
+
+    who->method = ngx_http_registry_str(&r->method_name);
+
+    if (r->headers_in.user_agent) {
+        who->useragent =
+            ngx_http_registry_str(&r->headers_in.user_agent->value);
+    }
+
+    who->actor = ngx_http_registry_identity(ctx)->user;
+    who->instance = ngx_http_registry_str(&nmcf->instance);
+
+    /* "os.Hostname() along with the running port" */
+
+    p = ngx_pnalloc(r->pool, ngx_cycle->hostname.len + NGX_SOCKADDR_STRLEN);
+    if (p == NULL || ngx_connection_local_sockaddr(c, NULL, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    local.data = p;
+    p = ngx_sprintf(p, "%V:%d", &ngx_cycle->hostname,
+                    (int) ngx_inet_get_port(c->local_sockaddr));
+    local.len = p - local.data;
+
+    who->source = ngx_http_registry_str(&local);
+
+    return ngx_http_registry_emit_base(r, who);
+}
+
+
+/* Where the client found us, as it says; or a name of the server's. */
+
+static ngx_int_t
+ngx_http_registry_emit_base(ngx_http_request_t *r, reg_event_who_t *who)
+{
+    u_char                    *p;
+    const char                *scheme;
+    ngx_str_t                  host, base;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    if (r->headers_in.host) {
+        host = r->headers_in.host->value;
+
+    } else {
+        host = r->headers_in.server;
+    }
+
+    if (host.len == 0) {
+        cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+        host = cscf->server_name;
+    }
+
+    who->host = ngx_http_registry_str(&host);
+
+    if (host.len == 0) {
+        return NGX_OK;
+    }
+
+    scheme = "http";
+
+#if (NGX_HTTP_SSL)
+
+    if (r->connection->ssl) {
+        scheme = "https";
+    }
+
+#endif
+
+    p = ngx_pnalloc(r->pool, host.len + sizeof("https://"));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    base.data = p;
+    base.len = ngx_sprintf(p, "%s://%V", scheme, &host) - p;
+
+    who->base = ngx_http_registry_str(&base);
+
+    return NGX_OK;
+}
+
+
+int64_t
+ngx_http_registry_emit_now(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_REALTIME, &ts);
+
+    return (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+
+/* In a thread. */
+
+reg_rc_t
+ngx_http_registry_emit(ngx_http_registry_ctx_t *ctx, reg_event_t *events,
+    size_t n)
+{
+    size_t                      i;
+    reg_rc_t                    rc;
+    reg_error_t                 e;
+    ngx_http_registry_emit_t   *emit;
+    ngx_http_registry_place_t  *place;
+
+    emit = ctx->emit;
+
+    if (emit == NULL) {
+        return REG_OK;
+    }
+
+    for (i = 0; i < n; i++) {
+        events[i].who = emit->who;
+        events[i].repository = ctx->op.name;
+    }
+
+    reg_error_clear(&e);
+
+    rc = reg_spool_emit(emit->spool, emit->to, events, n, 1,
+                        ngx_http_registry_emit_now(), NULL, &e);
+
+    if (rc != REG_OK) {
+        return ngx_http_registry_emit_failed(emit, &e, &ctx->error);
+    }
+
+    place = emit->events->root->place;
+
+    if (place) {
+        (void) ngx_atomic_fetch_add(&place->appends, 1);
+    }
+
+    return REG_OK;
+}
+
+
+/*
+ * The change stands, but nobody would hear of it: the client is not told that
+ * it was done.
+ */
+
+static reg_rc_t
+ngx_http_registry_emit_failed(ngx_http_registry_emit_t *emit,
+    reg_error_t *cause, reg_error_t *e)
+{
+    ngx_str_t                  *root;
+    ngx_http_registry_place_t  *place;
+
+    root = &emit->events->root->root;
+    place = emit->events->root->place;
+
+    if (place) {
+        (void) ngx_atomic_fetch_add(&place->appends_failed, 1);
+    }
+
+    ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, cause->sys,
+                  "an event was not recorded, and a client was told so: "
+                  "%s \"%V/%s\" failed, %s; without \"registry_notify\" and "
+                  "\"registry_events\" nothing is recorded",
+                  cause->call ? cause->call : reg_error_text(cause->rc), root,
+                  cause->path[0] ? cause->path : REG_SPOOL,
+                  cause->rc == REG_NO_SPACE
+                  ? "free space on its disk"
+                  : "the worker user must be able to write there");
+
+    reg_error_clear(e);
+
+    return reg_error_set(e, REG_INTERNAL,
+                         "it was done, but the event that tells of it could "
+                         "not be recorded; try again");
+}
+
+
+reg_rc_t
+ngx_http_registry_emit_blob(ngx_http_registry_ctx_t *ctx, unsigned action,
+    const reg_digest_t *d, uint64_t size, reg_str_t from)
+{
+    reg_event_t  ev;
+
+    if (ctx->emit == NULL) {
+        return REG_OK;
+    }
+
+    ngx_memzero(&ev, sizeof(reg_event_t));
+
+    ev.action = action;
+    ev.size = size;
+    ev.media_type = reg_str(REG_EVENT_BLOB);
+    ev.digest.data = d->text;
+    ev.digest.len = d->len;
+    ev.from = from;
+
+    return ngx_http_registry_emit(ctx, &ev, 1);
+}
+
+
+reg_rc_t
+ngx_http_registry_emit_delete(ngx_http_registry_ctx_t *ctx,
+    const reg_digest_t *d, const reg_str_t *tag)
+{
+    reg_event_t  ev;
+
+    if (ctx->emit == NULL) {
+        return REG_OK;
+    }
+
+    ngx_memzero(&ev, sizeof(reg_event_t));
+
+    ev.action = REG_EVENT_DELETE;
+
+    if (d) {
+        ev.digest.data = d->text;
+        ev.digest.len = d->len;
+    }
+
+    if (tag) {
+        ev.tag = *tag;
+    }
+
+    return ngx_http_registry_emit(ctx, &ev, 1);
+}

@@ -1,0 +1,212 @@
+
+/*
+ * Webhooks: what happens in a registry is appended to the spool of its store
+ * (reg_spool.h) before the client hears that it was done, and delivered from
+ * there by the manager process.
+ *
+ *     ngx_http_registry_notify_module.c    directives and the wiring
+ *     ngx_http_registry_notify_conf.c      what "registry_notify" says
+ *     ngx_http_registry_emit.c             changes, in the threads that make
+ *                                          them
+ *     ngx_http_registry_pulls.c            pulls, gathered by a worker
+ *     ngx_http_registry_deliver.c          one endpoint of one store
+ *     ngx_http_registry_wake.c             what makes the manager deliver
+ *     ngx_http_registry_events.c           the feed
+ *
+ * Where no location of a store has an endpoint or a feed, root->events is NULL
+ * and nothing is done.
+ */
+
+
+#ifndef NGX_HTTP_REGISTRY_NOTIFY_H_INCLUDED
+#define NGX_HTTP_REGISTRY_NOTIFY_H_INCLUDED
+
+
+#include "ngx_http_registry.h"
+#include "ngx_http_registry_curl.h"
+#include "ngx_http_registry_stats.h"
+
+#include "reg_notify.h"
+#include "reg_spool.h"
+
+
+typedef struct ngx_http_registry_events_s    ngx_http_registry_events_t;
+typedef struct ngx_http_registry_delivery_s  ngx_http_registry_delivery_t;
+typedef struct ngx_http_registry_pulls_s     ngx_http_registry_pulls_t;
+typedef struct ngx_http_registry_emit_s      ngx_http_registry_emit_t;
+
+
+/* What "registry_notify" names; every string ends with a NUL. */
+typedef struct {
+    ngx_array_t                    args;      /* of ngx_str_t, as written */
+    ngx_str_t                      name;
+    ngx_str_t                      url;
+    ngx_str_t                      shown;     /* of the URL, for the log */
+    reg_notify_filter_t            filter;
+    reg_notify_retry_t             retry;
+    reg_notify_format_e            format;
+    ngx_uint_t                     batch;
+    ngx_str_t                      secret;    /* empty: nothing is signed */
+    ngx_array_t                    headers;   /* of ngx_str_t, "Name: value" */
+    ngx_http_registry_curl_conf_t  curl;
+} ngx_http_registry_endpoint_t;
+
+
+/* The events of a store. */
+struct ngx_http_registry_events_s {
+    ngx_http_registry_root_t      *root;
+    ngx_array_t                    deliveries;   /* of ..._delivery_t * */
+    off_t                          size;         /* of the spool */
+    time_t                         keep;
+    unsigned                       feed:1;       /* there is one */
+    unsigned                       feed_pulls:1; /* which wants pulls */
+
+    /* of the process */
+    reg_spool_t                   *spool;        /* NULL: not opened yet */
+    ngx_http_registry_pulls_t     *pulls;
+    ngx_event_t                    timer;        /* of the manager, as the
+                                                    rest */
+    ngx_event_t                    woken;
+    ngx_msec_t                     trimmed;
+    int                            watch;        /* inotify's; -1: none */
+    int                            watch_asked;
+};
+
+
+typedef struct {
+    ngx_array_t                    endpoints;    /* of ..._endpoint_t * */
+    ngx_array_t                    feeds;        /* of ..._notify_conf_t * */
+    ngx_int_t                      request_id;   /* index of the variable */
+    ngx_str_t                      instance;     /* of this run of nginx */
+} ngx_http_registry_notify_main_conf_t;
+
+
+typedef struct {
+    ngx_array_t                   *endpoints;    /* NULL: none */
+    ngx_str_t                      to;           /* their names */
+    off_t                          size;
+    time_t                         keep;
+    unsigned                       pulls:1;      /* one of them wants these */
+
+    /* of "registry_events" */
+    ngx_str_t                      directory;    /* as written; or empty */
+    ngx_http_registry_events_t    *feed;         /* NULL: no feed here */
+    ngx_flag_t                     feed_pulls;
+    u_char                        *conf_file;
+    ngx_uint_t                     line;
+} ngx_http_registry_notify_conf_t;
+
+
+extern ngx_module_t  ngx_http_registry_notify_module;
+
+
+/* --- configuration ------------------------------------------------------- */
+
+/* The directive; the others stand in ngx_http_registry_notify_module.c. */
+char *ngx_http_registry_notify_set(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/*
+ * A worker ends, or the only process, and will close the root's store.  The
+ * manager is gone without a word.
+ */
+void ngx_http_registry_notify_exit(ngx_http_registry_root_t *root);
+
+
+/* --- emission ------------------------------------------------------------ */
+
+/*
+ * On the event loop, before the task of a request that changes something: what
+ * its events tell of the request is put into ctx->emit, if they are wanted.
+ * NGX_OK, or NGX_ERROR without memory.
+ */
+ngx_int_t ngx_http_registry_emit_begin(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+
+/*
+ * In the thread, behind the change: n events, zeroed but for what is told of
+ * the target, are on disk when it returns.  REG_OK, also when nobody wants
+ * them; or an error that the client has to hear, with a line in the log.
+ */
+reg_rc_t ngx_http_registry_emit(ngx_http_registry_ctx_t *ctx,
+    reg_event_t *events, size_t n);
+
+/* The same for one event of a blob of op.name; from may be empty. */
+reg_rc_t ngx_http_registry_emit_blob(ngx_http_registry_ctx_t *ctx,
+    unsigned action, const reg_digest_t *d, uint64_t size, reg_str_t from);
+
+/* The same for what was deleted; d and tag may be NULL. */
+reg_rc_t ngx_http_registry_emit_delete(ngx_http_registry_ctx_t *ctx,
+    const reg_digest_t *d, const reg_str_t *tag);
+
+/* Fills a request's part of an event; NGX_OK, or NGX_ERROR without memory. */
+ngx_int_t ngx_http_registry_emit_who(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, reg_event_who_t *who);
+
+/* The spool of a store in this process, or NULL without memory. */
+reg_spool_t *ngx_http_registry_spool(ngx_http_registry_events_t *events,
+    reg_store_t *store);
+
+/* ns since the epoch. */
+int64_t ngx_http_registry_emit_now(void);
+
+
+/* --- pulls --------------------------------------------------------------- */
+
+/*
+ * Content is about to be sent: notes what the event tells of it, if that is
+ * wanted.  type and d are copied.  NGX_OK, or NGX_ERROR without memory.
+ */
+ngx_int_t ngx_http_registry_pulled(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, const reg_digest_t *d, const char *type,
+    size_t len, off_t size);
+
+/* The log phase: makes the event when the answer was one that counts. */
+ngx_int_t ngx_http_registry_pulls_handler(ngx_http_request_t *r);
+
+/* The process ends: what was gathered is written now. */
+void ngx_http_registry_pulls_exit(ngx_http_registry_events_t *events);
+
+
+/* --- delivery ------------------------------------------------------------ */
+
+/* NULL without memory. */
+ngx_http_registry_delivery_t *ngx_http_registry_delivery_create(
+    ngx_conf_t *cf, ngx_http_registry_events_t *events,
+    ngx_http_registry_endpoint_t *endpoint);
+
+ngx_http_registry_endpoint_t *ngx_http_registry_delivery_endpoint(
+    ngx_http_registry_delivery_t *d);
+
+/* init module: where it is counted; NULL: nowhere. */
+void ngx_http_registry_delivery_count(ngx_http_registry_delivery_t *d,
+    ngx_http_registry_target_t *target);
+ngx_http_registry_target_t *ngx_http_registry_delivery_target(
+    ngx_http_registry_delivery_t *d);
+
+/* Looks whether there is something to do, and does it. */
+void ngx_http_registry_delivery_run(ngx_http_registry_delivery_t *d);
+
+/* Says how much there is still to do. */
+void ngx_http_registry_delivery_pending(ngx_http_registry_delivery_t *d,
+    uint64_t last);
+
+/* 1 when a request is under way. */
+ngx_uint_t ngx_http_registry_delivery_busy(ngx_http_registry_delivery_t *d);
+
+/* The process ends. */
+void ngx_http_registry_delivery_end(ngx_http_registry_delivery_t *d);
+
+/*
+ * Begins to deliver in the manager, or in the only process; more calls do
+ * nothing.
+ */
+void ngx_http_registry_wake_start(ngx_http_registry_root_t *root);
+
+
+/* --- the feed ------------------------------------------------------------ */
+
+ngx_int_t ngx_http_registry_events_handler(ngx_http_request_t *r);
+
+
+#endif /* NGX_HTTP_REGISTRY_NOTIFY_H_INCLUDED */

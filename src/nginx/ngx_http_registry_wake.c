@@ -1,0 +1,353 @@
+
+/*
+ * What makes the manager deliver: the kernel tells it when a spool is written
+ * to, by whatever process, so an idle registry costs nothing but a look now
+ * and then, which also serves file systems that tell nothing.
+ */
+
+
+#include "ngx_http_registry_notify.h"
+
+#include <ngx_event.h>
+
+#if (NGX_LINUX)
+#include <sys/inotify.h>
+#endif
+
+
+/* ms between two looks, where the kernel tells and where it does not */
+#define NGX_HTTP_REGISTRY_WAKE_LOOK    5000
+#define NGX_HTTP_REGISTRY_WAKE_POLL    200
+
+/* ms between two times that what is too old is dropped */
+#define NGX_HTTP_REGISTRY_WAKE_TRIM    60000
+
+
+static void ngx_http_registry_wake_timer(ngx_event_t *ev);
+static void ngx_http_registry_wake_all(ngx_http_registry_events_t *events);
+static void ngx_http_registry_wake_trim(ngx_http_registry_events_t *events);
+static void ngx_http_registry_wake_count(ngx_http_registry_events_t *events);
+static ngx_uint_t ngx_http_registry_wake_watch(
+    ngx_http_registry_events_t *events);
+
+#if (NGX_LINUX)
+static ngx_int_t ngx_http_registry_wake_open(void);
+static int ngx_http_registry_wake_add(ngx_http_registry_events_t *events,
+    const char *path, uint32_t mask);
+static void ngx_http_registry_wake_event(ngx_event_t *ev);
+static void ngx_http_registry_wake_told(int watch, uint32_t mask);
+static void ngx_http_registry_wake_deliver(ngx_event_t *ev);
+
+static ngx_connection_t  *ngx_http_registry_wake_connection;
+#endif
+
+
+void
+ngx_http_registry_wake_start(ngx_http_registry_root_t *root)
+{
+    ngx_event_t                 *ev;
+    ngx_http_registry_events_t  *events;
+
+    events = root->events;
+
+    if (events == NULL || events->timer.handler
+        || events->deliveries.nelts + events->feed == 0)
+    {
+        return;
+    }
+
+    events->watch = -1;
+    events->watch_asked = -1;
+    events->trimmed = ngx_current_msec;
+
+    ev = &events->timer;
+    ev->handler = ngx_http_registry_wake_timer;
+    ev->data = events;
+    ev->log = ngx_cycle->log;
+    ev->cancelable = 1;
+
+    /* not from here: other roots may be yet to begin */
+
+    ngx_add_timer(ev, 1);
+}
+
+
+static void
+ngx_http_registry_wake_timer(ngx_event_t *ev)
+{
+    ngx_uint_t                   watched;
+    ngx_http_registry_events_t  *events;
+
+    events = ev->data;
+    ev->timedout = 0;
+
+    /* first, or what is written meanwhile is not told */
+
+    watched = ngx_http_registry_wake_watch(events);
+
+    ngx_http_registry_wake_all(events);
+    ngx_http_registry_wake_trim(events);
+    ngx_http_registry_wake_count(events);
+
+    ngx_add_timer(ev, watched ? NGX_HTTP_REGISTRY_WAKE_LOOK
+                              : NGX_HTTP_REGISTRY_WAKE_POLL);
+}
+
+
+static void
+ngx_http_registry_wake_all(ngx_http_registry_events_t *events)
+{
+    ngx_uint_t                       i;
+    ngx_http_registry_delivery_t   **d;
+
+    d = events->deliveries.elts;
+
+    for (i = 0; i < events->deliveries.nelts; i++) {
+        ngx_http_registry_delivery_run(d[i]);
+    }
+}
+
+
+static void
+ngx_http_registry_wake_trim(ngx_http_registry_events_t *events)
+{
+    reg_error_t   e;
+    reg_spool_t  *spool;
+    reg_store_t  *store;
+
+    if (ngx_current_msec - events->trimmed < NGX_HTTP_REGISTRY_WAKE_TRIM) {
+        return;
+    }
+
+    events->trimmed = ngx_current_msec;
+
+    store = ngx_http_registry_store(events->root, ngx_cycle->log);
+    spool = store ? ngx_http_registry_spool(events, store) : NULL;
+
+    if (spool == NULL) {
+        return;
+    }
+
+    reg_error_clear(&e);
+
+    if (reg_spool_trim(spool, ngx_http_registry_emit_now(), &e) != REG_OK) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, e.sys,
+                      "could not drop old events: %s \"%V/%s\" failed",
+                      e.call ? e.call : "storage call", &events->root->root,
+                      e.path);
+    }
+}
+
+
+/* How much is left to deliver, for the metrics. */
+
+static void
+ngx_http_registry_wake_count(ngx_http_registry_events_t *events)
+{
+    ngx_uint_t                       i;
+    reg_spool_t                     *spool;
+    reg_store_t                     *store;
+    reg_spool_stat_t                 st;
+    ngx_http_registry_delivery_t   **d;
+
+    store = ngx_http_registry_store(events->root, ngx_cycle->log);
+    spool = store ? ngx_http_registry_spool(events, store) : NULL;
+
+    if (spool == NULL || reg_spool_stat(spool, &st, NULL) != REG_OK) {
+        return;
+    }
+
+    d = events->deliveries.elts;
+
+    for (i = 0; i < events->deliveries.nelts; i++) {
+        ngx_http_registry_delivery_pending(d[i], st.last);
+    }
+}
+
+
+#if (NGX_LINUX)
+
+/* 1 when the kernel tells. */
+
+static ngx_uint_t
+ngx_http_registry_wake_watch(ngx_http_registry_events_t *events)
+{
+    if (ngx_http_registry_wake_open() != NGX_OK) {
+        return 0;
+    }
+
+    /* a folder that is not there yet is looked for again */
+
+    if (events->watch == -1) {
+        events->watch = ngx_http_registry_wake_add(events, REG_SPOOL,
+                                     IN_MODIFY|IN_CREATE|IN_ATTRIB|IN_ONLYDIR);
+    }
+
+    if (events->watch_asked == -1) {
+        events->watch_asked = ngx_http_registry_wake_add(events,
+                                     REG_SPOOL_ENDPOINTS,
+                                     IN_MOVED_TO|IN_CREATE|IN_ONLYDIR);
+    }
+
+    return events->watch != -1;
+}
+
+
+static ngx_int_t
+ngx_http_registry_wake_open(void)
+{
+    int                fd;
+    ngx_connection_t  *c;
+
+    if (ngx_http_registry_wake_connection) {
+        return NGX_OK;
+    }
+
+    fd = inotify_init1(IN_NONBLOCK|IN_CLOEXEC);
+
+    if (fd == -1) {
+        ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, ngx_errno,
+                      "inotify_init1() failed");
+        return NGX_ERROR;
+    }
+
+    c = ngx_get_connection(fd, ngx_cycle->log);
+
+    if (c == NULL) {
+        (void) close(fd);
+        return NGX_ERROR;
+    }
+
+    c->log = ngx_cycle->log;
+    c->read->log = ngx_cycle->log;
+    c->write->log = ngx_cycle->log;
+    c->read->handler = ngx_http_registry_wake_event;
+
+    if (ngx_add_event(c->read, NGX_READ_EVENT, NGX_LEVEL_EVENT) != NGX_OK) {
+        ngx_free_connection(c);
+        c->fd = (ngx_socket_t) -1;
+        (void) close(fd);
+        return NGX_ERROR;
+    }
+
+    ngx_http_registry_wake_connection = c;
+
+    return NGX_OK;
+}
+
+
+static int
+ngx_http_registry_wake_add(ngx_http_registry_events_t *events,
+    const char *path, uint32_t mask)
+{
+    char  name[NGX_MAX_PATH];
+
+    if (events->root->root.len + ngx_strlen(path) + 2 > sizeof(name)) {
+        return -1;
+    }
+
+    (void) ngx_sprintf((u_char *) name, "%V/%s%Z", &events->root->root, path);
+
+    return inotify_add_watch(ngx_http_registry_wake_connection->fd, name,
+                             mask);
+}
+
+
+/* Many writes are one reason to look. */
+
+static void
+ngx_http_registry_wake_event(ngx_event_t *ev)
+{
+    char                         buf[4096]
+                                 __attribute__((aligned(8)));
+    char                        *p;
+    ssize_t                      n;
+    ngx_connection_t            *c;
+    const struct inotify_event  *in;
+
+    c = ev->data;
+
+    for ( ;; ) {
+        n = read(c->fd, buf, sizeof(buf));
+
+        if (n <= 0) {
+            return;
+        }
+
+        for (p = buf; p < buf + n; p += sizeof(struct inotify_event) + in->len)
+        {
+            in = (const struct inotify_event *) p;
+            ngx_http_registry_wake_told(in->wd, in->mask);
+        }
+    }
+}
+
+
+static void
+ngx_http_registry_wake_told(int watch, uint32_t mask)
+{
+    ngx_uint_t                       i;
+    ngx_http_registry_root_t       **root;
+    ngx_http_registry_events_t      *events;
+    ngx_http_registry_main_conf_t   *rmcf;
+
+    rmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                               ngx_http_registry_module);
+    root = rmcf->roots.elts;
+
+    for (i = 0; i < rmcf->roots.nelts; i++) {
+        events = root[i]->events;
+
+        if (events == NULL || events->timer.handler == NULL
+            || ((mask & IN_Q_OVERFLOW) == 0
+                && events->watch != watch && events->watch_asked != watch))
+        {
+            continue;
+        }
+
+        if (mask & IN_IGNORED) {
+
+            /* the folder is gone; the timer looks for another one */
+
+            if (events->watch == watch) {
+                events->watch = -1;
+
+            } else {
+                events->watch_asked = -1;
+            }
+        }
+
+        if (events->woken.handler == NULL) {
+            events->woken.handler = ngx_http_registry_wake_deliver;
+            events->woken.data = events;
+            events->woken.log = ngx_cycle->log;
+        }
+
+        ngx_post_event(&events->woken, &ngx_posted_events);
+    }
+}
+
+
+static void
+ngx_http_registry_wake_deliver(ngx_event_t *ev)
+{
+    ngx_http_registry_events_t  *events;
+
+    events = ev->data;
+
+    if (events->root->place) {
+        (void) ngx_atomic_fetch_add(&events->root->place->appends, 1);
+    }
+
+    ngx_http_registry_wake_all(events);
+}
+
+#else
+
+static ngx_uint_t
+ngx_http_registry_wake_watch(ngx_http_registry_events_t *events)
+{
+    return 0;
+}
+
+#endif
