@@ -49,6 +49,7 @@ struct ngx_http_registry_work_s;
 struct ngx_http_registry_place_s;
 struct ngx_http_registry_events_s;
 struct ngx_http_registry_emit_s;
+struct ngx_http_registry_pull_s;
 
 /* One directory of images, whichever locations name it. */
 typedef struct {
@@ -145,6 +146,7 @@ struct ngx_http_registry_ctx_s {
 
     /* what an event tells of the request; NULL: there will be none */
     struct ngx_http_registry_emit_s      *emit;
+    struct ngx_http_registry_pull_s      *pull;
 
     reg_buf_t                 *replacement;   /* of nginx's error page */
     time_t                     retry_after;   /* of a 429 or 503; 0: soon */

@@ -112,6 +112,9 @@ ngx_http_registry_blob_found(ngx_http_request_t *r,
     if (ngx_http_registry_content_headers(r, &ctx->op.digest,
                                           "application/octet-stream", 24)
         != NGX_OK
+        || ngx_http_registry_pulled(r, ctx, &ctx->op.digest,
+                                    "application/octet-stream", 24, of.size)
+           != NGX_OK
         || ngx_http_registry_header(r, "Cache-Control",
                                     "max-age=31536000, immutable", 27)
            != NGX_OK)

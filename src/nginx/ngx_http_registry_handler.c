@@ -193,6 +193,7 @@ ngx_http_registry_get_ctx(ngx_http_request_t *r)
     ctx->identity = NULL;
     ctx->login = NULL;
     ctx->emit = NULL;
+    ctx->pull = NULL;
     ctx->busy = 0;
     ctx->two = 0;
     ctx->beside = 0;

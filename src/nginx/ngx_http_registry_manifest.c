@@ -44,7 +44,7 @@ static ngx_int_t ngx_http_registry_manifest_leased(ngx_http_request_t *r,
 static ngx_int_t ngx_http_registry_manifest_cached(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, ngx_http_registry_manifest_t *m);
 static ngx_int_t ngx_http_registry_manifest_headers(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx, const char *type, size_t len);
+    ngx_http_registry_ctx_t *ctx, const char *type, size_t len, size_t size);
 static reg_rc_t ngx_http_registry_manifest_read_work(
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_manifest_have(ngx_http_request_t *r,
@@ -191,7 +191,8 @@ ngx_http_registry_manifest_cached(ngx_http_request_t *r,
 
     if ((r->method == NGX_HTTP_HEAD && m->has_body) || m->body) {
 
-        if (ngx_http_registry_manifest_headers(r, ctx, m->type, m->type_len)
+        if (ngx_http_registry_manifest_headers(r, ctx, m->type, m->type_len,
+                                               m->size)
             != NGX_OK)
         {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -219,7 +220,8 @@ ngx_http_registry_manifest_cached(ngx_http_request_t *r,
         return ngx_http_registry_send_error(r, ctx);
     }
 
-    if (ngx_http_registry_manifest_headers(r, ctx, m->type, m->type_len)
+    if (ngx_http_registry_manifest_headers(r, ctx, m->type, m->type_len,
+                                           m->size)
         != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -264,7 +266,8 @@ ngx_http_registry_manifest_have(ngx_http_request_t *r,
                                job->body.len);
 
     if (ngx_http_registry_manifest_headers(r, ctx, job->type,
-                                           ngx_strlen(job->type))
+                                           ngx_strlen(job->type),
+                                           job->body.len)
         != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -277,11 +280,17 @@ ngx_http_registry_manifest_have(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_registry_manifest_headers(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx, const char *type, size_t len)
+    ngx_http_registry_ctx_t *ctx, const char *type, size_t len, size_t size)
 {
     ngx_http_registry_read_job_t  *job;
 
     job = ctx->job;
+
+    if (ngx_http_registry_pulled(r, ctx, &job->digest, type, len, size)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     return ngx_http_registry_content_headers(r, &job->digest, type, len);
 }
