@@ -8,10 +8,14 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use File::Spec;
+use File::Temp ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 
 use Test::Registry;
+use Test::Registry::Command;
+use Test::Registry::Torture;
 
 settings();
 
@@ -29,7 +33,14 @@ sizes();
 in_flight();
 uploads();
 stores();
+counted();
+notes();
+about();
+read_only();
+full_zone();
+corrupt();
 logins();
+bearers();
 reloads();
 killed();
 bounded();
@@ -310,25 +321,180 @@ sub stores {
         'the maintenance was there');
     cmp_ok(sum_of($all, 'registry_zone_free_bytes'), '<=',
         sum_of($all, 'registry_zone_size_bytes'), 'the zone');
+    is(sum_of($all, 'registry_store_readonly', @root), 0, 'not read-only');
+    is(sum_of($all, 'registry_store_corrupt_blobs', @root), 0,
+        'nothing is corrupt');
 
     $t->{location} .= ' registry_gc on interval=1s grace=2s rate=0 iops=0;';
     $t->reload;
     my $lone = $t->push_blob('some/app', blob(50_000, 99));
     wait_for(30, sub { !-e $t->blob_file($lone) });
     ok(wait_for(20, sub { sum_of(metrics(), 'registry_job_removed_bytes_total',
-        @root, job => 'gc') >= 50_000 }), 'a collection tells what it did');
+        @root, task => 'gc') >= 50_000 }), 'a collection tells what it did');
     $all = metrics();
-    cmp_ok(sum_of($all, 'registry_job_runs_total', @root, job => 'gc',
+    cmp_ok(sum_of($all, 'registry_job_runs_total', @root, task => 'gc',
         result => 'done'), '>', 0, 'that it is done');
     cmp_ok(abs(time - sum_of($all,
-        'registry_job_last_success_timestamp_seconds', @root, job => 'gc')),
+        'registry_job_last_success_timestamp_seconds', @root, task => 'gc')),
         '<', 60, 'when');
-    is(sum_of($all, 'registry_store_repositories', @root), 1,
-        'how many repositories there are');
-    cmp_ok(sum_of($all, 'registry_store_blobs', @root), '>', 3,
-        'how many blobs');
     my $locked = sum_of($all, 'registry_store_longest_lock_seconds', @root);
     ok($locked > 0 && $locked < 60, "how long pushes waited: $locked s");
+}
+
+
+# What is in the store, counted anew after each collection that removed
+# something.
+
+sub counted {
+    my @root = (root => $t->root);
+    my ($blobs, $bytes, $all);
+
+    my $lone = $t->push_blob('some/app', blob(50_000, 100));
+    wait_for(30, sub { !-e $t->blob_file($lone) });
+
+    # what else has no manifest goes meanwhile
+
+    my $same = wait_for(30, sub {
+        my @files = glob $t->root . '/docker/registry/v2/blobs/*/*/*/data';
+        ($blobs, $bytes) = (scalar @files, 0);
+        $bytes += -s $_ // 0 for @files;
+        $all = metrics();
+        return sum_of($all, 'registry_store_blobs', @root) == $blobs
+            && sum_of($all, 'registry_store_blob_bytes', @root) == $bytes;
+    });
+    ok($same, "$blobs blobs of $bytes bytes");
+    cmp_ok($blobs, '>', 3, 'there are blobs');
+    is(sum_of($all, 'registry_store_repositories', @root), 1, 'repositories');
+    cmp_ok(abs(time - sum_of($all, 'registry_store_counted_timestamp_seconds',
+        @root)), '<', 60, 'when that was');
+    cmp_ok(sum_of($all, 'registry_job_runs_total', @root, task => 'count',
+        result => 'done'), '>', 0, 'as a job');
+
+    for my $job (qw(gc count)) {
+        open my $in, '<', $t->root . "/docker/registry/nginx/$job.done"
+            or die "$job.done: $!\n";
+        like(scalar <$in>, qr/\A\d{10}(?: \d+){5}\n\z/, "$job left a note");
+    }
+}
+
+
+# Where it is known from what somebody else has done, and what was before.
+
+sub notes {
+    my @root = (root => $t->root, task => 'backup');
+    my $done = 'registry_job_last_success_timestamp_seconds';
+
+    is(sum_of(metrics(), $done, @root), 0, 'no backup yet');
+
+    my $to = $t->dir . '/backup';
+    is_exit(ctl('backup', $t->root, $to), 0, 'a backup');
+    ok(wait_for(20, sub { abs(time - sum_of(metrics(), $done, @root)) < 60 }),
+        'it is seen');
+    my $all = metrics();
+    is(sum_of($all, 'registry_job_runs_total', @root, result => 'done'), 1,
+        'it counts');
+    is(sum_of($all, 'registry_job_problems', @root), 0, 'it is whole');
+
+    my @gc = (root => $t->root, task => 'gc', result => 'done');
+    my $before = sum_of($all, 'registry_job_runs_total', @gc);
+    $t->{location} =~ s/ registry_gc [^;]*;//;
+    $t->reload;
+    sleep 1.1;
+    is_exit(ctl('gc', $t->root), 0, 'a collection by hand');
+    ok(wait_for(20, sub { sum_of(metrics(), 'registry_job_runs_total', @gc)
+        > $before }), 'counts, too');
+
+    my $last = sum_of(metrics(), $done, @root);
+    $t->write_file($t->root . '/docker/registry/nginx/scrub.done', "junk\n");
+    $t->restart;
+    becomes($last, 'a restart keeps the time of the last backup', $done,
+        @root);
+    $all = metrics();
+    is(sum_of($all, 'registry_job_runs_total', @root, result => 'done'), 0,
+        'which is none that was made since');
+    is(sum_of($all, $done, root => $t->root, task => 'scrub'), 0,
+        'what is no note is none');
+    becomes(1, 'what was counted is there again',
+        'registry_store_repositories', root => $t->root);
+    unlink $t->root . '/docker/registry/nginx/scrub.done';
+}
+
+
+# Which versions, since when, and what was started.
+
+sub about {
+    my $all = metrics();
+
+    my ($build) = grep { /\Aregistry_build_info\{/ } keys %$all;
+    like($build, qr/\{version="\d+\.\d+\.\d+",nginx="\d+\.\d+\.\d+"\}\z/,
+        'versions');
+    is($all->{$build}, 1, 'are 1');
+
+    my $started = $all->{registry_start_time_seconds};
+    my $loaded = $all->{registry_config_last_reload_success_timestamp_seconds};
+    cmp_ok(abs(time - $started), '<', 600, 'when it began');
+    cmp_ok($loaded, '>=', $started, 'and was configured');
+
+    my $managers = $all->{registry_maintenance_starts_total};
+    cmp_ok($managers, '>=', 1, 'somebody looks after it');
+
+    sleep 1.1;
+    $t->reload;
+    $all = metrics();
+    is($all->{registry_start_time_seconds}, $started,
+        'a reload is no beginning');
+    cmp_ok($all->{registry_config_last_reload_success_timestamp_seconds}, '>',
+        $loaded, 'but a configuration');
+    becomes($managers + 1, 'and a new process looks after it',
+        'registry_maintenance_starts_total');
+}
+
+
+sub read_only {
+    my @root = ('registry_store_readonly', root => $t->root);
+    my $before = metrics()->{registry_readonly_refused_total};
+
+    $t->{location} .= ' registry_readonly on;';
+    $t->reload;
+    is(sum_of(metrics(), @root), 1, 'read-only');
+    is_error($t->post('/v2/some/app/blobs/uploads/'), 403, 'DENIED',
+        'a push is refused');
+    is(metrics()->{registry_readonly_refused_total}, $before + 1,
+        'which counts');
+
+    $t->{location} =~ s/readonly on/readonly \$arg_closed/;
+    $t->reload;
+    is(sum_of(metrics(), @root), 0, 'a variable may say anything');
+    is_error($t->post('/v2/some/app/blobs/uploads/?closed=1'), 403, 'DENIED',
+        'and refuse a push');
+    is(metrics()->{registry_readonly_refused_total}, $before + 2,
+        'which counts, too');
+
+    $t->{location} =~ s/ registry_readonly [^;]*;//;
+    $t->reload;
+}
+
+
+# A zone that is full forgets, and says so.
+
+sub full_zone {
+    my $small = Test::Registry->new(http => 'registry_zone_size 256k;',
+        server => 'location = /metrics { registry_metrics; }')->run;
+    my $number = sub { ($small->get('/metrics')->body
+        =~ /^\Q$_[0]\E ([0-9]+)$/m)[0] };
+
+    is($number->('registry_zone_evicted_total'), 0, 'nothing is forgotten');
+
+    my @images = map { $small->push_image('app', "v$_", seed => $_,
+        more => { annotations => { pad => 'x' x 12000 } }) } 1 .. 40;
+    is_status($small->get("/v2/app/manifests/v$_"), 200, "pull of v$_")
+        for 1 .. 40;
+
+    cmp_ok($number->('registry_zone_evicted_total'), '>', 0,
+        'manifests are forgotten for others');
+    cmp_ok($number->('registry_zone_free_bytes'), '<', 64 * 1024,
+        'as there is no more room');
+    $small->finish;
 }
 
 
@@ -354,6 +520,55 @@ sub logins {
 
     $t->{location} =~ s/registry_htpasswd.*//;
     $t->reload;
+}
+
+
+# Tokens that requests come with; a login that is none of them counts apart.
+
+sub bearers {
+    my $location = $t->{location};
+    my @of = ('registry_bearer_tokens_total', 'result');
+
+    $t->{location} .= ' registry_htpasswd realm %%DIR%%/users;'
+        . ' registry_token_server on;';
+    $t->reload;
+
+    my $before = metrics();
+    my $token = ($t->as(ann => 'secret')->get('/v2/_nginx/token'
+        . '?service=registry&scope=repository:some/app:pull')->json || {})
+        ->{token};
+    ok($token, 'a token');
+    is_status($t->with(Authorization => "Bearer $token")
+        ->get('/v2/some/app/tags/list'), 200, 'is accepted') for 1 .. 3;
+    is_status($t->with(Authorization => "Bearer $token$_")
+        ->get('/v2/some/app/tags/list'), 401, 'is refused') for qw(x y);
+    is_status($t->get('/v2/'), 401, 'none is none');
+
+    my $all = metrics();
+    is(sum_of($all, @of, $_->[0]) - sum_of($before, @of, $_->[0]), $_->[1],
+        "bearer tokens that were $_->[0]")
+        for ['accepted', 3], ['refused', 2];
+
+    $t->{location} = $location;
+    $t->reload;
+}
+
+
+# What a scrub put aside, as long as it lies there.
+
+sub corrupt {
+    my $dir = $t->root . '/docker/registry/nginx/corrupt';
+    my @of = ('registry_store_corrupt_blobs', root => $t->root);
+
+    mkdir $dir;
+    $t->write_file("$dir/" . sha256($_), 'wrong') for 1 .. 3;
+    $t->write_file("$dir/README", 'none');
+    becomes(3, 'corrupt blobs', @of);
+    unlink "$dir/" . sha256(2), "$dir/README";
+    becomes(2, 'one is removed', @of);
+    unlink glob "$dir/*";
+    rmdir $dir;
+    becomes(0, 'all are', @of);
 }
 
 
@@ -411,17 +626,76 @@ sub bounded {
 }
 
 
-# A scrape is nothing that a worker notices.
+# A scrape is nothing that a worker notices: not in a small registry, and not
+# in one with 10,000 repositories, a zone that is full and every kind of request.
 
 sub quick {
-    my $n = 200;
-    my $c = $t->connect;
-    my ($cpu, @workers) = (0, $t->workers);
-    $cpu -= cpu_of($_) for @workers;
-    $t->get('/metrics') for 1 .. $n;
-    $cpu += cpu_of($_) for @workers;
+    scrapes($t, 'a small registry');
 
-    diag sprintf 'a scrape takes %.3f ms', $cpu * 1000 / $n;
+    # in memory where that can be: disks take a minute to forget it again
+
+    my $root = File::Temp::tempdir('registry-large-XXXXXXXX', CLEANUP => 1,
+        DIR => -w '/dev/shm' ? '/dev/shm' : File::Spec->tmpdir);
+
+    my $large = Test::Registry->new(http => 'registry_zone_size 256k;',
+        root => $root,
+        location => 'registry_delete on;',
+        server => 'location = /metrics { registry_metrics; }');
+    my $base = $large->root . '/docker/registry/v2';
+
+    mkdir $_ for $large->root . '/docker', $large->root . '/docker/registry',
+        $base, "$base/blobs", "$base/repositories";
+
+    for my $i (0 .. 9999) {
+        my $at = sprintf '%s/repositories/team%02d', $base, $i % 100;
+        mkdir $at;
+        mkdir "$at/app$i";
+        mkdir "$at/app$i/_manifests";
+    }
+
+    $large->run;
+
+    my @images = map { $large->push_image('app', "v$_", seed => $_,
+        more => { annotations => { pad => 'x' x 12000 } }) } 1 .. 40;
+    $large->get("/v2/app/manifests/v$_") for 1 .. 40;
+
+    for my $method (qw(GET HEAD POST PUT PATCH DELETE OPTIONS PROPFIND)) {
+        for my $uri ('', 'none', '_catalog', 'app/tags/list', 'x/tags/list',
+            'app/manifests/v1', 'app/manifests/-', 'app/blobs/x',
+            'app/blobs/sha256:' . '0' x 64, 'app/blobs/uploads/',
+            'app/blobs/uploads/x', 'app/referrers/x',
+            'app/referrers/sha256:' . '0' x 64,
+            'none/_nginx/repository/content')
+        {
+            $large->request($method, "/v2/$uri", body => '')
+        }
+    }
+
+    ok(wait_for(60, sub { $large->get('/metrics')->body =~
+        /^registry_store_repositories\{.*\} 1000[01]$/m }),
+        '10,000 repositories are counted in the background');
+    like($large->get('/metrics')->body,
+        qr/^registry_zone_evicted_total [1-9]/m, 'the zone is full');
+
+    scrapes($large, 'a large registry');    $large->finish(audit => 0);
+}
+
+
+sub scrapes {
+    my ($of, $name) = @_;
+
+    my $n = 200;
+    my ($cpu, $c) = (0, $of->connect);
+    my @workers = $of->workers;
+    my $bytes;
+
+    $cpu -= cpu_of($_) for @workers;
+    $bytes = length $c->get('/metrics')->body for 1 .. $n;
+    $cpu += cpu_of($_) for @workers;
+    $c->close;
+
+    figure("ms for a scrape of $name",
+        sprintf '%.3f, %d bytes', $cpu * 1000 / $n, $bytes);
     cmp_ok($cpu / $n, '<', sanitized() ? 0.05 : 0.005,
-        'a scrape takes little time');
+        "$name: a scrape takes little time");
 }

@@ -10,6 +10,8 @@
 #include "reg_cli_tar.h"
 
 #include "reg_backup_dir.h"
+#include "reg_care.h"
+#include "reg_done.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -30,6 +32,7 @@ typedef struct {
     const char           *root;
     const char           *dest;
     int64_t               now;
+    int64_t               began;         /* ms of reg_care_us() */
     char                  id[REG_BACKUP_ID + 1];
     reg_cli_rows_t        rows;
     reg_cli_progress_t    progress;
@@ -139,6 +142,7 @@ backup_run(const reg_cli_t *c)
     b.root = c->operands[0];
     b.dest = c->operands[1];
     b.now = (int64_t) time(NULL);
+    b.began = reg_care_us() / 1000;
     b.tar = (reg_cli_value(c, "tar") != NULL);
 
     rc = backup_options_check(&b);
@@ -157,6 +161,13 @@ backup_run(const reg_cli_t *c)
 
     if (rc == REG_CLI_OK) {
         rc = b.tar ? backup_tar(&b, s) : backup_dir(&b, s);
+    }
+
+    /* there is a backup, if perhaps not of everything */
+
+    if (rc == REG_CLI_OK || rc == REG_CLI_NO) {
+        reg_cli_done(s, b.root, REG_DONE_BACKUP,
+                     reg_care_us() / 1000 - b.began, b.counts.left_out);
     }
 
     reg_store_close(s);

@@ -4,6 +4,7 @@
 
 #include "reg_cli.h"
 #include "reg_cli_store.h"
+#include "reg_done.h"
 #include "reg_gc.h"
 #include "reg_purge.h"
 
@@ -266,6 +267,10 @@ gc_collected(gc_t *gc, const reg_gc_counts_t *n)
 
     ms = gc_clock() - gc->began;
 
+    if (!gc->dry) {
+        reg_cli_done(gc->s, gc->root, REG_DONE_GC, ms, n->damaged);
+    }
+
     gc_counts(gc, rows, sizeof(rows) / sizeof(rows[0]));
 
     reg_cli_say("%" PRIu64 " of %" PRIu64 " blobs with %" PRIu64 " bytes and "
@@ -370,6 +375,11 @@ gc_purged(gc_t *gc, const reg_purge_counts_t *n)
         { "bytes_gone",    n->bytes },
         { "busy",          n->busy }
     };
+
+    if (!gc->dry) {
+        reg_cli_done(gc->s, gc->root, REG_DONE_PURGE, gc_clock() - gc->began,
+                     0);
+    }
 
     gc_counts(gc, rows, sizeof(rows) / sizeof(rows[0]));
 

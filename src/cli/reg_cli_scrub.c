@@ -8,6 +8,7 @@
 
 #include "reg_cli_store.h"
 
+#include "reg_done.h"
 #include "reg_scrub.h"
 
 #include <inttypes.h>
@@ -213,6 +214,12 @@ scrub_store(scrub_t *a, const char *root, reg_scrub_how_t *how)
     counts = *reg_scrub_counts(p);
 
     reg_scrub_close(p);
+
+    if (rc == REG_OK && !how->dry && !scrub_stopped) {
+        reg_cli_done(s, root, REG_DONE_SCRUB, scrub_clock() - a->begin,
+                     counts.corrupt + counts.unreadable);
+    }
+
     reg_store_close(s);
 
     if (a->rc != REG_CLI_OK) {

@@ -4,6 +4,7 @@
 #endif
 
 #include "reg_cli_store.h"
+#include "reg_done.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -142,6 +143,49 @@ reg_cli_error(const char *root, const reg_error_t *e)
                         : (e->detail[0] != '\0') ? e->detail
                         : reg_error_text((e->rc == REG_OK) ? REG_INTERNAL
                                                            : e->rc));
+}
+
+
+void
+reg_cli_done(reg_store_t *s, const char *root, const char *job, int64_t took,
+    uint64_t problems)
+{
+    mode_t       mask;
+    reg_rc_t     rc;
+    reg_stat_t   st;
+    reg_done_t   d;
+    reg_error_t  e;
+
+    memset(&d, 0, sizeof(d));
+    reg_error_clear(&e);
+
+    d.time = (int64_t) time(NULL);
+    d.took = (took > 0) ? (uint64_t) took : 0;
+    d.problems = problems;
+
+    /* whoever makes the folder has to be its owner for good */
+
+    rc = s->driver->stat(s, REG_LAYOUT_OWN "/tmp", &st, &e);
+
+    if (rc == REG_ABSENT) {
+        return;
+    }
+
+    if (rc == REG_OK) {
+
+        /* the worker user is another one, and has to read it */
+
+        mask = umask(022);
+        rc = reg_done_write(s, job, &d, &e);
+        (void) umask(mask);
+    }
+
+    if (rc != REG_OK) {
+        reg_cli_say("%s: nginx's metrics will not tell of this, because it "
+                    "could not be noted: %s %s: %s", root,
+                    (e.call != NULL) ? e.call : "storage call", e.path,
+                    (e.sys != 0) ? strerror(e.sys) : reg_error_text(rc));
+    }
 }
 
 

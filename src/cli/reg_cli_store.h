@@ -104,6 +104,15 @@ void reg_cli_progress_end(reg_cli_progress_t *p);
 
 
 /*
+ * Notes in the store that a job of reg_done.h is done now, of which nginx's
+ * metrics tell; where no nginx has served it yet nobody would look.  A note
+ * that cannot be left is told, and is no failure.
+ */
+void reg_cli_done(reg_store_t *s, const char *root, const char *job,
+    int64_t took, uint64_t problems);
+
+
+/*
  * REPOSITORY, REPOSITORY:TAG or REPOSITORY@DIGEST.  The repository may be a
  * pattern as rules have it, and "*" in a tag stands for anything.
  */

@@ -77,6 +77,7 @@ typedef struct {
 
     /* of ngx_http_registry_stats.h; NULL: nothing is counted */
     struct ngx_http_registry_place_s    *place;
+    ngx_uint_t                           readonly;  /* a location says "on" */
 
     /* of ngx_http_registry_notify.h; NULL: nobody wants to know */
     struct ngx_http_registry_events_s   *events;

@@ -439,6 +439,7 @@ ngx_http_registry_gc_end(ngx_http_registry_root_t *root, void *work,
 {
     ngx_http_registry_gc_t *gc = work;
 
+    reg_done_t              d;
     ngx_uint_t              level;
     const reg_gc_counts_t  *n;
 
@@ -458,13 +459,15 @@ ngx_http_registry_gc_end(ngx_http_registry_root_t *root, void *work,
                       n->empty_gone, n->repositories, n->kept, took,
                       n->locked, n->longest);
 
-        ngx_http_registry_stats_done(root, NGX_HTTP_REGISTRY_WORK_GC,
+        ngx_memzero(&d, sizeof(reg_done_t));
+
+        d.took = took;
+        d.problems = n->damaged;
+
+        ngx_http_registry_stats_done(root, NGX_HTTP_REGISTRY_WORK_GC, &d,
                                      n->blobs_gone + n->links_gone
-                                     + n->untagged_gone,
-                                     n->bytes_gone, n->damaged, took);
-        ngx_http_registry_stats_store(root, n->blobs - n->blobs_gone,
-                                      n->repositories - n->empty_gone,
-                                      n->longest);
+                                     + n->untagged_gone, n->bytes_gone);
+        ngx_http_registry_stats_locked(root, n->longest);
     }
 
     reg_gc_end(gc->gc);
@@ -557,6 +560,7 @@ ngx_http_registry_purge_end(ngx_http_registry_root_t *root, void *work,
 {
     ngx_http_registry_purge_t *purge = work;
 
+    reg_done_t           d;
     reg_purge_counts_t  *n;
 
     n = &purge->purge.counts;
@@ -568,8 +572,12 @@ ngx_http_registry_purge_end(ngx_http_registry_root_t *root, void *work,
     }
 
     if (done) {
-        ngx_http_registry_stats_done(root, NGX_HTTP_REGISTRY_WORK_PURGE,
-                                     n->purged, n->bytes, 0, took);
+        ngx_memzero(&d, sizeof(reg_done_t));
+
+        d.took = took;
+
+        ngx_http_registry_stats_done(root, NGX_HTTP_REGISTRY_WORK_PURGE, &d,
+                                     n->purged, n->bytes);
     }
 
     reg_purge_end(&purge->purge);

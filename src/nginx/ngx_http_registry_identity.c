@@ -1,6 +1,7 @@
 
 #include "ngx_http_registry_identity.h"
 #include "ngx_http_registry_login.h"
+#include "ngx_http_registry_stats.h"
 #include "ngx_http_registry_token.h"
 
 #include "reg_credentials.h"
@@ -340,6 +341,12 @@ ngx_http_registry_identify_credentials(ngx_http_request_t *r,
 
         if (rc == NGX_DECLINED) {
             ctx->identity->why = REG_TOKEN_INVALID;
+        }
+
+        if (wake && (rc == NGX_OK || rc == NGX_DECLINED)) {
+            ngx_http_registry_stats_bearer(
+                (rc == NGX_OK) ? NGX_HTTP_REGISTRY_BEARER_ACCEPTED
+                               : NGX_HTTP_REGISTRY_BEARER_REFUSED);
         }
 
         return rc;

@@ -165,9 +165,14 @@ ngx_http_registry_limits_merge(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_registry_limits_conf_t *prev = parent;
     ngx_http_registry_limits_conf_t *conf = child;
 
+    ngx_http_registry_loc_conf_t  *rlcf;
+
     ngx_conf_merge_off_value(conf->blob_max_size, prev->blob_max_size, 0);
     ngx_conf_merge_value(conf->page_size, prev->page_size, REG_PAGE_N_MAX);
     ngx_conf_merge_ptr_value(conf->readonly, prev->readonly, NULL);
+
+    rlcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_registry_module);
+    ngx_http_registry_readonly_merge(rlcf->root, conf->readonly);
 
     if (conf->sessions == NGX_CONF_UNSET_UINT) {
 

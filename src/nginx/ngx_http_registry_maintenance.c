@@ -1,5 +1,6 @@
 
 #include "ngx_http_registry_maintenance.h"
+#include "ngx_http_registry_count.h"
 #include "ngx_http_registry_gc.h"
 #include "ngx_http_registry_log.h"
 #include "ngx_http_registry_notify.h"
@@ -16,6 +17,7 @@
 
 #define NGX_HTTP_REGISTRY_IDLE       5000
 #define NGX_HTTP_REGISTRY_PAUSE      10
+#define NGX_HTTP_REGISTRY_AGAIN      10000
 #define NGX_HTTP_REGISTRY_FAILED     60000
 
 /* seconds from the begin of a job that did not end, doubled each time */
@@ -50,7 +52,8 @@ static void ngx_http_registry_timer(ngx_event_t *ev);
 
 static const ngx_http_registry_job_t *const  ngx_http_registry_jobs[] = {
     &ngx_http_registry_gc_job,
-    &ngx_http_registry_purge_job
+    &ngx_http_registry_purge_job,
+    &ngx_http_registry_count_job
 };
 
 #define NGX_HTTP_REGISTRY_JOBS                                                \
@@ -109,6 +112,7 @@ ngx_http_registry_manager(void *data)
     ngx_http_registry_stats_look(root, store);
 
     if (store == NULL) {
+        ngx_http_registry_stats_due(root, NGX_HTTP_REGISTRY_FAILED);
         root->due = now + NGX_HTTP_REGISTRY_FAILED;
         return NGX_HTTP_REGISTRY_FAILED;
     }
@@ -133,6 +137,7 @@ ngx_http_registry_manager(void *data)
     wait = ngx_min(wait, next);
 
     root->due = ngx_current_msec + wait;
+    ngx_http_registry_stats_due(root, wait);
 
     return wait;
 }
@@ -167,7 +172,12 @@ static ngx_msec_t
 ngx_http_registry_job(ngx_http_registry_root_t *root, reg_store_t *store,
     const ngx_http_registry_job_t *job, ngx_http_registry_work_t *w)
 {
-    if (job->interval(root) == 0) {
+    time_t  interval;
+
+    interval = job->interval(root);
+    ngx_http_registry_stats_interval(root, job->stats, interval);
+
+    if (interval == 0) {
         return NGX_HTTP_REGISTRY_FAILED;
     }
 
@@ -235,7 +245,8 @@ ngx_http_registry_job_begin(ngx_http_registry_root_t *root,
 /*
  * From the end of the last one on, whoever did it.  One that was killed, by a
  * reload perhaps, or failed is begun anew soon; but not time and again, since
- * it may have been what killed the process.
+ * it may have been what killed the process.  An interval may become shorter
+ * meanwhile, so it is asked for again soon.
  */
 
 static ngx_msec_t
@@ -269,7 +280,8 @@ ngx_http_registry_job_wait(reg_store_t *store,
         return 0;
     }
 
-    return (ngx_msec_t) ngx_min(interval - passed, 3600) * 1000;
+    return ngx_min((ngx_msec_t) (interval - passed) * 1000,
+                   NGX_HTTP_REGISTRY_AGAIN);
 }
 
 

@@ -5,6 +5,7 @@
 #include "ngx_http_registry_zone.h"
 
 #include "reg_metrics.h"
+#include "reg_version.h"
 
 
 #define NGX_HTTP_REGISTRY_METRICS_MAX  (4 * 1024 * 1024)
@@ -12,6 +13,12 @@
 
 /* docs/metrics.md describes each; a test compares */
 #define NGX_HTTP_REGISTRY_METRIC_TABLE(X)                                     \
+    X(BUILD, "registry_build_info", GAUGE, UNITS,                             \
+      "1, of this version of the registry and of nginx.")                     \
+    X(STARTED, "registry_start_time_seconds", GAUGE, UNITS,                   \
+      "When counting began, since the epoch.")                                \
+    X(LOADED, "registry_config_last_reload_success_timestamp_seconds",        \
+      GAUGE, UNITS, "When the configuration was read, since the epoch.")      \
     X(REQUESTS, "registry_http_requests", COUNTER, UNITS,                     \
       "Total number of HTTP requests made.")                                  \
     X(DURATION, "registry_http_request_duration_seconds", HISTOGRAM,          \
@@ -42,12 +49,22 @@
       "How long the hashing of a password took.")                             \
     X(LOGINS, "registry_logins", COUNTER, UNITS,                              \
       "Logins with a name and a password or access token.")                   \
+    X(BEARERS, "registry_bearer_tokens", COUNTER, UNITS,                      \
+      "Bearer tokens that requests came with.")                               \
+    X(WRITES_REFUSED, "registry_readonly_refused", COUNTER, UNITS,            \
+      "Writes that registry_readonly refused.")                               \
     X(UPLOADS, "registry_uploads_open", GAUGE, UNITS,                         \
       "Upload sessions that are counted as open.")                            \
     X(ZONE_SIZE, "registry_zone_size_bytes", GAUGE, UNITS,                    \
       "The size of the shared zone.")                                         \
     X(ZONE_FREE, "registry_zone_free_bytes", GAUGE, UNITS,                    \
       "Whole pages of the shared zone that nothing uses.")                    \
+    X(ZONE_EVICTED, "registry_zone_evicted", COUNTER, UNITS,                  \
+      "Manifests forgotten because the zone was full.")                       \
+    X(ZONE_NO_ROOM, "registry_zone_no_room", COUNTER, UNITS,                  \
+      "Times that there was no room in the zone all the same.")               \
+    X(MANAGERS, "registry_maintenance_starts", COUNTER, UNITS,                \
+      "Processes that began to look after the stores.")                       \
     X(SEEN, "registry_maintenance_seen_seconds", GAUGE, UNITS,                \
       "Time since the maintenance last looked at the store.")                 \
     X(SIZE, "registry_store_size_bytes", GAUGE, UNITS,                        \
@@ -60,14 +77,24 @@
       "Those that are free.")                                                 \
     X(WRITABLE, "registry_store_writable", GAUGE, UNITS,                      \
       "1 when the store can be written to.")                                  \
+    X(READONLY, "registry_store_readonly", GAUGE, UNITS,                      \
+      "1 when a location of the store says registry_readonly on.")            \
+    X(CORRUPT, "registry_store_corrupt_blobs", GAUGE, UNITS,                  \
+      "Blobs that a scrub found corrupt and put aside.")                      \
     X(BLOBS, "registry_store_blobs", GAUGE, UNITS,                            \
-      "Blobs after the last collection.")                                     \
+      "Blobs when they were last counted.")                                   \
+    X(BLOB_BYTES, "registry_store_blob_bytes", GAUGE, UNITS,                  \
+      "Bytes of these blobs.")                                                \
     X(REPOSITORIES, "registry_store_repositories", GAUGE, UNITS,              \
-      "Repositories at the last collection.")                                 \
+      "Repositories when they were last counted.")                            \
+    X(COUNTED, "registry_store_counted_timestamp_seconds", GAUGE, UNITS,      \
+      "When that was, since the epoch.")                                      \
     X(LOCKED, "registry_store_longest_lock_seconds", GAUGE, MICROSECONDS,     \
       "How long the last collection kept pushes waiting at most.")            \
     X(JOBS, "registry_job_runs", COUNTER, UNITS,                              \
       "Jobs of the maintenance that came to their end.")                      \
+    X(JOB_INTERVAL, "registry_job_interval_seconds", GAUGE, UNITS,            \
+      "How often a job is to be done; none where it is off.")                 \
     X(JOB_REMOVED, "registry_job_removed", COUNTER, UNITS,                    \
       "What jobs removed: links and blobs, upload sessions.")                 \
     X(JOB_BYTES, "registry_job_removed_bytes", COUNTER, UNITS,                \
@@ -100,6 +127,7 @@ static void ngx_http_registry_metrics_family(ngx_http_registry_metrics_t *p,
     ngx_http_registry_metric_e metric);
 static void ngx_http_registry_metrics_one(ngx_http_registry_metrics_t *p,
     ngx_http_registry_metric_e metric, uint64_t value);
+static void ngx_http_registry_metrics_build(ngx_http_registry_metrics_t *p);
 static void ngx_http_registry_metrics_http(ngx_http_registry_metrics_t *p);
 static void ngx_http_registry_metrics_sizes(ngx_http_registry_metrics_t *p,
     ngx_http_registry_metric_e metric, ngx_http_registry_histogram_t *h);
@@ -142,6 +170,10 @@ static const reg_str_t  ngx_http_registry_action_names[] = {
 
 static const reg_str_t  ngx_http_registry_login_names[] = {
     NGX_HTTP_REGISTRY_LOGIN_TABLE(X)
+};
+
+static const reg_str_t  ngx_http_registry_bearer_names[] = {
+    NGX_HTTP_REGISTRY_BEARER_TABLE(X)
 };
 
 static const reg_str_t  ngx_http_registry_work_names[] = {
@@ -211,6 +243,7 @@ ngx_http_registry_metrics_write(ngx_http_registry_metrics_t *p)
 
     stats = p->stats;
 
+    ngx_http_registry_metrics_build(p);
     ngx_http_registry_metrics_http(p);
 
     ngx_http_registry_metrics_family(p, NGX_HTTP_REGISTRY_METRIC_STORAGE);
@@ -243,6 +276,16 @@ ngx_http_registry_metrics_write(ngx_http_registry_metrics_t *p)
         reg_metrics_value(&p->m, labels, 1, stats->logins[i]);
     }
 
+    ngx_http_registry_metrics_family(p, NGX_HTTP_REGISTRY_METRIC_BEARERS);
+
+    for (i = 0; i < NGX_HTTP_REGISTRY_BEARERS; i++) {
+        labels[0].value = ngx_http_registry_bearer_names[i];
+        reg_metrics_value(&p->m, labels, 1, stats->bearers[i]);
+    }
+
+    ngx_http_registry_metrics_one(p, NGX_HTTP_REGISTRY_METRIC_WRITES_REFUSED,
+                                  stats->writes_refused);
+
     ngx_http_registry_metrics_zone(p);
     ngx_http_registry_metrics_stores(p);
     ngx_http_registry_metrics_jobs(p);
@@ -263,6 +306,26 @@ ngx_http_registry_metrics_one(ngx_http_registry_metrics_t *p,
 {
     ngx_http_registry_metrics_family(p, metric);
     reg_metrics_value(&p->m, NULL, 0, value);
+}
+
+
+static void
+ngx_http_registry_metrics_build(ngx_http_registry_metrics_t *p)
+{
+    reg_label_t  labels[2];
+
+    labels[0].name = "version";
+    labels[0].value = reg_str(REG_VERSION);
+    labels[1].name = "nginx";
+    labels[1].value = reg_str(NGINX_VERSION);
+
+    ngx_http_registry_metrics_family(p, NGX_HTTP_REGISTRY_METRIC_BUILD);
+    reg_metrics_value(&p->m, labels, 2, 1);
+
+    ngx_http_registry_metrics_one(p, NGX_HTTP_REGISTRY_METRIC_STARTED,
+                                  p->stats->started);
+    ngx_http_registry_metrics_one(p, NGX_HTTP_REGISTRY_METRIC_LOADED,
+                                  (uint64_t) ngx_http_registry_stats_loaded);
 }
 
 
@@ -467,6 +530,10 @@ ngx_http_registry_metrics_zone(ngx_http_registry_metrics_t *p)
                                   p->rmcf->zone->shm.size);
     ngx_http_registry_metrics_one(p, NGX_HTTP_REGISTRY_METRIC_ZONE_FREE,
                                   pool->pfree * ngx_pagesize);
+    ngx_http_registry_metrics_one(p, NGX_HTTP_REGISTRY_METRIC_ZONE_EVICTED,
+                                  p->stats->evicted);
+    ngx_http_registry_metrics_one(p, NGX_HTTP_REGISTRY_METRIC_ZONE_NO_ROOM,
+                                  p->stats->no_room);
 }
 
 
@@ -484,6 +551,9 @@ ngx_http_registry_metrics_stores(ngx_http_registry_metrics_t *p)
     label.name = "root";
     root = p->rmcf->roots.elts;
     now = ngx_http_registry_stats_now() / 1000000;
+
+    ngx_http_registry_metrics_one(p, NGX_HTTP_REGISTRY_METRIC_MANAGERS,
+                                  p->stats->managers);
 
     ngx_http_registry_metrics_family(p, NGX_HTTP_REGISTRY_METRIC_SEEN);
 
@@ -508,9 +578,13 @@ ngx_http_registry_metrics_stores(ngx_http_registry_metrics_t *p)
     X(INODES, inodes, looked);
     X(INODES_FREE, inodes_free, looked);
     X(WRITABLE, writable, beat);
+    X(READONLY, readonly, beat);
+    X(CORRUPT, corrupt, beat);
     X(BLOBS, blobs, counted);
+    X(BLOB_BYTES, bytes, counted);
     X(REPOSITORIES, repositories, counted);
-    X(LOCKED, locked, counted);
+    X(COUNTED, counted, counted);
+    X(LOCKED, locked, locked);
 
 #undef X
 }
@@ -554,6 +628,8 @@ ngx_http_registry_metrics_jobs(ngx_http_registry_metrics_t *p)
 
     ngx_http_registry_metrics_job(p, NGX_HTTP_REGISTRY_METRIC_JOBS,
                                   NGX_HTTP_REGISTRY_JOB_AT(done), 1);
+    ngx_http_registry_metrics_job(p, NGX_HTTP_REGISTRY_METRIC_JOB_INTERVAL,
+                                  NGX_HTTP_REGISTRY_JOB_AT(interval), 1);
     ngx_http_registry_metrics_job(p, NGX_HTTP_REGISTRY_METRIC_JOB_REMOVED,
                                   NGX_HTTP_REGISTRY_JOB_AT(removed), 1);
     ngx_http_registry_metrics_job(p, NGX_HTTP_REGISTRY_METRIC_JOB_BYTES,
@@ -581,7 +657,7 @@ ngx_http_registry_metrics_job(ngx_http_registry_metrics_t *p,
     ngx_http_registry_metrics_family(p, metric);
 
     labels[0].name = "root";
-    labels[1].name = "job";
+    labels[1].name = "task";
     labels[2].name = "result";
 
     root = p->rmcf->roots.elts;
@@ -604,7 +680,9 @@ ngx_http_registry_metrics_job(ngx_http_registry_metrics_t *p,
                 labels[2].value = reg_str("failed");
                 reg_metrics_value(&p->m, labels, 3, w->failed);
 
-            } else if (w->last != 0) {
+            } else if (metric == NGX_HTTP_REGISTRY_METRIC_JOB_INTERVAL
+                       ? w->interval != 0 : w->last != 0)
+            {
                 reg_metrics_value(&p->m, labels, 2,
                     *(ngx_atomic_t *) ((u_char *) w + offset) * factor);
             }

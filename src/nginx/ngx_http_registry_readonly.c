@@ -1,6 +1,7 @@
 
 #include "ngx_http_registry_readonly.h"
 #include "ngx_http_registry_limits.h"
+#include "ngx_http_registry_stats.h"
 
 
 static ngx_uint_t ngx_http_registry_readonly_is(ngx_str_t *value,
@@ -74,6 +75,19 @@ ngx_http_registry_readonly(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+void
+ngx_http_registry_readonly_merge(ngx_http_registry_root_t *root,
+    ngx_http_registry_readonly_t *ro)
+{
+    if (root && root != NGX_CONF_UNSET_PTR && ro
+        && ro->value.lengths == NULL
+        && ngx_http_registry_readonly_is(&ro->value.value, "on"))
+    {
+        root->readonly = 1;
+    }
+}
+
+
 ngx_int_t
 ngx_http_registry_readonly_check(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
@@ -98,6 +112,8 @@ ngx_http_registry_readonly_check(ngx_http_request_t *r,
     {
         return NGX_OK;
     }
+
+    ngx_http_registry_stats_write_refused();
 
     (void) reg_error_set(&ctx->error, REG_WRITES_CLOSED, NULL);
 

@@ -20,6 +20,13 @@ char *ngx_http_registry_readonly(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 /*
+ * Tells the root that a location of it takes no writes, for the metrics.  What
+ * a variable will say is not known here.  Both may be NULL.
+ */
+void ngx_http_registry_readonly_merge(ngx_http_registry_root_t *root,
+    ngx_http_registry_readonly_t *ro);
+
+/*
  * Whether the request may go on as far as that is concerned: NGX_OK;
  * NGX_DECLINED with the reason in ctx->error and ctx->sentence; NGX_ERROR.
  */

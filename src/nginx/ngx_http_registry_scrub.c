@@ -148,6 +148,9 @@ ngx_http_registry_scrub(ngx_http_registry_root_t *root)
     if (ngx_http_registry_scrub_left(root->scrub_look) <= 0) {
         root->scrub_look = ngx_current_msec + NGX_HTTP_REGISTRY_SCRUB_LOOK;
         ngx_http_registry_scrub_look(root, store);
+        ngx_http_registry_stats_interval(root, NGX_HTTP_REGISTRY_WORK_SCRUB,
+                                         root->scrub_rate
+                                         ? root->scrub_interval : 0);
     }
 
     if (root->scrub_rate != 0
@@ -185,23 +188,30 @@ static void
 ngx_http_registry_scrub_look(ngx_http_registry_root_t *root,
     reg_store_t *store)
 {
+    reg_rc_t    rc;
     reg_stat_t  st;
+    ngx_uint_t  n;
 
-    if (store->driver->stat(store, REG_SCRUB_CORRUPT, &st, NULL) != REG_OK
-        || st.mtime == root->scrub_seen)
-    {
+    n = 0;
+    rc = store->driver->stat(store, REG_SCRUB_CORRUPT, &st, NULL);
+
+    if (rc == REG_OK && st.mtime == root->scrub_seen) {
         return;
     }
 
-    if (store->driver->list(store, REG_SCRUB_CORRUPT,
-                            ngx_http_registry_scrub_forget, NULL, NULL)
-        == REG_OK)
-    {
+    if (rc == REG_OK) {
+        rc = store->driver->list(store, REG_SCRUB_CORRUPT,
+                                 ngx_http_registry_scrub_forget, &n, NULL);
+
         /* one that comes within the same tick of the clock is not missed */
 
-        if (ngx_time() - st.mtime / 1000000000 > 2) {
+        if (rc == REG_OK && ngx_time() - st.mtime / 1000000000 > 2) {
             root->scrub_seen = st.mtime;
         }
+    }
+
+    if (rc == REG_OK || rc == REG_ABSENT) {
+        ngx_http_registry_stats_corrupt(root, n);
     }
 }
 
@@ -209,6 +219,8 @@ ngx_http_registry_scrub_look(ngx_http_registry_root_t *root,
 static reg_rc_t
 ngx_http_registry_scrub_forget(void *data, reg_str_t name, int dir)
 {
+    ngx_uint_t *n = data;
+
     reg_digest_t                    d;
     ngx_http_registry_main_conf_t  *rmcf;
 
@@ -217,6 +229,7 @@ ngx_http_registry_scrub_forget(void *data, reg_str_t name, int dir)
 
     if (!dir && reg_digest_parse(&d, name, NULL) == REG_OK) {
         ngx_http_registry_zone_forget(rmcf, &d);
+        (*n)++;
     }
 
     return REG_OK;
@@ -297,6 +310,7 @@ ngx_http_registry_scrub_slice(ngx_http_registry_root_t *root)
     uint64_t                   cost;
     reg_rc_t                   rc;
     ngx_msec_t                 until;
+    reg_done_t                 d;
     reg_error_t                e;
     const reg_scrub_counts_t  *c;
 
@@ -345,10 +359,13 @@ ngx_http_registry_scrub_slice(ngx_http_registry_root_t *root)
                       ngx_time() - (time_t) reg_scrub_began(root->scrub),
                       c->blobs, c->bytes, c->corrupt, c->unreadable);
 
-        ngx_http_registry_stats_done(root, NGX_HTTP_REGISTRY_WORK_SCRUB, 0, 0,
-            c->corrupt + c->unreadable,
-            (ngx_msec_t) (ngx_time()
-                          - (time_t) reg_scrub_began(root->scrub)) * 1000);
+        ngx_memzero(&d, sizeof(reg_done_t));
+
+        d.took = (ngx_time() - (time_t) reg_scrub_began(root->scrub)) * 1000;
+        d.problems = c->corrupt + c->unreadable;
+
+        ngx_http_registry_stats_done(root, NGX_HTTP_REGISTRY_WORK_SCRUB, &d,
+                                     0, 0);
 
         return NGX_HTTP_REGISTRY_SCRUB_PAUSE;
     }

@@ -51,6 +51,7 @@ const uint16_t  ngx_http_registry_codes[NGX_HTTP_REGISTRY_CODES] = {
 
 ngx_http_registry_stats_t  *ngx_http_registry_stats;
 ngx_http_registry_slot_t   *ngx_http_registry_slot;
+time_t                      ngx_http_registry_stats_loaded;
 
 /* where a process counts that found no slot: nobody looks there */
 static ngx_http_registry_slot_t  ngx_http_registry_no_slot;
@@ -118,6 +119,8 @@ ngx_http_registry_stats_zone(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
+    stats->started = ngx_time();
+
     pool->data = stats;
     shm_zone->data = stats;
 
@@ -139,12 +142,17 @@ ngx_http_registry_stats_init(ngx_http_registry_main_conf_t *rmcf)
     }
 
     ngx_http_registry_stats = rmcf->stats->data;
+    ngx_http_registry_stats_loaded = ngx_time();
 
     root = rmcf->roots.elts;
 
     for (i = 0; i < rmcf->roots.nelts; i++) {
         root[i]->place = ngx_http_registry_stats_place(
                              ngx_http_registry_stats, &root[i]->root);
+
+        if (root[i]->place) {
+            root[i]->place->readonly = root[i]->readonly;
+        }
     }
 }
 
@@ -375,6 +383,37 @@ ngx_http_registry_stats_cache(ngx_uint_t hit)
         (void) ngx_atomic_fetch_add(&ngx_http_registry_stats->cache_asked, 1);
         (void) ngx_atomic_fetch_add(&ngx_http_registry_stats->cache_hits,
                                     hit);
+    }
+}
+
+
+void
+ngx_http_registry_stats_bearer(ngx_http_registry_bearer_e result)
+{
+    if (ngx_http_registry_stats) {
+        (void) ngx_atomic_fetch_add(&ngx_http_registry_stats->bearers[result],
+                                    1);
+    }
+}
+
+
+void
+ngx_http_registry_stats_write_refused(void)
+{
+    if (ngx_http_registry_stats) {
+        (void) ngx_atomic_fetch_add(&ngx_http_registry_stats->writes_refused,
+                                    1);
+    }
+}
+
+
+void
+ngx_http_registry_stats_evicted(ngx_uint_t n, ngx_uint_t room)
+{
+    if (ngx_http_registry_stats) {
+        (void) ngx_atomic_fetch_add(&ngx_http_registry_stats->evicted,
+                                    (ngx_atomic_int_t) n);
+        (void) ngx_atomic_fetch_add(&ngx_http_registry_stats->no_room, !room);
     }
 }
 

@@ -20,6 +20,8 @@
 
 #include "ngx_http_registry.h"
 
+#include "reg_done.h"
+
 
 /* The label "handler": distribution's names, and ours where it has none. */
 #define NGX_HTTP_REGISTRY_HANDLER_TABLE(X)                                    \
@@ -68,11 +70,19 @@
     X(WRONG,         "wrong")                                                 \
     X(REFUSED,       "refused")
 
-/* The jobs of the maintenance; the label "job". */
+/* What became of a bearer token; the label "result". */
+#define NGX_HTTP_REGISTRY_BEARER_TABLE(X)                                     \
+    X(ACCEPTED,      "accepted")                                              \
+    X(REFUSED,       "refused")
+
+/* Jobs, and the names under which they tell of it; the label "task"
+   ("job" is one that Prometheus gives). */
 #define NGX_HTTP_REGISTRY_WORK_TABLE(X)                                       \
-    X(GC,            "gc")                                                    \
-    X(PURGE,         "purge")                                                 \
-    X(SCRUB,         "scrub")
+    X(GC,            REG_DONE_GC)                                             \
+    X(PURGE,         REG_DONE_PURGE)                                          \
+    X(SCRUB,         REG_DONE_SCRUB)                                          \
+    X(COUNT,         REG_DONE_COUNT)                                          \
+    X(BACKUP,        REG_DONE_BACKUP)
 
 typedef enum {
 #define X(symbol, name)  NGX_HTTP_REGISTRY_HANDLER_##symbol,
@@ -101,6 +111,13 @@ typedef enum {
 #undef X
     NGX_HTTP_REGISTRY_RESULTS
 } ngx_http_registry_result_e;
+
+typedef enum {
+#define X(symbol, name)  NGX_HTTP_REGISTRY_BEARER_##symbol,
+    NGX_HTTP_REGISTRY_BEARER_TABLE(X)
+#undef X
+    NGX_HTTP_REGISTRY_BEARERS
+} ngx_http_registry_bearer_e;
 
 typedef enum {
 #define X(symbol, name)  NGX_HTTP_REGISTRY_WORK_##symbol,
@@ -152,20 +169,29 @@ typedef struct {
     ngx_atomic_t   problems;
     ngx_atomic_t   last;                   /* when one was done; 0: never */
     ngx_atomic_t   took;                   /* ms */
+    ngx_atomic_t   mark;                   /* when that was noted, in ns */
+    ngx_atomic_t   interval;               /* seconds; 0: off */
 } ngx_http_registry_work_stats_t;
 
 
 /* What the maintenance finds out about a root. */
 typedef struct ngx_http_registry_place_s {
     ngx_atomic_t   beat;                   /* monotonic seconds; 0: never */
+    ngx_atomic_t   due;                    /* when it will be there again */
+    ngx_atomic_t   marked;                 /* notes of jobs were looked for */
     ngx_atomic_t   looked;                 /* the figures below are there */
     ngx_atomic_t   size;
     ngx_atomic_t   free;
     ngx_atomic_t   inodes;
     ngx_atomic_t   inodes_free;
     ngx_atomic_t   writable;
-    ngx_atomic_t   counted;                /* a collection did */
+    ngx_atomic_t   readonly;               /* a location says "on" */
+    ngx_atomic_t   corrupt;                /* blobs that were put aside */
+    ngx_atomic_t   counted;                /* seconds since the epoch: when
+                                              this was so; 0: never */
+    ngx_atomic_t   stale;                  /* and is not any more */
     ngx_atomic_t   blobs;
+    ngx_atomic_t   bytes;
     ngx_atomic_t   repositories;
     ngx_atomic_t   locked;                 /* the longest, in us */
     ngx_http_registry_work_stats_t  work[NGX_HTTP_REGISTRY_WORKS];
@@ -205,6 +231,14 @@ typedef struct {
     ngx_atomic_t                   logins[NGX_HTTP_REGISTRY_RESULTS];
     ngx_atomic_t                   cache_asked;
     ngx_atomic_t                   cache_hits;
+    ngx_atomic_t                   bearers[NGX_HTTP_REGISTRY_BEARERS];
+    ngx_atomic_t                   writes_refused;
+    ngx_atomic_t                   evicted;     /* of the zone, for room */
+    ngx_atomic_t                   no_room;     /* in it, all the same */
+    ngx_atomic_t                   zone_free;   /* monotonic seconds: its lock
+                                                   was to be had */
+    ngx_atomic_t                   managers;    /* that began */
+    ngx_atomic_t                   started;     /* seconds since the epoch */
     ngx_http_registry_slot_t       slots[NGX_HTTP_REGISTRY_SLOTS];
     ngx_http_registry_place_t      places[NGX_HTTP_REGISTRY_PLACES];
     ngx_http_registry_target_t     targets[NGX_HTTP_REGISTRY_TARGETS];
@@ -220,6 +254,9 @@ extern const uint16_t  ngx_http_registry_codes[NGX_HTTP_REGISTRY_CODES];
 /* Of this process; NULL: nothing is counted. */
 extern ngx_http_registry_stats_t  *ngx_http_registry_stats;
 extern ngx_http_registry_slot_t   *ngx_http_registry_slot;
+
+/* When the configuration was read; seconds since the epoch. */
+extern time_t  ngx_http_registry_stats_loaded;
 
 
 /* postconfiguration: adds the zone, and handlers that see every request. */
@@ -269,6 +306,11 @@ void ngx_http_registry_stats_refused(void);
 void ngx_http_registry_stats_login(ngx_http_registry_result_e result);
 void ngx_http_registry_stats_hash(uint64_t began);
 void ngx_http_registry_stats_cache(ngx_uint_t hit);
+void ngx_http_registry_stats_bearer(ngx_http_registry_bearer_e result);
+void ngx_http_registry_stats_write_refused(void);
+
+/* So many things of the zone were forgotten for another one; did it help? */
+void ngx_http_registry_stats_evicted(ngx_uint_t n, ngx_uint_t room);
 
 /* Times the calls of a store that was just opened; NULL counts nothing. */
 void ngx_http_registry_stats_driver(reg_store_t *store);
@@ -280,20 +322,31 @@ void ngx_http_registry_stats_driver(reg_store_t *store);
 void ngx_http_registry_stats_look(ngx_http_registry_root_t *root,
     reg_store_t *store);
 
+/* Of the maintenance: it will look at the root again in so many ms. */
+void ngx_http_registry_stats_due(ngx_http_registry_root_t *root,
+    ngx_msec_t wait);
+
 /*
- * Of the maintenance: a job was done, what it removed and the problems it
- * found (what cannot be read, what is damaged); or it failed.
+ * Of the maintenance: a job was done, which is noted in the store, too;
+ * d->time is set here.  What it removed, and the bytes of that.
  */
 void ngx_http_registry_stats_done(ngx_http_registry_root_t *root,
-    ngx_http_registry_work_e work, uint64_t removed, uint64_t bytes,
-    uint64_t problems, ngx_msec_t took);
+    ngx_http_registry_work_e work, reg_done_t *d, uint64_t removed,
+    uint64_t bytes);
 void ngx_http_registry_stats_failed(ngx_http_registry_root_t *root,
     ngx_http_registry_work_e work);
 
-/* Of the maintenance: what a job that went over everything has counted. */
-void ngx_http_registry_stats_store(ngx_http_registry_root_t *root,
-    uint64_t blobs, uint64_t repositories,
-    uint64_t locked);
+/* Of the maintenance: how often it does that job, in seconds; 0: never. */
+void ngx_http_registry_stats_interval(ngx_http_registry_root_t *root,
+    ngx_http_registry_work_e work, time_t interval);
+
+/* Of the maintenance: so many blobs lie aside that were found corrupt. */
+void ngx_http_registry_stats_corrupt(ngx_http_registry_root_t *root,
+    uint64_t n);
+
+/* Of the maintenance: how long a collection held the store, in us. */
+void ngx_http_registry_stats_locked(ngx_http_registry_root_t *root,
+    uint64_t longest);
 
 
 #endif /* NGX_HTTP_REGISTRY_STATS_H_INCLUDED */

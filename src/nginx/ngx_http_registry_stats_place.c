@@ -8,7 +8,24 @@
 
 
 /* seconds between two looks at a store */
-#define NGX_HTTP_REGISTRY_LOOK  5
+#define NGX_HTTP_REGISTRY_LOOK      5
+
+/* attempts at the lock of the zone, which nobody holds for longer than us */
+#define NGX_HTTP_REGISTRY_ATTEMPTS  1000
+
+
+static void ngx_http_registry_stats_lock(void);
+static void ngx_http_registry_stats_marks(ngx_http_registry_place_t *place,
+    reg_store_t *store);
+static void ngx_http_registry_stats_mark(ngx_http_registry_place_t *place,
+    ngx_http_registry_work_e work, const reg_done_t *d);
+
+
+static const char *const  ngx_http_registry_stats_jobs[] = {
+#define X(symbol, name)  name,
+    NGX_HTTP_REGISTRY_WORK_TABLE(X)
+#undef X
+};
 
 
 void
@@ -21,12 +38,21 @@ ngx_http_registry_stats_look(ngx_http_registry_root_t *root,
     struct statvfs              fs;
     ngx_http_registry_place_t  *place;
 
+    static ngx_uint_t           began;
+
     place = root->place;
     now = ngx_http_registry_stats_now() / 1000000;
 
-    if (place == NULL
-        || (place->beat != 0 && now - place->beat < NGX_HTTP_REGISTRY_LOOK))
-    {
+    if (place == NULL) {
+        return;
+    }
+
+    if (!began) {
+        began = 1;
+        (void) ngx_atomic_fetch_add(&ngx_http_registry_stats->managers, 1);
+    }
+
+    if (place->beat != 0 && now - place->beat < NGX_HTTP_REGISTRY_LOOK) {
         return;
     }
 
@@ -35,6 +61,7 @@ ngx_http_registry_stats_look(ngx_http_registry_root_t *root,
 
     if (store) {
         writable = (reg_store_writable(store, &e) == REG_OK);
+        ngx_http_registry_stats_marks(place, store);
     }
 
     if (statvfs((char *) root->root.data, &fs) == 0) {
@@ -50,6 +77,8 @@ ngx_http_registry_stats_look(ngx_http_registry_root_t *root,
     }
 
     place->writable = writable;
+
+    ngx_http_registry_stats_lock();
 
     ngx_memory_barrier();
 
@@ -91,26 +120,152 @@ ngx_http_registry_stats_target(ngx_http_registry_root_t *root,
 }
 
 
+/* Whoever holds the lock of the zone lets go of it, now or in a moment. */
+
+static void
+ngx_http_registry_stats_lock(void)
+{
+    ngx_uint_t                      i;
+    ngx_slab_pool_t                *pool;
+    ngx_http_registry_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                               ngx_http_registry_module);
+    pool = (ngx_slab_pool_t *) rmcf->zone->shm.addr;
+
+    for (i = 0; i < NGX_HTTP_REGISTRY_ATTEMPTS; i++) {
+
+        if (ngx_shmtx_trylock(&pool->mutex)) {
+            ngx_shmtx_unlock(&pool->mutex);
+
+            ngx_http_registry_stats->zone_free =
+                ngx_http_registry_stats_now() / 1000000;
+            return;
+        }
+
+        ngx_sched_yield();
+    }
+}
+
+
 void
-ngx_http_registry_stats_done(ngx_http_registry_root_t *root,
-    ngx_http_registry_work_e work, uint64_t removed, uint64_t bytes,
-    uint64_t problems, ngx_msec_t took)
+ngx_http_registry_stats_due(ngx_http_registry_root_t *root, ngx_msec_t wait)
+{
+    if (root->place) {
+        root->place->due = ngx_http_registry_stats_now() / 1000000
+                           + wait / 1000;
+    }
+}
+
+
+/* What was noted in the store, by whichever process, is told here. */
+
+static void
+ngx_http_registry_stats_marks(ngx_http_registry_place_t *place,
+    reg_store_t *store)
+{
+    int64_t                          when;
+    reg_done_t                       d;
+    ngx_uint_t                       i;
+    ngx_http_registry_work_stats_t  *w;
+
+    for (i = 0; i < NGX_HTTP_REGISTRY_WORKS; i++) {
+        w = &place->work[i];
+
+        if (reg_done_when(store, ngx_http_registry_stats_jobs[i], &when, NULL)
+            != REG_OK
+            || w->mark == (ngx_atomic_uint_t) when)
+        {
+            continue;
+        }
+
+        if (reg_done_read(store, ngx_http_registry_stats_jobs[i], &d, NULL)
+            != REG_OK)
+        {
+            continue;
+        }
+
+        w->mark = (ngx_atomic_uint_t) when;
+
+        if (w->last == (ngx_atomic_uint_t) d.time) {
+            continue;
+        }
+
+        /* what was there before us was not done since we count */
+
+        if (place->marked) {
+            (void) ngx_atomic_fetch_add(&w->done, 1);
+        }
+
+        ngx_http_registry_stats_mark(place, i, &d);
+    }
+
+    place->marked = 1;
+}
+
+
+static void
+ngx_http_registry_stats_mark(ngx_http_registry_place_t *place,
+    ngx_http_registry_work_e work, const reg_done_t *d)
 {
     ngx_http_registry_work_stats_t  *w;
 
-    if (root->place == NULL) {
+    w = &place->work[work];
+
+    w->problems = d->problems;
+    w->took = d->took;
+    w->last = (ngx_atomic_uint_t) d->time;
+
+    if (work == NGX_HTTP_REGISTRY_WORK_COUNT) {
+        place->blobs = d->blobs;
+        place->bytes = d->bytes;
+        place->repositories = d->repositories;
+        place->counted = (ngx_atomic_uint_t) d->time;
+    }
+}
+
+
+void
+ngx_http_registry_stats_done(ngx_http_registry_root_t *root,
+    ngx_http_registry_work_e work, reg_done_t *d, uint64_t removed,
+    uint64_t bytes)
+{
+    reg_rc_t                         rc;
+    reg_error_t                      e;
+    reg_store_t                     *store;
+    ngx_http_registry_work_stats_t  *w;
+
+    d->time = ngx_time();
+
+    if (root->place) {
+        w = &root->place->work[work];
+
+        (void) ngx_atomic_fetch_add(&w->done, 1);
+        (void) ngx_atomic_fetch_add(&w->removed, (ngx_atomic_int_t) removed);
+        (void) ngx_atomic_fetch_add(&w->bytes, (ngx_atomic_int_t) bytes);
+
+        ngx_http_registry_stats_mark(root->place, work, d);
+
+        if (removed != 0 && work == NGX_HTTP_REGISTRY_WORK_GC) {
+            root->place->stale = 1;
+        }
+    }
+
+    store = ngx_http_registry_store(root, ngx_cycle->log);
+    if (store == NULL) {
         return;
     }
 
-    w = &root->place->work[work];
+    reg_error_clear(&e);
 
-    (void) ngx_atomic_fetch_add(&w->done, 1);
-    (void) ngx_atomic_fetch_add(&w->removed, (ngx_atomic_int_t) removed);
-    (void) ngx_atomic_fetch_add(&w->bytes, (ngx_atomic_int_t) bytes);
+    rc = reg_done_write(store, ngx_http_registry_stats_jobs[work], d, &e);
 
-    w->problems = problems;
-    w->took = took;
-    w->last = ngx_time();
+    if (rc != REG_OK) {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, e.sys,
+                      "could not note that \"%s\" is done: %s \"%V/%s\" "
+                      "failed", ngx_http_registry_stats_jobs[work],
+                      e.call ? e.call : "storage call", &root->root, e.path);
+    }
 }
 
 
@@ -125,13 +280,29 @@ ngx_http_registry_stats_failed(ngx_http_registry_root_t *root,
 
 
 void
-ngx_http_registry_stats_store(ngx_http_registry_root_t *root, uint64_t blobs,
-    uint64_t repositories, uint64_t locked)
+ngx_http_registry_stats_interval(ngx_http_registry_root_t *root,
+    ngx_http_registry_work_e work, time_t interval)
 {
     if (root->place) {
-        root->place->blobs = blobs;
-        root->place->repositories = repositories;
-        root->place->locked = locked;
-        root->place->counted = 1;
+        root->place->work[work].interval = interval;
+    }
+}
+
+
+void
+ngx_http_registry_stats_corrupt(ngx_http_registry_root_t *root, uint64_t n)
+{
+    if (root->place) {
+        root->place->corrupt = n;
+    }
+}
+
+
+void
+ngx_http_registry_stats_locked(ngx_http_registry_root_t *root,
+    uint64_t longest)
+{
+    if (root->place) {
+        root->place->locked = longest;
     }
 }

@@ -248,6 +248,10 @@ ngx_http_registry_zone_make_room(ngx_http_registry_main_conf_t *rmcf,
 
     p = ngx_slab_alloc_locked(pool, size);
 
+    if (p) {
+        return p;
+    }
+
     for (i = 0; p == NULL && i < NGX_HTTP_REGISTRY_ZONE_EVICT; i++) {
 
         if (ngx_queue_empty(&zone->queue)) {
@@ -263,6 +267,8 @@ ngx_http_registry_zone_make_room(ngx_http_registry_main_conf_t *rmcf,
 
         p = ngx_slab_alloc_locked(pool, size);
     }
+
+    ngx_http_registry_stats_evicted(i, p != NULL);
 
     return p;
 }

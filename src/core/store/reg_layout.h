@@ -15,7 +15,8 @@
  *       _referrers/<alg>/<subject hex>/<alg>/<hex>/link          (ours)
  *       _referrers/scanned                                       (ours)
  *   docker/registry/nginx/                                       (ours)
- *     lock  tmp/  trash/  spare/  corrupt/<digest>  scrub  events/
+ *     lock  tmp/  trash/  spare/  corrupt/<digest>  scrub  count  events/
+ *     <job>.done
  *
  * The data of a blob bears its size, see reg_fs_mark().
  */

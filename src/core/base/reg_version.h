@@ -1,0 +1,12 @@
+
+/* The version of the registry, which registry_build_info tells. */
+
+
+#ifndef REG_VERSION_H_INCLUDED
+#define REG_VERSION_H_INCLUDED
+
+
+#define REG_VERSION  "0.1.0"
+
+
+#endif /* REG_VERSION_H_INCLUDED */
