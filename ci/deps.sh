@@ -13,9 +13,9 @@ set -eu
 
 # services that the packages bring along
 units='nginx.service docker.service docker.socket containerd.service
-       docker-registry.service podman.socket podman-restart.service
-       podman-auto-update.service podman-auto-update.timer
-       fail2ban.service'
+       docker-registry.service prometheus.service prometheus-node-exporter.service
+       podman.socket podman-restart.service podman-auto-update.service
+       podman-auto-update.timer fail2ban.service'
 
 guard=/usr/sbin/policy-rc.d
 saved=$guard.before-registry-deps
