@@ -4,8 +4,11 @@
 #include "ngx_http_registry_stats.h"
 
 
-/* seconds: the maintenance comes every 5, and every 60 when it has failed */
-#define NGX_HTTP_REGISTRY_HEALTH_SEEN   180
+/* seconds that the maintenance may come later than it said it would */
+#define NGX_HTTP_REGISTRY_HEALTH_LATE   60
+
+/* seconds for which the zone's lock may not be had, by a process that looks */
+#define NGX_HTTP_REGISTRY_HEALTH_LOCK   30
 
 /* seconds for which a task may wait while no other one begins */
 #define NGX_HTTP_REGISTRY_HEALTH_TASKS  30
@@ -99,8 +102,8 @@ ngx_http_registry_health_ready(ngx_http_request_t *r, reg_buf_t *b)
 
     ok = ngx_http_registry_health_say(b, "zone",
              ngx_http_registry_health_zone(rmcf),
-             "a process died while it held the lock of the shared zone, "
-             "restart nginx");
+             "the lock of the shared zone is held by a process that died or "
+             "does not go on, restart nginx");
 
     ok &= ngx_http_registry_health_say(b, "threads",
               ngx_http_registry_health_threads(),
@@ -127,25 +130,45 @@ ngx_http_registry_health_ready(ngx_http_request_t *r, reg_buf_t *b)
 }
 
 
-/* nginx frees the lock of a worker that dies; nobody frees a master's. */
+/*
+ * nginx frees the lock of a worker that dies; nobody frees a master's, or that
+ * of one who was stopped: the maintenance, which is there, does not get it.
+ */
 
 static ngx_uint_t
 ngx_http_registry_health_zone(ngx_http_registry_main_conf_t *rmcf)
 {
+    ngx_uint_t                  i;
+    ngx_atomic_uint_t           seen;
+    ngx_http_registry_root_t  **root;
+
 #if (NGX_HAVE_ATOMIC_OPS)
 
-    ngx_pid_t         pid;
-    ngx_slab_pool_t  *pool;
+    ngx_pid_t                   pid;
+    ngx_slab_pool_t            *pool;
 
     pool = (ngx_slab_pool_t *) rmcf->zone->shm.addr;
     pid = (ngx_pid_t) *pool->mutex.lock;
 
-    return pid == 0 || pid == ngx_pid || kill(pid, 0) == 0
-           || ngx_errno != NGX_ESRCH;
+    if (pid != 0 && pid != ngx_pid && kill(pid, 0) == -1
+        && ngx_errno == NGX_ESRCH)
+    {
+        return 0;
+    }
 
-#else
-    return 1;
 #endif
+
+    seen = 0;
+    root = rmcf->roots.elts;
+
+    for (i = 0; i < rmcf->roots.nelts; i++) {
+        if (root[i]->place) {
+            seen = ngx_max(seen, root[i]->place->beat);
+        }
+    }
+
+    return seen <= ngx_http_registry_stats->zone_free
+                   + NGX_HTTP_REGISTRY_HEALTH_LOCK;
 }
 
 
@@ -179,7 +202,7 @@ ngx_http_registry_health_store(ngx_http_request_t *r,
     ngx_http_registry_root_t *root, reg_buf_t *b)
 {
     ngx_uint_t                        ok, space;
-    ngx_atomic_uint_t                 now, beat;
+    ngx_atomic_uint_t                 now, beat, due;
     ngx_http_registry_place_t        *place;
     ngx_http_registry_status_conf_t  *conf;
 
@@ -195,10 +218,12 @@ ngx_http_registry_health_store(ngx_http_request_t *r,
     conf = ngx_http_get_module_loc_conf(r, ngx_http_registry_status_module);
 
     beat = place->beat;
+    due = place->due;
+    due = ngx_max(due, beat);
     now = ngx_http_registry_stats_now() / 1000000;
 
     ok = ngx_http_registry_health_say(b, "maintenance",
-             beat != 0 && now < beat + NGX_HTTP_REGISTRY_HEALTH_SEEN,
+             beat != 0 && now < due + NGX_HTTP_REGISTRY_HEALTH_LATE,
              "nginx's cache manager has not been at the store lately");
 
     if (beat == 0) {
