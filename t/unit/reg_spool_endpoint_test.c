@@ -3,6 +3,7 @@
 
 
 static void test_names(void);
+static void test_begin(void);
 static void test_save(void);
 static void test_error(void);
 static void test_unreadable(void);
@@ -18,6 +19,7 @@ main(void)
     s = store_open();
 
     test_names();
+    test_begin();
     test_save();
     test_error();
     test_unreadable();
@@ -76,6 +78,52 @@ test_names(void)
     name[REG_SPOOL_NAME_MAX] = 'n';
     name[REG_SPOOL_NAME_MAX + 1] = '\0';
     is_num(reg_spool_name_valid(reg_str_of(name)), 0, "a longer one");
+}
+
+
+/* A new endpoint has what was made for it before anybody saved it. */
+
+static void
+test_begin(void)
+{
+    uint64_t      cursor;
+    reg_spool_t  *sp;
+
+    reg_store_close(s);
+    root_make();
+    s = store_open();
+
+    is_num(reg_spool_endpoint_begin(s, "ci", &cursor, NULL), REG_OK,
+           "without a spool");
+    is_num((long long) cursor, 0, "it begins before all");
+
+    sp = spool_open(0, 0);
+    (void) put(sp, "", "0", NULL);
+    (void) put(sp, "audit", "1", NULL);
+    (void) put(sp, REG_SPOOL_NOBODY, "2", NULL);
+
+    (void) reg_spool_endpoint_begin(s, "ci", &cursor, NULL);
+    ok(cursor == FIRST + 2, "behind what is not for it by name");
+
+    (void) put(sp, "audit,ci", "3", NULL);
+    (void) put(sp, "", "4", NULL);
+    (void) put(sp, "ci", "5", NULL);
+
+    (void) reg_spool_endpoint_begin(s, "ci", &cursor, NULL);
+    ok(cursor == FIRST + 2, "before the first that is");
+    (void) reg_spool_endpoint_begin(s, "audit", &cursor, NULL);
+    ok(cursor == FIRST, "another");
+    (void) reg_spool_endpoint_begin(s, "new", &cursor, NULL);
+    ok(cursor == FIRST + 5, "one that nothing was for");
+
+    /* nothing is left but a number */
+
+    (void) truncate(segment_path(FIRST), 0);
+    (void) rename(segment_path(FIRST), segment_path(FIRST + 6));
+    (void) reg_spool_endpoint_begin(s, "ci", &cursor, NULL);
+    ok(cursor == FIRST + 5, "an empty segment");
+
+    reg_spool_close(sp);
 }
 
 

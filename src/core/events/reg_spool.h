@@ -225,12 +225,21 @@ typedef struct {
 int reg_spool_name_valid(reg_str_t name);
 
 /*
- * REG_OK; REG_ABSENT for one that was never saved (it begins at
- * REG_SPOOL_END); or an error.  The ones that take a name want a valid one,
- * NUL-terminated.
+ * REG_OK; REG_ABSENT for one that was never saved, which is to begin where
+ * reg_spool_endpoint_begin() says; or an error.  The ones that take a name want
+ * a valid one, NUL-terminated.
  */
 reg_rc_t reg_spool_endpoint_load(reg_store_t *s, const char *name,
     reg_spool_endpoint_t *ep, reg_error_t *e);
+
+/*
+ * The cursor of an endpoint that was never saved: just before the first event
+ * whose list names it, for that was made since there is such an endpoint,
+ * though nobody had saved it yet; without one the last event that there is.
+ * It reads the whole spool, some 100 MB in a second.
+ */
+reg_rc_t reg_spool_endpoint_begin(reg_store_t *s, const char *name,
+    uint64_t *cursor, reg_error_t *e);
 
 /* Makes the file durably, later ones are cheap: one write. */
 reg_rc_t reg_spool_endpoint_save(reg_store_t *s, const char *name,

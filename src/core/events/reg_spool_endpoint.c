@@ -142,6 +142,56 @@ reg_spool_endpoint_load(reg_store_t *s, const char *name,
 }
 
 
+reg_rc_t
+reg_spool_endpoint_begin(reg_store_t *s, const char *name, uint64_t *cursor,
+    reg_error_t *e)
+{
+    reg_rc_t              rc;
+    uint64_t              end;
+    reg_spool_record_t    rec;
+    reg_spool_reader_t   *r;
+
+    end = 0;
+    *cursor = 0;
+
+    rc = reg_spool_reader_open(&r, s, 1, e);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    rc = reg_spool_seek(r, REG_SPOOL_END, &end, e);
+
+    if (rc == REG_OK) {
+        rc = reg_spool_seek(r, 0, NULL, e);
+    }
+
+    while (rc == REG_OK) {
+        rc = reg_spool_next(r, &rec, e);
+
+        if (rc != REG_OK) {
+            break;
+        }
+
+        if (rec.to.len != 0 && reg_spool_for(rec.to, reg_str_of(name))) {
+            end = rec.seq - 1;
+            break;
+        }
+
+        end = (rec.seq > end) ? rec.seq : end;
+    }
+
+    reg_spool_reader_close(r);
+
+    if (rc == REG_OK || rc == REG_ABSENT) {
+        *cursor = end;
+        return REG_OK;
+    }
+
+    return rc;
+}
+
+
 int
 reg_spool_endpoint_parse(reg_spool_endpoint_t *ep, char *text, size_t len)
 {
