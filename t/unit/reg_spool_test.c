@@ -433,6 +433,9 @@ test_damage(void)
     (void) reg_spool_next(r, &rec, NULL);
     is_num(reg_spool_next(r, &rec, NULL), REG_OK, "the one behind the damage");
     ok(rec.seq == FIRST + 2 && rec.lost == 1, "tells of the one lost");
+    reg_spool_again(r);
+    (void) reg_spool_next(r, &rec, NULL);
+    ok(rec.seq == FIRST + 2 && rec.lost == 0, "once");
     reg_spool_reader_close(r);
 
     sp = spool_open(0, 0);

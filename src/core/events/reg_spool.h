@@ -192,7 +192,8 @@ reg_rc_t reg_spool_seek(reg_spool_reader_t *r, uint64_t after, uint64_t *at,
 reg_rc_t reg_spool_next(reg_spool_reader_t *r, reg_spool_record_t *rec,
     reg_error_t *e);
 
-/* Lets next() give the same event once more.  fast */
+/* Lets next() give the same event once more, without what was lost before it,
+   which was told.  fast */
 void reg_spool_again(reg_spool_reader_t *r);
 
 /* 1 when a list of endpoints, as of a record, has that name.  fast */

@@ -82,6 +82,7 @@ void
 reg_spool_again(reg_spool_reader_t *r)
 {
     r->again = (r->rec.seq != 0);
+    r->rec.lost = 0;
 }
 
 
