@@ -94,6 +94,8 @@ typedef struct {
 
 typedef struct {
     ngx_http_registry_root_t  *root;      /* NULL: no registry here */
+    ngx_uint_t                 line;      /* of "registry" where nobody would
+                                             ask; 0: it is in its place */
     ngx_thread_pool_t         *pool;
     ngx_str_t                  pool_name;
     ngx_array_t               *cors_origins;      /* of ngx_str_t */

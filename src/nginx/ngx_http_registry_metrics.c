@@ -1,5 +1,6 @@
 
 #include "ngx_http_registry_metrics.h"
+#include "ngx_http_registry_notify.h"
 #include "ngx_http_registry_send.h"
 #include "ngx_http_registry_stats.h"
 #include "ngx_http_registry_zone.h"
@@ -104,7 +105,23 @@
     X(JOB_LAST, "registry_job_last_success_timestamp_seconds", GAUGE, UNITS,  \
       "When a job was last done, since the epoch.")                           \
     X(JOB_TOOK, "registry_job_last_duration_seconds", GAUGE, MICROSECONDS,    \
-      "How long that run took.")
+      "How long that run took.")                                              \
+    X(EVENTS, "registry_notifications_events", COUNTER, UNITS,                \
+      "The number of total events")                                           \
+    X(PENDING, "registry_notifications_pending", GAUGE, UNITS,                \
+      "The gauge of pending events in queue")                                 \
+    X(STATUS, "registry_notifications_status", COUNTER, UNITS,                \
+      "The number of status code")                                            \
+    X(DROPPED, "registry_notifications_dropped", COUNTER, UNITS,              \
+      "Events that the spool dropped before they were delivered.")            \
+    X(APPENDS_FAILED, "registry_events_failed", COUNTER, UNITS,               \
+      "Changes whose events could not be recorded.")                          \
+    X(PULLS_LOST, "registry_events_pulls_lost", COUNTER, UNITS,               \
+      "Events of pulls that were not recorded.")
+
+
+#define NGX_HTTP_REGISTRY_PLACE_AT(field)                                     \
+    offsetof(ngx_http_registry_place_t, field)
 
 
 typedef enum {
@@ -143,6 +160,10 @@ static void ngx_http_registry_metrics_stores(ngx_http_registry_metrics_t *p);
 static void ngx_http_registry_metrics_store(ngx_http_registry_metrics_t *p,
     ngx_http_registry_metric_e metric, size_t offset, size_t known);
 static void ngx_http_registry_metrics_jobs(ngx_http_registry_metrics_t *p);
+static void ngx_http_registry_metrics_notify(ngx_http_registry_metrics_t *p,
+    ngx_http_registry_metric_e metric);
+static void ngx_http_registry_metrics_target(ngx_http_registry_metrics_t *p,
+    ngx_http_registry_metric_e metric, ngx_http_registry_target_t *t);
 static void ngx_http_registry_metrics_job(ngx_http_registry_metrics_t *p,
     ngx_http_registry_metric_e metric, size_t offset, ngx_uint_t factor);
 
@@ -289,6 +310,19 @@ ngx_http_registry_metrics_write(ngx_http_registry_metrics_t *p)
     ngx_http_registry_metrics_zone(p);
     ngx_http_registry_metrics_stores(p);
     ngx_http_registry_metrics_jobs(p);
+
+    ngx_http_registry_metrics_notify(p, NGX_HTTP_REGISTRY_METRIC_EVENTS);
+    ngx_http_registry_metrics_notify(p, NGX_HTTP_REGISTRY_METRIC_PENDING);
+    ngx_http_registry_metrics_notify(p, NGX_HTTP_REGISTRY_METRIC_STATUS);
+    ngx_http_registry_metrics_notify(p, NGX_HTTP_REGISTRY_METRIC_DROPPED);
+
+    ngx_http_registry_metrics_store(p,
+                                   NGX_HTTP_REGISTRY_METRIC_APPENDS_FAILED,
+                                   NGX_HTTP_REGISTRY_PLACE_AT(appends_failed),
+                                   NGX_HTTP_REGISTRY_PLACE_AT(beat));
+    ngx_http_registry_metrics_store(p, NGX_HTTP_REGISTRY_METRIC_PULLS_LOST,
+                                    NGX_HTTP_REGISTRY_PLACE_AT(pulls_lost),
+                                    NGX_HTTP_REGISTRY_PLACE_AT(beat));
 }
 
 
@@ -537,9 +571,6 @@ ngx_http_registry_metrics_zone(ngx_http_registry_metrics_t *p)
 }
 
 
-#define NGX_HTTP_REGISTRY_PLACE_AT(field)                                     \
-    offsetof(ngx_http_registry_place_t, field)
-
 static void
 ngx_http_registry_metrics_stores(ngx_http_registry_metrics_t *p)
 {
@@ -687,5 +718,100 @@ ngx_http_registry_metrics_job(ngx_http_registry_metrics_t *p,
                     *(ngx_atomic_t *) ((u_char *) w + offset) * factor);
             }
         }
+    }
+}
+
+
+/* Each endpoint of each root. */
+
+static void
+ngx_http_registry_metrics_notify(ngx_http_registry_metrics_t *p,
+    ngx_http_registry_metric_e metric)
+{
+    ngx_uint_t                       i, j;
+    ngx_http_registry_root_t       **root;
+    ngx_http_registry_target_t      *t;
+    ngx_http_registry_delivery_t   **d;
+
+    ngx_http_registry_metrics_family(p, metric);
+
+    root = p->rmcf->roots.elts;
+
+    for (i = 0; i < p->rmcf->roots.nelts; i++) {
+
+        if (root[i]->events == NULL) {
+            continue;
+        }
+
+        d = root[i]->events->deliveries.elts;
+
+        for (j = 0; j < root[i]->events->deliveries.nelts; j++) {
+            t = ngx_http_registry_delivery_target(d[j]);
+
+            if (t) {
+                ngx_http_registry_metrics_target(p, metric, t);
+            }
+        }
+    }
+}
+
+
+static void
+ngx_http_registry_metrics_target(ngx_http_registry_metrics_t *p,
+    ngx_http_registry_metric_e metric, ngx_http_registry_target_t *t)
+{
+    u_char       code[NGX_INT_T_LEN];
+    ngx_uint_t   i;
+    reg_label_t  labels[3];
+
+    labels[0].name = "endpoint";
+    labels[0].value = reg_str_of(t->name);
+    labels[1].name = "root";
+    labels[1].value = reg_str_of(t->place->root);
+
+    switch (metric) {
+
+    case NGX_HTTP_REGISTRY_METRIC_EVENTS:
+        labels[2].name = "type";
+        labels[2].value = reg_str("Events");
+        reg_metrics_value(&p->m, labels, 3, t->events);
+        labels[2].value = reg_str("Successes");
+        reg_metrics_value(&p->m, labels, 3, t->successes);
+        labels[2].value = reg_str("Failures");
+        reg_metrics_value(&p->m, labels, 3, t->failures);
+        labels[2].value = reg_str("Errors");
+        reg_metrics_value(&p->m, labels, 3, t->errors);
+        break;
+
+    case NGX_HTTP_REGISTRY_METRIC_STATUS:
+        labels[2].name = "code";
+
+        for (i = 0; i < NGX_HTTP_REGISTRY_CODES; i++) {
+
+            if (t->status[i] == 0) {
+                continue;
+            }
+
+            labels[2].value = reg_str("other");
+
+            if (ngx_http_registry_codes[i] != 0) {
+                labels[2].value.data = (char *) code;
+                labels[2].value.len =
+                    ngx_sprintf(code, "%ui",
+                                (ngx_uint_t) ngx_http_registry_codes[i])
+                    - code;
+            }
+
+            reg_metrics_value(&p->m, labels, 3, t->status[i]);
+        }
+
+        break;
+
+    case NGX_HTTP_REGISTRY_METRIC_PENDING:
+        reg_metrics_value(&p->m, labels, 2, t->pending);
+        break;
+
+    default:
+        reg_metrics_value(&p->m, labels, 2, t->dropped);
     }
 }

@@ -292,6 +292,14 @@ ngx_http_registry_merge_core(ngx_conf_t *cf,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
+    if (conf->line && clcf->handler == ngx_http_registry_handler) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"registry\" in location \"%V\" would never be "
+                      "asked, write \"location /v2/ { ... }\" in line %ui",
+                      &clcf->name, conf->line);
+        return NGX_CONF_ERROR;
+    }
+
     if (clcf->client_max_body_size == NGX_HTTP_REGISTRY_CORE_BODY) {
         clcf->client_max_body_size = 0;
     }
@@ -543,11 +551,7 @@ ngx_http_registry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 #endif
         )
     {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"registry\" in location \"%V\" would never be "
-                           "asked, write \"location /v2/ { ... }\"",
-                           &clcf->name);
-        return NGX_CONF_ERROR;
+        rlcf->line = cf->conf_file->line;
     }
 
     while (name.len > 1 && name.data[name.len - 1] == '/') {
@@ -563,7 +567,9 @@ ngx_http_registry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    clcf->handler = ngx_http_registry_handler;
+    if (clcf->handler != ngx_http_registry_events_handler) {
+        clcf->handler = ngx_http_registry_handler;
+    }
 
     if (clcf->name.len && clcf->name.data[clcf->name.len - 1] == '/') {
         clcf->auto_redirect = 1;

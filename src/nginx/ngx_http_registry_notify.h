@@ -88,6 +88,8 @@ typedef struct {
     time_t                         keep;
     unsigned                       pulls:1;      /* one of them wants these */
 
+    ngx_http_registry_root_t      *root;         /* NULL: no "registry" here */
+
     /* of "registry_events" */
     ngx_str_t                      directory;    /* as written; or empty */
     ngx_http_registry_events_t    *feed;         /* NULL: no feed here */

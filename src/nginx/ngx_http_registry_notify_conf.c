@@ -275,11 +275,7 @@ ngx_http_registry_notify_make(ngx_conf_t *cf)
 
     value = cf->args->elts;
 
-    /* a name that begins with "-" is for nobody, see emit_begin() */
-
-    if (!reg_spool_name_valid(ngx_http_registry_str(&value[1]))
-        || value[1].data[0] == '-')
-    {
+    if (!reg_spool_name_valid(ngx_http_registry_str(&value[1]))) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"registry_notify\" has the name \"%V\", which "
                            "must be up to %d letters, digits, \"_\" and \"-\"",

@@ -174,6 +174,8 @@ ngx_http_registry_notify_merge(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_OK;
     }
 
+    conf->root = rlcf->root;
+
     if (ngx_http_registry_notify_names(cf, conf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
@@ -182,7 +184,7 @@ ngx_http_registry_notify_merge(ngx_conf_t *cf, void *parent, void *child)
 }
 
 
-/* Whom the events of a location are for; "-" is no endpoint's name. */
+/* Whom the events of a location are for. */
 
 static char *
 ngx_http_registry_notify_names(ngx_conf_t *cf,
@@ -194,7 +196,7 @@ ngx_http_registry_notify_names(ngx_conf_t *cf,
     ngx_http_registry_endpoint_t  **ep;
 
     if (conf->endpoints == NULL) {
-        ngx_str_set(&conf->to, "-");
+        ngx_str_set(&conf->to, REG_SPOOL_NOBODY);
         return NGX_CONF_OK;
     }
 
@@ -436,15 +438,17 @@ ngx_http_registry_notify_feed(ngx_conf_t *cf,
     ngx_http_registry_root_t   **root, *found;
     ngx_http_registry_events_t  *events;
 
-    found = NULL;
+    found = conf->root;
     root = rmcf->roots.elts;
 
-    for (i = 0; i < rmcf->roots.nelts; i++) {
+    if (conf->directory.len) {
+        found = NULL;
 
-        if (conf->directory.len == 0) {
-            found = (rmcf->roots.nelts == 1) ? root[0] : NULL;
-            break;
-        }
+    } else if (found == NULL && rmcf->roots.nelts == 1) {
+        found = root[0];
+    }
+
+    for (i = 0; i < rmcf->roots.nelts && found == NULL; i++) {
 
         if (root[i]->root.len == conf->directory.len
             && ngx_strncmp(root[i]->root.data, conf->directory.data,
@@ -452,7 +456,6 @@ ngx_http_registry_notify_feed(ngx_conf_t *cf,
                == 0)
         {
             found = root[i];
-            break;
         }
     }
 
@@ -623,28 +626,30 @@ ngx_http_registry_events_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    if (clcf->handler) {
+    /* "registry" beside it says of which store */
+
+    if (clcf->handler && clcf->handler != ngx_http_registry_handler) {
         return "needs a location of its own";
     }
 
-    nlcf->feed_pulls = 0;
+    nlcf->feed_pulls = 1;
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
 
         if (ngx_strcmp(value[i].data, "pull=on") == 0) {
-            nlcf->feed_pulls = 1;
             continue;
         }
 
         if (ngx_strcmp(value[i].data, "pull=off") == 0) {
+            nlcf->feed_pulls = 0;
             continue;
         }
 
         if (nlcf->directory.len || value[i].len == 0
             || ngx_strchr(value[i].data, '='))
         {
-            return "takes the directory of a registry, \"pull=on\" and "
+            return "takes the directory of a registry, \"pull=off\" and "
                    "nothing else";
         }
 

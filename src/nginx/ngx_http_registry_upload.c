@@ -21,7 +21,7 @@ static reg_rc_t ngx_http_registry_upload_start_work(
     ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_upload_mount(ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_upload_mount_emit(
-    ngx_http_registry_ctx_t *ctx);
+    ngx_http_registry_ctx_t *ctx, reg_str_t from);
 static int ngx_http_registry_upload_may_pull(void *who, reg_str_t name);
 static ngx_int_t ngx_http_registry_upload_started(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
@@ -163,6 +163,7 @@ ngx_http_registry_upload_start_work(ngx_http_registry_ctx_t *ctx)
 static reg_rc_t
 ngx_http_registry_upload_mount(ngx_http_registry_ctx_t *ctx)
 {
+    char                            found[REG_NAME_MAX + 1];
     reg_rc_t                        rc;
     const ngx_http_registry_who_t  *who;
 
@@ -174,17 +175,23 @@ ngx_http_registry_upload_mount(ngx_http_registry_ctx_t *ctx)
         return REG_BLOB_UNKNOWN;
     }
 
-    rc = reg_blob_mount(ctx->store, ctx->op.name, ctx->op.from,
+    rc = reg_blob_mount_found(ctx->store, ctx->op.name, ctx->op.from,
                         &ctx->op.mount_digest,
                         who->open ? NULL : ngx_http_registry_upload_may_pull,
-                        (void *) who, &ctx->error);
+                        (void *) who, found, &ctx->error);
 
-    return (rc == REG_OK) ? ngx_http_registry_upload_mount_emit(ctx) : rc;
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    return ngx_http_registry_upload_mount_emit(ctx,
+                             found[0] ? reg_str_of(found) : ctx->op.from);
 }
 
 
 static reg_rc_t
-ngx_http_registry_upload_mount_emit(ngx_http_registry_ctx_t *ctx)
+ngx_http_registry_upload_mount_emit(ngx_http_registry_ctx_t *ctx,
+    reg_str_t from)
 {
     uint64_t      size;
     reg_path_t    path;
@@ -211,8 +218,7 @@ ngx_http_registry_upload_mount_emit(ngx_http_registry_ctx_t *ctx)
     }
 
     return ngx_http_registry_emit_blob(ctx, REG_EVENT_MOUNT,
-                                       &ctx->op.mount_digest, size,
-                                       ctx->op.from);
+                                       &ctx->op.mount_digest, size, from);
 }
 
 

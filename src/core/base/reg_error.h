@@ -53,6 +53,8 @@
       "too many tag parameters")                                              \
     X(REG_PAGE_INVALID,          400, "PAGINATION_NUMBER_INVALID",            \
       "not a valid number of results")                                        \
+    X(REG_EVENTS_GONE,           410, "RANGE_INVALID",                        \
+      "the events behind that cursor are not kept any more")                  \
     X(REG_QUERY_INVALID,         400, "UNSUPPORTED",                          \
       "malformed query string")                                               \
     X(REG_MANIFEST_UNKNOWN,      404, "MANIFEST_UNKNOWN",                     \

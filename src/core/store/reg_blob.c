@@ -31,6 +31,7 @@ typedef struct {
     void                *may_ctx;
     unsigned             looked;
     unsigned             found:1;
+    char                *name;             /* where; REG_NAME_MAX + 1 bytes */
 } reg_mount_search_t;
 
 
@@ -43,7 +44,7 @@ static reg_rc_t reg_blob_there(reg_store_t *s, reg_str_t name,
 static reg_rc_t reg_blob_place(reg_store_t *s, reg_str_t name,
     const reg_digest_t *d, const reg_digest_t *target, reg_error_t *e);
 static reg_rc_t reg_blob_search(reg_store_t *s, reg_str_t name,
-    const reg_digest_t *d, reg_may_pull_pt may_pull, void *ctx,
+    const reg_digest_t *d, reg_may_pull_pt may_pull, void *ctx, char *found,
     reg_digest_t *target, reg_error_t *e);
 static reg_rc_t reg_blob_look(void *data, reg_str_t name);
 static reg_rc_t reg_blob_unknown(reg_rc_t rc, const reg_digest_t *d,
@@ -305,9 +306,22 @@ reg_blob_mount(reg_store_t *s, reg_str_t name, reg_str_t from,
     const reg_digest_t *d, reg_may_pull_pt may_pull, void *ctx,
     reg_error_t *e)
 {
+    char  found[REG_NAME_MAX + 1];
+
+    return reg_blob_mount_found(s, name, from, d, may_pull, ctx, found, e);
+}
+
+
+reg_rc_t
+reg_blob_mount_found(reg_store_t *s, reg_str_t name, reg_str_t from,
+    const reg_digest_t *d, reg_may_pull_pt may_pull, void *ctx, char *found,
+    reg_error_t *e)
+{
     int           lock;
     reg_rc_t      rc;
     reg_digest_t  target;
+
+    found[0] = '\0';
 
     if (from.len != 0 && may_pull != NULL && !may_pull(ctx, from)) {
         return reg_blob_unknown(REG_ABSENT, d, e);
@@ -316,7 +330,7 @@ reg_blob_mount(reg_store_t *s, reg_str_t name, reg_str_t from,
     /* the search comes before the lock: others may be waiting for it */
 
     if (from.len == 0) {
-        rc = reg_blob_search(s, name, d, may_pull, ctx, &target, e);
+        rc = reg_blob_search(s, name, d, may_pull, ctx, found, &target, e);
 
         if (rc != REG_OK) {
             return reg_blob_unknown(rc, d, e);
@@ -347,7 +361,7 @@ reg_blob_mount(reg_store_t *s, reg_str_t name, reg_str_t from,
 
 static reg_rc_t
 reg_blob_search(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
-    reg_may_pull_pt may_pull, void *ctx, reg_digest_t *target,
+    reg_may_pull_pt may_pull, void *ctx, char *found, reg_digest_t *target,
     reg_error_t *e)
 {
     reg_rc_t            rc;
@@ -376,6 +390,7 @@ reg_blob_search(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
     search.digest = d;
     search.may_pull = may_pull;
     search.may_ctx = ctx;
+    search.name = found;
 
     rc = reg_catalog_walk(s, reg_null_str, reg_blob_look, &search, e);
 
@@ -409,6 +424,11 @@ reg_blob_look(void *data, reg_str_t name)
                         NULL);
 
     search->found = (rc == REG_OK);
+
+    if (search->found && name.len <= REG_NAME_MAX) {
+        memcpy(search->name, name.data, name.len);
+        search->name[name.len] = '\0';
+    }
 
     return search->found ? REG_ABSENT : REG_OK;
 }

@@ -75,6 +75,15 @@ reg_rc_t reg_blob_mount(reg_store_t *s, reg_str_t name, reg_str_t from,
     const reg_digest_t *d, reg_may_pull_pt may_pull, void *ctx,
     reg_error_t *e);
 
+/*
+ * The same, and with an empty from the repository that was found is written to
+ * found, which has room for REG_NAME_MAX + 1 bytes, or becomes "" where the
+ * blob was in name itself before.
+ */
+reg_rc_t reg_blob_mount_found(reg_store_t *s, reg_str_t name, reg_str_t from,
+    const reg_digest_t *d, reg_may_pull_pt may_pull, void *ctx, char *found,
+    reg_error_t *e);
+
 /* Takes the blob out of this repository; its bytes stay for the collector. */
 reg_rc_t reg_blob_delete(reg_store_t *s, reg_str_t name,
     const reg_digest_t *d, reg_error_t *e);
