@@ -20,6 +20,9 @@
 /* seconds that somebody may wait */
 #define NGX_HTTP_REGISTRY_EVENTS_WAIT    60
 
+/* bytes of the longest argument's name: "repository" */
+#define NGX_HTTP_REGISTRY_EVENTS_ARG     10
+
 /* ms between two looks at the counter, and looks until the spool is read */
 #define NGX_HTTP_REGISTRY_EVENTS_TICK    100
 #define NGX_HTTP_REGISTRY_EVENTS_TICKS   50
@@ -165,7 +168,7 @@ static reg_rc_t
 ngx_http_registry_events_args(ngx_http_request_t *r,
     ngx_http_registry_events_job_t *job, reg_error_t *e)
 {
-    char         *scratch;
+    char          name[NGX_HTTP_REGISTRY_EVENTS_ARG], *scratch;
     reg_rc_t      rc;
     reg_str_t     key, value, text;
     reg_query_t   q;
@@ -178,6 +181,17 @@ ngx_http_registry_events_args(ngx_http_request_t *r,
     reg_query_init(&q, ngx_http_registry_str(&r->args), scratch);
 
     while (reg_query_next(&q, &key, &value)) {
+
+        /* what is not known may look as it likes */
+
+        if (key.len > sizeof(name)) {
+            continue;
+        }
+
+        /* its memory is the value's next */
+
+        ngx_memcpy(name, key.data, key.len);
+        key.data = name;
 
         if (reg_query_value(&q, value, &text) != 0) {
             return reg_error_set(e, REG_QUERY_INVALID, NULL);

@@ -496,7 +496,9 @@ ngx_http_registry_notify_secret(ngx_conf_t *cf,
     }
 
     if (reg_notify_secret(ngx_http_registry_str(&text), &secret, &why) != 0) {
-        return ngx_http_registry_notify_why(cf, &why);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" cannot be used: %s",
+                           value, why.text);
+        return NGX_CONF_ERROR;
     }
 
     ep->secret.len = secret.len;
@@ -585,7 +587,10 @@ ngx_http_registry_notify_headers(ngx_conf_t *cf,
         }
 
         rv = ngx_http_registry_notify_header(cf, ep, &line, 0);
+
         if (rv != NGX_CONF_OK) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" cannot be used", value);
             return rv;
         }
     }
