@@ -144,7 +144,7 @@ ngx_http_registry_delivery_run(ngx_http_registry_delivery_t *d)
 {
     reg_store_t  *store;
 
-    if (d->busy || d->waiting) {
+    if (d->busy || d->waiting || ngx_quit || ngx_terminate) {
         return;
     }
 

@@ -23,6 +23,8 @@
 #define NGX_HTTP_REGISTRY_WAKE_TRIM    60000
 
 
+static void ngx_http_registry_wake_drain(void);
+static ngx_uint_t ngx_http_registry_wake_busy(void);
 static void ngx_http_registry_wake_timer(ngx_event_t *ev);
 static void ngx_http_registry_wake_all(ngx_http_registry_events_t *events);
 static void ngx_http_registry_wake_trim(ngx_http_registry_events_t *events);
@@ -42,6 +44,9 @@ static ngx_connection_t  *ngx_http_registry_wake_connection;
 #endif
 
 
+static ngx_uint_t  ngx_http_registry_wake_draining;
+
+
 void
 ngx_http_registry_wake_start(ngx_http_registry_root_t *root)
 {
@@ -54,6 +59,18 @@ ngx_http_registry_wake_start(ngx_http_registry_root_t *root)
         || events->deliveries.nelts + events->feed == 0)
     {
         return;
+    }
+
+    /* a manager that is told to quit calls exit(), and nothing before it */
+
+    if (ngx_process == NGX_PROCESS_HELPER && !ngx_http_registry_wake_draining)
+    {
+        ngx_http_registry_wake_draining = 1;
+
+        if (atexit(ngx_http_registry_wake_drain) != 0) {
+            ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
+                          "atexit() failed");
+        }
     }
 
     events->watch = -1;
@@ -69,6 +86,55 @@ ngx_http_registry_wake_start(ngx_http_registry_root_t *root)
     /* not from here: other roots may be yet to begin */
 
     ngx_add_timer(ev, 1);
+}
+
+
+/*
+ * What is under way is waited for, so that a reload delivers nothing twice:
+ * each request ends within its timeout, and no other begins.
+ */
+
+static void
+ngx_http_registry_wake_drain(void)
+{
+    if (ngx_process != NGX_PROCESS_HELPER || !ngx_quit) {
+        return;
+    }
+
+    while (!ngx_terminate && ngx_http_registry_wake_busy()) {
+        ngx_process_events_and_timers((ngx_cycle_t *) ngx_cycle);
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_registry_wake_busy(void)
+{
+    ngx_uint_t                       i, j;
+    ngx_http_registry_root_t       **root;
+    ngx_http_registry_delivery_t   **d;
+    ngx_http_registry_main_conf_t   *rmcf;
+
+    rmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                               ngx_http_registry_module);
+    root = rmcf->roots.elts;
+
+    for (i = 0; i < rmcf->roots.nelts; i++) {
+
+        if (root[i]->events == NULL) {
+            continue;
+        }
+
+        d = root[i]->events->deliveries.elts;
+
+        for (j = 0; j < root[i]->events->deliveries.nelts; j++) {
+            if (ngx_http_registry_delivery_busy(d[j])) {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
 }
 
 
