@@ -195,7 +195,7 @@ sub password_file {
     unlike($t->log_text, qr/plain\b(?! text)/, 'the password is not in it');
 
     unlink $t->dir . '/users';
-    wait_for(10, sub { $ann->get('/v2/')->status == 503 });
+    wait_for(30, sub { $ann->get('/v2/')->status == 503 });
     is_said($t, 'is gone, nobody can log in');
     $t->finish;
 

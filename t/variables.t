@@ -20,6 +20,7 @@ use Test::Registry::Token;
 
 my @names = qw(credentials login claimed_user auth user operation tag digest
     from error received cache expires thread_wait thread_time upload);
+my $mark = 0;
 my %none = map { $_ => '' } @names;
 
 my $t = Test::Registry->new(
@@ -27,7 +28,7 @@ my $t = Test::Registry->new(
     write => { users => htpasswd(ann => 'a') },
     http => 'log_format all escape=json \'{'
         . join(',', map { "\"$_\":\"\$registry_$_\"" } @names)
-        . ',"status":"$status","at":"$server_port"}\';'
+        . ',"status":"$status","mark":"$arg_mark"}\';'
         . 'limit_req_zone $http_x_slow zone=slow:1m rate=1r/m;',
     location => <<'EOF',
 access_log %%DIR%%/all.log all;
@@ -63,7 +64,7 @@ my @ann = (credentials => 'basic', login => 'ok', claimed_user => 'ann',
     auth => 'htpasswd', user => 'ann');
 my @nobody = (auth => 'anonymous');
 
-wait_for(5, sub { grep { $_->{operation} eq 'manifest_write' } lines() })
+wait_for(30, sub { grep { $_->{operation} eq 'manifest_write' } lines() })
     or die "no line of the push\n";
 
 logins();
@@ -85,6 +86,19 @@ sub lines {
 }
 
 
+# How many lines there are, when all of them are there.
+
+sub settled {
+    my @all;
+
+    $mark++;
+    $t->get("/v2/?mark=$mark", port => $t->extra_port(1));
+    wait_for(30, sub { @all = lines(); $all[-1]{mark} eq $mark })
+        or die "no line of mark $mark\n";
+    return scalar @all;
+}
+
+
 # One request and its line: the status, and all that is not empty; a pattern
 # may stand for a value. What is counted is left out unless it is asked for.
 
@@ -93,10 +107,10 @@ sub is_logged {
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    my $before = lines();
+    my $before = settled();
     my $r = $ask->();
     my @all;
-    wait_for(5, sub { @all = lines(); @all > $before });
+    wait_for(30, sub { @all = lines(); @all > $before });
     my $line = $all[-1];
 
     my %want = (%none, received => qr/\A\d+\z/, cache => qr/\A/,
@@ -132,10 +146,6 @@ sub logins {
     is_logged('a scheme that nobody knows', 401, [@no,
         credentials => 'other', login => 'wrong'],
         $get->(['Authorization', 'Digest username="ann"']));
-    is_logged('two headers', 401, [@no, credentials => 'other',
-        login => 'wrong'], $get->(['Authorization', basic('ann', 'a')],
-            ['authorization', basic('ann', 'a')]))
-        if !Test::Registry::Binary::has_version('1.23.0');
     is_logged('a bearer token that is none', 401, [@no,
         credentials => 'bearer', login => 'wrong'],
         $get->(['Authorization', 'Bearer x']));

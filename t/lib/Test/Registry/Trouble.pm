@@ -60,7 +60,7 @@ sub is_said {
 
     my $re = _pattern($t, $words);
     my $tb = Test::More->builder;
-    my $ok = $tb->ok(scalar(wait_for(5, sub { $t->log_text =~ $re })), $name
+    my $ok = $tb->ok(scalar(wait_for(30, sub { $t->log_text =~ $re })), $name
         // "the log says: $words");
     $tb->diag("wanted $re\n") if !$ok;
     return $ok;
