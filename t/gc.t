@@ -328,6 +328,12 @@ sub killed {
     sleep 8;
     ok(-e $file, 'F04 after a dozen that were killed there is a pause');
 
+    open my $boot, '<', '/proc/sys/kernel/random/boot_id' or die;
+    chomp(my $id = <$boot>);
+    open my $note, '<', "$third->{root}/docker/registry/nginx/collect" or die;
+    like(scalar <$note>, qr/\A\Q$id\E /,
+        'F37 the clock of this boot is noted before the first collection');
+
     left_behind($third, 60, 1);
     $third->reload;
     my $end = time + 60;

@@ -29,6 +29,7 @@ typedef struct ngx_http_registry_work_s {
     void        *work;             /* NULL: none */
     ngx_msec_t   due;              /* when to look, or to go on */
     ngx_msec_t   began;
+    unsigned     noted:1;          /* how far the clock is from the steady */
 } ngx_http_registry_work_t;
 
 
@@ -41,6 +42,8 @@ static ngx_msec_t ngx_http_registry_job(ngx_http_registry_root_t *root,
 static ngx_msec_t ngx_http_registry_job_begin(ngx_http_registry_root_t *root,
     reg_store_t *store, const ngx_http_registry_job_t *job,
     ngx_http_registry_work_t *w);
+static void ngx_http_registry_job_note(reg_store_t *store,
+    const ngx_http_registry_job_t *job);
 static ngx_msec_t ngx_http_registry_job_wait(reg_store_t *store,
     const ngx_http_registry_job_t *job, time_t interval);
 static ngx_msec_t ngx_http_registry_job_slice(ngx_http_registry_root_t *root,
@@ -216,6 +219,11 @@ ngx_http_registry_job_begin(ngx_http_registry_root_t *root,
         return NGX_HTTP_REGISTRY_IDLE;
     }
 
+    if (!w->noted) {
+        w->noted = 1;
+        ngx_http_registry_job_note(store, job);
+    }
+
     wait = ngx_http_registry_job_wait(store, job, job->interval(root));
 
     if (wait > 0) {
@@ -239,6 +247,28 @@ ngx_http_registry_job_begin(ngx_http_registry_root_t *root,
     ngx_http_registry_job_failed(root, job, &e);
 
     return NGX_HTTP_REGISTRY_FAILED;
+}
+
+
+/*
+ * The clock is set right some time after the boot, and by years where it had
+ * stopped.  What was pushed before that looks old to the first job of the boot,
+ * unless somebody knows the clock of that time.
+ */
+
+static void
+ngx_http_registry_job_note(reg_store_t *store,
+    const ngx_http_registry_job_t *job)
+{
+    reg_care_t  care;
+
+    ngx_memzero(&care, sizeof(reg_care_t));
+
+    care.dry = 1;
+
+    if (reg_care_begin(&care, store, job->lock, NULL) == REG_OK) {
+        reg_care_end(&care);
+    }
 }
 
 
