@@ -2,6 +2,7 @@
 /* What the maintenance tells of a store. */
 
 
+#include "ngx_http_registry_log.h"
 #include "ngx_http_registry_stats.h"
 
 #include <sys/statvfs.h>
@@ -261,10 +262,7 @@ ngx_http_registry_stats_done(ngx_http_registry_root_t *root,
     rc = reg_done_write(store, ngx_http_registry_stats_jobs[work], d, &e);
 
     if (rc != REG_OK) {
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, e.sys,
-                      "could not note that \"%s\" is done: %s \"%V/%s\" "
-                      "failed", ngx_http_registry_stats_jobs[work],
-                      e.call ? e.call : "storage call", &root->root, e.path);
+        ngx_http_registry_log_failed(root, "note what was done", &e);
     }
 }
 
