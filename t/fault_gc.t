@@ -110,12 +110,13 @@ sub ended {
 
 
 # What a manifest names goes in the collection after the one in which itself
-# went.
+# went, and what there was no time for under one lock an hour later.
 
 sub again {
     my ($x) = @_;
 
     for (1 .. 4) {
+        $x->{litter}->later;
         rouse($x);
         wait_for(30, sub {
             my $said = said($x);
@@ -153,7 +154,6 @@ sub under_load {
     is($sum->{failed}, 0, 'F04 killed under load: no operation has failed')
         or diag $sum->reasons;
     cmp_ok($hits, '>=', $rounds / 2, 'F04 it was killed');
-    $x->{litter}->later;
     push @why, 'left: ' . join ' ', $x->{litter}->left if !$x->{again}->();
     ok(!@why, 'F04 what stays is there, what goes is gone')
         or diag join "\n", @why;
@@ -184,8 +184,10 @@ sub by_command {
     wait_for(10, sub { -e $x->{litter}->own . '/purge' });
 
     $x->{again} = sub {
-        my @bad = grep { ctl(@{ $commands{$_} }, $t->root)->{rc} !~ /\A[01]\z/ }
-            qw(gc gc purge scrub);
+        my @bad = grep {
+            $x->{litter}->later;
+            ctl(@{ $commands{$_} }, $t->root)->{rc} !~ /\A[01]\z/;
+        } qw(gc gc gc purge scrub);
         diag "again: @bad" if @bad;
         return !@bad && !$x->{litter}->left;
     };
@@ -321,7 +323,6 @@ sub round {
     my $image = eval { $t->push_image('new/app', 'v' . $n % 3,
         seed => 'new ' . $n % 3) } or push @why, "S1 a push after it: $@";
 
-    $litter->later;
     if (!$x->{again}->()) {
         my @left = $litter->left;
         push @why, @left . " left after another one: @left[0 .. 0]";

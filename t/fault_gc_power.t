@@ -29,7 +29,7 @@ use constant ROUNDS => 10;
 
 # of the calls of registryctl; every one in make torture
 
-use constant STRIDE => torture(14, 1);
+use constant STRIDE => torture(20, 1);
 use constant MANY => 1000;
 
 my %commands = (
@@ -174,9 +174,10 @@ sub collect {
 sub finishes {
     my ($x) = @_;
 
-    $x->{litter}->later;
-
-    my @wrong = map { collect($x, $_) } qw(gc gc purge scrub);
+    my @wrong = map {
+        $x->{litter}->later;
+        collect($x, $_);
+    } qw(gc gc gc purge scrub);
 
     # what a client was given meanwhile is garbage no longer
 

@@ -510,13 +510,27 @@ sub manager {
 }
 
 
-# What tells when the work was done last says long ago.
+# What tells when the work was done last says long ago. Not while somebody is at
+# it, who has the time of that file for the clock's.
 
 sub overdue {
     my ($self) = @_;
 
-    utime 0, 0, "$self->{own}/collect", "$self->{own}/purge";
+    $self->_overdue(LOCK_EX);
+}
+
+
+sub _overdue {
+    my ($self, $how) = @_;
+
+    for my $file (map { "$self->{own}/$_" } qw(collect purge)) {
+        open my $lock, '+<', $file or next;
+        flock $lock, $how or return 0;
+        utime 0, 0, $file;
+    }
+
     unlink "$self->{own}/scrub";
+    return 1;
 }
 
 
@@ -526,12 +540,16 @@ sub overdue {
 sub rouse {
     my ($self) = @_;
 
-    my $old = $self->manager;
+    for (1 .. 50) {
+        my $old = $self->manager;
+        my $ready = $self->_overdue(LOCK_EX | LOCK_NB);
 
-    $self->overdue;
-    kill 'TERM', $old;
-    wait_for(30, sub { !alive($old) });
-    $self->overdue;
+        kill 'TERM', $old;
+        wait_for(30, sub { !alive($old) });
+        return if $ready;
+    }
+
+    die "there is no end of what the manager does\n";
 }
 
 
