@@ -9,6 +9,10 @@
 #include "ngx_http_registry_notify.h"
 
 
+/* tags whose events are appended together */
+#define NGX_HTTP_REGISTRY_EMIT_TAGS  64
+
+
 struct ngx_http_registry_emit_s {
     reg_spool_t                 *spool;
     ngx_http_registry_events_t  *events;
@@ -342,4 +346,40 @@ ngx_http_registry_emit_delete(ngx_http_registry_ctx_t *ctx,
     }
 
     return ngx_http_registry_emit(ctx, &ev, 1);
+}
+
+
+reg_rc_t
+ngx_http_registry_emit_manifest(ngx_http_registry_ctx_t *ctx,
+    const reg_digest_t *d, const reg_names_t *tags)
+{
+    size_t        i, n;
+    reg_rc_t      rc;
+    reg_event_t  *ev;
+
+    rc = ngx_http_registry_emit_delete(ctx, d, NULL);
+
+    if (rc != REG_OK || ctx->emit == NULL || tags->n == 0) {
+        return rc;
+    }
+
+    ev = calloc(NGX_HTTP_REGISTRY_EMIT_TAGS, sizeof(reg_event_t));
+    if (ev == NULL) {
+        return reg_error_set(&ctx->error, REG_NO_MEMORY, NULL);
+    }
+
+    for (i = 0; i < tags->n && rc == REG_OK; i += n) {
+        ngx_memzero(ev, NGX_HTTP_REGISTRY_EMIT_TAGS * sizeof(reg_event_t));
+
+        for (n = 0; n < NGX_HTTP_REGISTRY_EMIT_TAGS && i + n < tags->n; n++) {
+            ev[n].action = REG_EVENT_DELETE;
+            ev[n].tag = reg_names_get(tags, i + n);
+        }
+
+        rc = ngx_http_registry_emit(ctx, ev, n);
+    }
+
+    free(ev);
+
+    return rc;
 }

@@ -567,15 +567,23 @@ static reg_rc_t
 ngx_http_registry_manifest_delete_work(ngx_http_registry_ctx_t *ctx)
 {
     reg_rc_t      rc, found;
+    reg_names_t   tags;
     reg_digest_t  digest, target;
 
     if (ctx->op.has_digest) {
-        rc = reg_manifest_delete(ctx->store, ctx->op.name, &ctx->op.digest,
-                                 &ctx->error);
+        ngx_memzero(&tags, sizeof(reg_names_t));
 
-        return (rc == REG_OK)
-               ? ngx_http_registry_emit_delete(ctx, &ctx->op.digest, NULL)
-               : rc;
+        rc = reg_manifest_delete_tags(ctx->store, ctx->op.name,
+                                      &ctx->op.digest,
+                                      ctx->emit ? &tags : NULL, &ctx->error);
+
+        if (rc == REG_OK) {
+            rc = ngx_http_registry_emit_manifest(ctx, &ctx->op.digest, &tags);
+        }
+
+        reg_names_free(&tags);
+
+        return rc;
     }
 
     found = reg_tag_find(ctx->store, ctx->op.name, ctx->op.tag, &digest,

@@ -26,6 +26,7 @@
 #include "ngx_http_registry_curl.h"
 #include "ngx_http_registry_stats.h"
 
+#include "reg_names.h"
 #include "reg_notify.h"
 #include "reg_spool.h"
 
@@ -140,6 +141,13 @@ reg_rc_t ngx_http_registry_emit_blob(ngx_http_registry_ctx_t *ctx,
 /* The same for what was deleted; d and tag may be NULL. */
 reg_rc_t ngx_http_registry_emit_delete(ngx_http_registry_ctx_t *ctx,
     const reg_digest_t *d, const reg_str_t *tag);
+
+/*
+ * The same for a manifest and the tags that went with it, as distribution has
+ * it (registry/handlers/manifests.go, DeleteManifest()).
+ */
+reg_rc_t ngx_http_registry_emit_manifest(ngx_http_registry_ctx_t *ctx,
+    const reg_digest_t *d, const reg_names_t *tags);
 
 /* Fills a request's part of an event; NGX_OK, or NGX_ERROR without memory. */
 ngx_int_t ngx_http_registry_emit_who(ngx_http_request_t *r,
