@@ -409,6 +409,9 @@ ngx_http_registry_deliver_fill(ngx_http_registry_delivery_t *d,
 
     if (rc == REG_OK) {
         ngx_http_registry_deliver_later(d, 1);
+
+    } else if (d->target) {
+        d->target->pending = 0;
     }
 
     return NGX_AGAIN;
@@ -590,6 +593,10 @@ ngx_http_registry_deliver_done(ngx_http_registry_delivery_t *d,
 
     NGX_HTTP_REGISTRY_COUNT(d, successes, d->batch.n)
 
+    if (d->target) {
+        d->target->pending -= ngx_min(d->target->pending, d->batch.n);
+    }
+
     s->cursor = d->passed;
     s->delivered += d->batch.n;
     s->failures = 0;
@@ -755,12 +762,23 @@ ngx_http_registry_deliver_lost(ngx_http_registry_delivery_t *d, uint64_t n)
 
 void
 ngx_http_registry_delivery_pending(ngx_http_registry_delivery_t *d,
-    uint64_t last)
+    const reg_spool_stat_t *st)
 {
-    if (d->target && d->mine) {
-        d->target->pending = (last > d->state.cursor) ? last - d->state.cursor
-                                                      : 0;
+    uint64_t  from;
+
+    if (d->target == NULL || !d->mine) {
+        return;
     }
+
+    /* what is not kept any more, or was before the first, is not pending */
+
+    from = d->state.cursor;
+
+    if (st->first && from < st->first - 1) {
+        from = st->first - 1;
+    }
+
+    d->target->pending = (st->last > from) ? st->last - from : 0;
 }
 
 

@@ -69,6 +69,7 @@ struct ngx_http_registry_events_s {
                                                     rest */
     ngx_event_t                    woken;
     ngx_msec_t                     trimmed;
+    ngx_msec_t                     counted;
     int                            watch;        /* inotify's; -1: none */
     int                            watch_asked;
 };
@@ -199,7 +200,7 @@ void ngx_http_registry_delivery_run(ngx_http_registry_delivery_t *d);
 
 /* Says how much there is still to do. */
 void ngx_http_registry_delivery_pending(ngx_http_registry_delivery_t *d,
-    uint64_t last);
+    const reg_spool_stat_t *st);
 
 /* 1 when a request is under way. */
 ngx_uint_t ngx_http_registry_delivery_busy(ngx_http_registry_delivery_t *d);

@@ -19,6 +19,9 @@
 #define NGX_HTTP_REGISTRY_WAKE_LOOK    5000
 #define NGX_HTTP_REGISTRY_WAKE_POLL    200
 
+/* ms between two times that what is left is counted, while much happens */
+#define NGX_HTTP_REGISTRY_WAKE_COUNT   1000
+
 /* ms between two times that what is too old is dropped */
 #define NGX_HTTP_REGISTRY_WAKE_TRIM    60000
 
@@ -216,6 +219,8 @@ ngx_http_registry_wake_count(ngx_http_registry_events_t *events)
     reg_spool_stat_t                 st;
     ngx_http_registry_delivery_t   **d;
 
+    events->counted = ngx_current_msec;
+
     store = ngx_http_registry_store(events->root, ngx_cycle->log);
     spool = store ? ngx_http_registry_spool(events, store) : NULL;
 
@@ -226,7 +231,7 @@ ngx_http_registry_wake_count(ngx_http_registry_events_t *events)
     d = events->deliveries.elts;
 
     for (i = 0; i < events->deliveries.nelts; i++) {
-        ngx_http_registry_delivery_pending(d[i], st.last);
+        ngx_http_registry_delivery_pending(d[i], &st);
     }
 }
 
@@ -406,6 +411,10 @@ ngx_http_registry_wake_deliver(ngx_event_t *ev)
     }
 
     ngx_http_registry_wake_all(events);
+
+    if (ngx_current_msec - events->counted >= NGX_HTTP_REGISTRY_WAKE_COUNT) {
+        ngx_http_registry_wake_count(events);
+    }
 }
 
 #else
