@@ -32,6 +32,7 @@ sub binary {
 
 # root    the registry root; default a temporary one
 # binary  default binary()
+# more    further text of its configuration
 
 sub new {
     my ($class, %o) = @_;
@@ -74,6 +75,7 @@ http:
   addr: 127.0.0.1:$self->{port}
   secret: not-a-secret
 EOF
+    print {$fh} $self->{more} // '';
     close $fh;
     return $path;
 }
