@@ -1,0 +1,500 @@
+#!/usr/bin/perl
+
+# What must not lose an event: reloads, restarts, another binary, an endpoint
+# that is down for long, a process killed at the wrong moment. And what may:
+# a spool that is full, which says so.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use File::Find ();
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+use Test::Registry;
+use Test::Registry::Command;
+use Test::Registry::Crew;
+use Test::Registry::Daemon;
+use Test::Registry::Notify;
+use Test::Registry::Receiver;
+use Test::Registry::Torture;
+
+use constant TAGS => 64;           # of one PUT, so many events
+
+my $metrics = 'location = /metrics { registry_metrics; }';
+
+reloads();
+down_and_back();
+killed_before_the_note();
+upgraded();
+too_much();
+new_endpoint();
+replayed();
+counted();
+at_exit();
+
+done_testing();
+
+
+sub server {
+    my ($notify, %o) = @_;
+
+    return Test::Registry->new(master => 1, server => $metrics,
+        http => $notify, location => 'registry_delete on;', %o)->run;
+}
+
+
+# One PUT with 64 tags; the keys of its events.
+
+sub many {
+    my ($t, $image, $n) = @_;
+
+    my @tags = map { "n$n-$_" } 1 .. TAGS;
+    my $r = tag_put($t, 'app', "$image->{digest}?" . join('&', map {
+        "tag=$_" } @tags), $image);
+
+    return $r->status == 201 ? map { "push app:$_" } @tags : ();
+}
+
+
+# --- reloads ----------------------------------------------------------------
+
+# Clients push through a reload each second; each of them has its events, in
+# its order.
+
+sub reloads {
+    my $hook = Test::Registry::Receiver->new->run;
+    my $t = server('registry_notify ci ' . $hook->url('/ci') . ';',
+        workers => 2);
+    my %image = map { $_ => stocked($t, "c$_") } 1 .. 3;
+    my $seconds = torture(6);
+
+    $hook->answers('/ci', { delay => 0.05 });
+
+    my $reloader = sub {
+        for (1 .. $seconds) {
+            sleep 1;
+            kill 'HUP', $t->pid;
+        }
+        return ();
+    };
+    my @pushers = map {
+        my $n = $_;
+        again($seconds, [$t], 0.02, sub {
+            my ($c, $i) = @_;
+            my $r = $c->put("/v2/c$n/manifests/v$i",
+                body => $image{$n}{bytes},
+                headers => [['Content-Type', $image{$n}{type}]]);
+
+            # a worker that ends closes what is idle, sometimes too soon for
+            # the client
+
+            if (!$r->status) {
+                $_[0] = $t->connect;
+                return ();
+            }
+            return [$r->status, "push c$n:v$i"];
+        })
+    } 1 .. 3;
+
+    my ($none, @seen) = crew($seconds + 60, $reloader, @pushers);
+    wait_for(20, sub { $t->workers == 2 && manager_of($t) });
+    $t->_expect_workers;
+
+    my ($count, @wrong) = (0);
+    for my $list (@seen) {
+        my @want = map { $_->[1] } grep { $_->[0] == 201 } @$list;
+        push @wrong, grep { $_->[0] != 201 } @$list;
+        $count += @want;
+        wait_for(30, sub { !out_of_order(\@want, $hook->events('/ci')) });
+        push @wrong, out_of_order(\@want, $hook->events('/ci'));
+    }
+
+    is("@wrong", '', 'a reload each second: all that was pushed, in order');
+    cmp_ok($count, '>', 10, 'something was pushed');
+    my $twice = duplicates($hook->events('/ci'));
+    is($twice, 0, 'nothing comes twice for a reload');
+    is(join(' ', overlapping($hook->posts('/ci'))), '',
+        'two processes never deliver at once');
+    figure('pushes under reloads', $count);
+    figure('duplicates under reloads', $twice);
+    finish($t);
+}
+
+
+# Posts that began before the one before had its answer.
+
+sub overlapping {
+    my (@posts) = @_;
+
+    return map { "post $_ at $posts[$_]{at}" } grep {
+        $posts[$_ - 1]{ended} && $posts[$_]{at} < $posts[$_ - 1]{end} - 0.001
+    } 1 .. $#posts;
+}
+
+
+# --- F56 --------------------------------------------------------------------
+
+sub down_and_back {
+    my $hook = Test::Registry::Receiver->new;
+    my $t = server('registry_events_size 512m; registry_notify ci '
+        . $hook->url('/ci')
+        . ' threshold=2 backoff=200ms max_backoff=500ms batch=200;');
+    my $image = stocked($t, 'app');
+    my $rounds = torture(32, 1600);
+    my ($rss, @want) = (0);
+
+    for my $n (1 .. $rounds) {
+        push @want, many($t, $image, $n);
+        $rss ||= rss_of(manager_of($t));
+        $t->restart if $n == int $rounds / 2;
+        $t->reload if $n == int 3 * $rounds / 4;
+    }
+
+    is(scalar @want, $rounds * TAGS, "F56 $rounds PUTs, all of them taken");
+
+    my @spooled = grep { $_->{target}{tag} } tail_of($t->root);
+    is(scalar @spooled, scalar @want, 'F56 all are in the spool');
+
+    wait_for(10, sub { (metric_of($t, 'registry_notifications_pending',
+        endpoint => 'ci') // 0) >= @want });
+    cmp_ok(metric_of($t, 'registry_notifications_pending',
+        endpoint => 'ci') // -1, '>=', scalar @want,
+        'F56 and the metrics tell how many wait');
+
+    $hook->run;
+    my @events = $hook->wait_events('/ci', 2 + @want, torture(60, 1800));
+    is(join("\n", out_of_order(\@want, @events)), '',
+        'F56 an endpoint that is back gets all of it, in order');
+    my $twice = duplicates(@events);
+    is($twice, 0, 'F56 none of it twice: nobody was killed');
+
+    my %id = map { key_of($_) => $_->{id} } @spooled;
+    my @other = grep { ($id{ key_of($_) } // $_->{id}) ne $_->{id} } @events;
+    is(scalar @other, 0, 'F56 with the ids that they had all the time');
+
+    cmp_ok(rss_of(manager_of($t)), '<', $rss + (24 << 20),
+        'F56 the process that delivers has not grown') if !sanitized();
+
+    is(metric_of($t, 'registry_notifications_pending', endpoint => 'ci'), 0,
+        'F56 nothing waits any more') if wait_for(10, sub {
+            !metric_of($t, 'registry_notifications_pending',
+                endpoint => 'ci') }) || 1;
+    figure('events of an endpoint that was down', scalar @want);
+    finish($t);
+}
+
+
+# --- F57 --------------------------------------------------------------------
+
+# The endpoint has it, and the process that delivered dies before it knows.
+
+sub killed_before_the_note {
+    my $hook = Test::Registry::Receiver->new->run;
+    my $t = server('registry_notify ci ' . $hook->url('/ci') . ';');
+    my $image = stocked($t, 'app');
+    my $rounds = torture(3, 100);
+
+    $t->allow_log(qr/cache manager process \d+ exited on signal 9/);
+    $hook->wait_events('/ci', 2);
+
+    for my $n (1 .. $rounds) {
+        my $manager;
+        wait_for(10, sub { $manager = manager_of($t) });
+        $hook->forget;
+        $hook->answers('/ci', { how => 'kill', pid => $manager, times => 1 },
+            { });
+
+        my @want = many($t, $image, $n);
+        my @events = $hook->wait_events('/ci', TAGS + 1, 30);
+        wait_for(20, sub { !out_of_order(\@want, $hook->events('/ci')) });
+        @events = $hook->events('/ci');
+
+        my ($first) = grep { $_->{how} eq 'kill' } $hook->posts('/ci');
+        my %count;
+        $count{ $_->{id} }++ for @events;
+        my @once = grep { $count{ $_->{id} } < 2 }
+            Test::Registry::Receiver::events_of($first);
+        is(scalar @once, 0,
+            'F57 killed before the note: delivered again, with the same id');
+        is(join("\n", out_of_order(\@want, @events)), '',
+            'F57 in the same order, and nothing is left out');
+        is(duplicates(@events), scalar Test::Registry::Receiver::events_of(
+            $first), 'F57 no more than that comes twice');
+    }
+
+    finish($t);
+}
+
+
+# --- another binary ---------------------------------------------------------
+
+sub upgraded {
+    my $hook = Test::Registry::Receiver->new->run;
+    my $t = Test::Registry::Daemon->new(master => 1, workers => 1,
+        http => 'registry_notify ci ' . $hook->url('/ci') . ';',
+        location => 'registry_delete on;')->run;
+    my $image = stocked($t, 'app');
+    my $i = 0;
+    my @want;
+    my $puts = sub {
+        for (1 .. 15) {
+            $i++;
+            push @want, "push app:v$i"
+                if tag_put($t, 'app', "v$i", $image)->status == 201;
+        }
+    };
+
+    $hook->answers('/ci', { delay => 0.1 });
+    $puts->();
+    my $old = $t->pid;
+    my $new = $t->upgrade;
+    $puts->();
+    kill 'WINCH', $old;
+    $puts->();
+    kill 'QUIT', $old;
+    $puts->();
+    $t->take($new);
+    $puts->();
+
+    # and back again
+
+    my $third = $t->upgrade;
+    $puts->();
+    kill 'WINCH', $new;
+    sleep 0.5;
+    kill 'HUP', $new;
+    wait_for(10, sub { $t->workers_of($new) == 1 });
+    kill 'QUIT', $third;
+    $puts->();
+    wait_for(20, sub { !alive($third) });
+    $t->take($new);
+    $puts->();
+
+    is(scalar @want, 15 * 8, 'another binary: every push is taken');
+    my @events = $hook->wait_events('/ci', 2 + @want, 30);
+    is(join("\n", out_of_order(\@want, @events)), '',
+        'another binary, and back: all events, in order');
+    is(duplicates(@events), 0, 'nothing comes twice');
+    is(join(' ', overlapping($hook->posts('/ci'))), '',
+        'and never two at once');
+    finish($t);
+}
+
+
+# --- the size limit ---------------------------------------------------------
+
+# The oldest go, also those that were not delivered; how many is counted, and
+# stands in the log beside the name.
+
+sub too_much {
+    my $hook = Test::Registry::Receiver->new;
+    my $t = server('registry_events_size 1m; registry_notify ci '
+        . $hook->url('/ci')
+        . ' threshold=1 backoff=500ms max_backoff=500ms;');
+    my $image = stocked($t, 'app');
+    my $log = length $t->log_text;
+    my @want = map { many($t, $image, $_) } 1 .. 80;
+
+    is(scalar @want, 80 * TAGS, 'more events than there is room for');
+
+    my $size = 0;
+    File::Find::find({ no_chdir => 1, wanted => sub {
+        $size += -s _ if -f $_ } }, events_dir($t));
+    cmp_ok($size, '<=', 1.3 * (1 << 20), 'the spool keeps its size');
+    cmp_ok($size, '>=', 200_000, 'and keeps what it can');
+
+    $hook->run;
+    my @events;
+    wait_for(40, sub {
+        @events = $hook->events('/ci');
+        return grep { key_of($_) eq $want[-1] } @events;
+    });
+
+    my %place = map { $want[$_] => $_ } 0 .. $#want;
+    my @got = grep { defined } map { $place{ key_of($_) } } @events;
+    my @gap = grep { $got[$_] != $got[$_ - 1] + 1 } 1 .. $#got;
+
+    is($got[-1], $#want, 'the newest are delivered');
+    is(scalar @gap, 0, 'without a gap: it is the oldest that went')
+        or diag join ' ', map { "$got[$_ - 1]-$got[$_]" } @gap;
+    cmp_ok($got[0], '>', 0, 'some went');
+
+    # the two blobs came first of all
+
+    my $lost = 2 + @want - @events;
+    my $metric;
+    wait_for(10, sub { $metric = metric_of($t,
+        'registry_notifications_dropped_total', endpoint => 'ci') });
+    is($metric, $lost, 'as many as the metrics say');
+
+    my @lines = grep { /\bci\b/ && /\b\d+ events?\b/ && /drop/ }
+        split /\n/, substr $t->log_text, $log;
+    cmp_ok(scalar @lines, '>=', 1, 'the log tells of it, with the name');
+    my $told = 0;
+    $told += /\b(\d+) events?\b/ ? $1 : 0 for @lines;
+    is($told, $lost, 'and the numbers add up');
+    figure('events dropped', $lost);
+    finish($t);
+}
+
+
+# --- endpoints that come and change -----------------------------------------
+
+sub new_endpoint {
+    my $hook = Test::Registry::Receiver->new->run;
+    my $t = server('registry_notify ci ' . $hook->url('/ci')
+        . ' secret=%%DIR%%/secret;', write => { secret => "one\n" });
+    my $image = stocked($t, 'app');
+
+    tag_put($t, 'app', 'before', $image);
+    $hook->wait_events('/ci', 3);
+
+    $t->{http} .= ' registry_notify late ' . $hook->url('/late') . ';';
+    $t->write_file('secret', "two\n");
+    $t->reload;
+    wait_for(10, sub { manager_of($t) });
+    tag_put($t, 'app', 'after', $image);
+
+    my @late = $hook->wait_events('/late', 1);
+    sleep 0.3;
+    @late = $hook->events('/late');
+    is(join(' ', map { key_of($_) } @late), 'push app:after',
+        'a new endpoint begins with what is new');
+
+    $hook->wait_events('/ci', 4);
+    my ($first, $last) = ($hook->posts('/ci'))[0, -1];
+    is(Test::Registry::Receiver::header($first, 'X-Registry-Signature-256'),
+        Test::Registry::Receiver::signature($first, 'one'),
+        'signed with the secret of the time');
+    is(Test::Registry::Receiver::header($last, 'X-Registry-Signature-256'),
+        Test::Registry::Receiver::signature($last, 'two'),
+        'and after a reload with the new one');
+
+    # nothing of it lies in the store
+
+    my @told;
+    File::Find::find({ no_chdir => 1, wanted => sub {
+        push @told, $_ if -f $_ && (file_text($_) // '') =~ /^(?:one|two)$/m
+    } }, events_dir($t));
+    is("@told", '', 'no secret is in the store');
+    finish($t);
+}
+
+
+# --- registryctl ------------------------------------------------------------
+
+sub replayed {
+    my $hook = Test::Registry::Receiver->new->run;
+    my $t = server('registry_notify ci ' . $hook->url('/ci') . ';');
+    my $image = stocked($t, 'app');
+
+    tag_put($t, 'app', "v$_", $image) for 1 .. 10;
+    my @first = $hook->wait_events('/ci', 12);
+    my @tail = tail_of($t->root);
+    is_deeply([map { $_->{id} } @tail], [map { $_->{id} } @first],
+        'registryctl events tail shows what was delivered');
+
+    my $r = ctl('events', $t->root, 'replay', 'ci', '--from', '0');
+    is_exit($r, 0, 'registryctl events replay');
+    my @all = $hook->wait_events('/ci', 24);
+    is_deeply([map { $_->{id} } @all[12 .. $#all]],
+        [map { $_->{id} } @first], 'all of it is delivered once more');
+
+    is_exit(ctl('events', $t->root, 'replay', 'none', '--from', '0'), 1,
+        'replay to nobody');
+    is_exit(ctl('events', $t->root, 'status'), 0, 'status');
+    like(ctl('events', $t->root, 'status')->{out}, qr/\bci\b/,
+        'names the endpoint');
+
+    # while nobody delivers, it is told where each stands
+
+    $hook->down;
+    tag_put($t, 'app', "w$_", $image) for 1 .. 5;
+    my $text;
+    wait_for(15, sub {
+        $text = ctl('events', $t->root, 'status', '--json')->{out};
+        return $text =~ /5/;
+    });
+    my ($ci) = endpoints_of(status_of($t->root));
+    is(delete $ci->{behind}, 5, 'status: behind by five') or diag $text;
+    finish($t);
+}
+
+
+sub endpoints_of {
+    my ($status) = @_;
+
+    my $list = ref $status eq 'HASH' && $status->{endpoints} || $status;
+    return ref $list eq 'ARRAY' ? @$list : values %$list;
+}
+
+
+# --- metrics ----------------------------------------------------------------
+
+sub counted {
+    my $hook = Test::Registry::Receiver->new->run;
+    my $dead = Test::Registry::Receiver->new;
+    my $t = server('registry_notify ci ' . $hook->url('/ci')
+        . ' threshold=9 backoff=100ms;'
+        . ' registry_notify dead ' . $dead->url('/dead')
+        . ' threshold=1 backoff=200ms max_backoff=300ms;');
+
+    $hook->answers('/ci', { status => 503, times => 2 }, { status => 202 });
+    $t->push_image('app', 'v1');
+    $hook->wait_posts('/ci', 3);
+
+    my $name = 'registry_notifications_events_total';
+    my %got;
+    wait_for(10, sub {
+        %got = map { $_ => metric_of($t, $name, endpoint => 'ci',
+            type => $_) } qw(Events Successes Failures Errors);
+        return ($got{Successes} // 0) == 3;
+    });
+    is($got{Events}, 3, 'metrics: events');
+    is($got{Successes}, 3, 'metrics: successes');
+    cmp_ok($got{Failures} // 0, '>=', 2, 'metrics: failures');
+    is($got{Errors} // 0, 0, 'metrics: errors');
+
+    my $text = $t->get('/metrics')->body;
+    like($text, qr/^registry_notifications_status_total\{[^}]*code="503[^}]*
+        \}\ 2$/mx, 'metrics: answers of 503');
+    like($text, qr/^registry_notifications_status_total\{[^}]*code="202[^}]*
+        \}\ [1-3]$/mx, 'metrics: answers of 202');
+    is(metric_of($t, 'registry_notifications_pending', endpoint => 'dead'),
+        3, 'metrics: three wait for who is dead');
+    ok(wait_for(10, sub { (metric_of($t, $name, endpoint => 'dead',
+        type => 'Errors') // 0) > 0 }), 'metrics: its errors');
+
+    $t->reload;
+    wait_for(10, sub { manager_of($t) });
+    is(metric_of($t, $name, endpoint => 'ci', type => 'Successes'), 3,
+        'metrics: a reload keeps them');
+    finish($t);
+}
+
+
+# --- pulls, at the end ------------------------------------------------------
+
+# They wait for company in the memory of a worker; QUIT does not lose them.
+
+sub at_exit {
+    my $hook = Test::Registry::Receiver->new;
+    my $t = server('registry_notify ci ' . $hook->url('/ci')
+        . ' action=pull timeout=1s;');
+    my $image = $t->push_image('app', 'v1');
+
+    for my $signal (qw(QUIT TERM)) {
+        $t->get('/v2/app/manifests/v1') for 1 .. 5;
+        ok($t->stop(signal => $signal), "$signal: nginx ends")
+            or diag $t->{stop_text};
+        my $pulls = grep { $_->{action} eq 'pull' } tail_of($t->root);
+        is($pulls, $signal eq 'QUIT' ? 5 : 10,
+            "$signal: what was pulled just before is in the spool");
+        $t->run;
+    }
+    finish($t);
+}
