@@ -140,6 +140,8 @@ sub find_distribution {
 #     workers   of nginx; distribution has no such thing
 #     login     of ours: only "bench" with the password "bench" may come in
 #     directive of ours: one more
+#     http      of ours: what stands before the server
+#     places    of ours: further locations
 #     level     of nginx's log
 #     dir       for its configuration, logs and temporary files
 
@@ -213,6 +215,8 @@ END
 
     my $directive = $o{directive} // '';
     my $level = $o{level} // 'error';
+    my $http = $o{http} || 'access_log             off;';
+    my $places = $o{places} // '';
 
     my $location = $target eq 'ours' ? <<"END" : <<"END";
         location /v2/ {
@@ -221,6 +225,8 @@ END
             $login
             $directive
         }
+
+        $places
 END
         location = /v2/ {
             return 200 '{}';
@@ -249,7 +255,7 @@ events {
 }
 
 http {
-    access_log             off;
+    $http
     log_not_found          off;
     sendfile               on;
     tcp_nopush             on;

@@ -7,6 +7,7 @@ use warnings;
 
 use Bench::Collect;
 use Bench::Machine;
+use Bench::Seen;
 use Bench::Servers;
 
 my $removed = 0;
@@ -107,7 +108,7 @@ sub table {
         };
     }
 
-    push @w, logins($d);
+    push @w, Bench::Seen::table($d), logins($d);
 
     push @w, {
         name => 'memory-uploads', kind => 'memory', targets => \@brief,

@@ -1,0 +1,163 @@
+package Bench::Seen;
+
+# What it costs to see what the registry does: metrics, an access log in JSON
+# and a webhook, beside a server that has none of them.
+
+use strict;
+use warnings;
+
+use Time::HiRes qw(sleep);
+
+use Bench::Machine;
+use Bench::Servers;
+
+my $made = 0;
+
+# each of them so often in a round, forwards and backwards: what drifts
+# meanwhile does so for all of them
+
+my $pairs = 2;
+
+my %title = (
+    off  => 'none of them',
+    on   => 'metrics, JSON access log, a webhook',
+    told => 'and the webhook is told of pulls',
+);
+
+my %actions = (on => '', told => 'action=push,pull,mount,delete');
+
+
+sub table {
+    my ($d) = @_;
+
+    return {
+        name => 'seen-push', kind => 'rate', targets => ['ours'],
+        title => 'push of a small image as above, seen and unseen',
+        run => \&run, modes => [qw(off on)],
+        loads => [map { ["seen-push-$_", $title{$_}] } qw(off on)],
+        command => ['push-image', { repo => 'img', connections => 4,
+                                    count => $d->{images} }],
+    }, {
+        name => 'seen-pull', kind => 'rate', targets => ['ours'],
+        title => 'pull of a small image as above, seen and unseen',
+        run => \&run, modes => [qw(off on told)], store => 'pull',
+        loads => [map { ["seen-pull-$_", $title{$_}] } qw(off on told)],
+        command => ['pull-image', { repo => 'img', seed => 'seed',
+                                    connections => 4,
+                                    duration => $d->{seconds} }],
+    };
+}
+
+
+sub run {
+    my ($w, $dir, $target, $info) = @_;
+
+    my @modes = @{ $w->{modes} };
+    my %runs;
+
+    for my $n (1 .. $pairs) {
+        push @{ $runs{$_} }, once($w, $dir, $target, $info, $_)
+            for $n % 2 ? @modes : reverse @modes;
+    }
+
+    return map { { row => "$w->{name}-$_", mean(@{ $runs{$_} }) } } @modes;
+}
+
+
+sub mean {
+    my @runs = @_;
+    my ($bad) = grep { $_->{failed} } @runs;
+
+    return %$bad if $bad;
+
+    my %mean = map { $_ => $runs[0]{$_} } keys %{ $runs[0] };
+
+    for my $metric (grep { $mean{$_} =~ /^[\d.e+-]+$/ } keys %mean) {
+        my $sum = 0;
+
+        $sum += $_->{$metric} // 0 for @runs;
+        $mean{$metric} = $metric eq 'errors' ? $sum : $sum / @runs;
+    }
+
+    return %mean;
+}
+
+
+sub once {
+    my ($w, $dir, $target, $info, $mode) = @_;
+
+    my $root = $w->{store} ? "$dir/$w->{store}" : "$dir/seen" . $made++;
+    my ($http, $places, $receiver) = ('', '', undef);
+
+    if ($mode ne 'off') {
+        my $port = Bench::Machine::free_port();
+
+        unlink "$dir/received";
+        $receiver = Bench::Machine::start('receiver', "$dir/receiver.log", {},
+            $^X, "$Bench::Machine::top/bench/receiver", $port,
+            "$dir/received");
+        Bench::Machine::wait_for_port($receiver, 'receiver', $port,
+                                      "$dir/receiver.log");
+
+        $http = json_log() . "access_log $dir/access.json registry_json;\n"
+            . "registry_notify bench http://127.0.0.1:$port/ "
+            . "$actions{$mode};\n";
+        $places = 'location = /metrics { registry_metrics; }';
+    }
+
+    my $server = Bench::Servers::start($target, $info, workers => 'auto',
+        root => $root, certs => $dir, dir => $dir, http => $http,
+        places => $places);
+
+    my ($command, $options) = @{ $w->{command} };
+    my $r = Bench::Machine::load($command, %$options, url => $server->{url},
+                                 pid => $server->{pid});
+
+    if ($receiver && !received("$dir/received")
+        && ($mode eq 'told' || $command eq 'push-image'))
+    {
+        $r = { failed => 'the webhook was told nothing' };
+    }
+
+    my $complaint = Bench::Servers::stop($server);
+
+    Bench::Machine::end($receiver) if $receiver;
+    $r->{log} = $complaint if defined $complaint;
+    unlink "$dir/access.json";
+
+    return $r;
+}
+
+
+sub received {
+    my ($file) = @_;
+
+    for my $try (1 .. 50) {
+        if (open my $f, '<', $file) {
+            my $n = <$f> // 0;
+
+            return $n if $n > 0;
+        }
+
+        sleep 0.1;
+    }
+
+    return 0;
+}
+
+
+# The maps and the format of the example.
+
+sub json_log {
+    my $file = "$Bench::Machine::top/conf.examples/log-json.conf";
+
+    open my $f, '<', $file or die "bench: $file: $!\n";
+    local $/;
+    my ($text) = <$f> =~ /^http \{\n(.*?)^ +server \{/ms
+        or die "bench: $file has no http block\n";
+
+    return $text;
+}
+
+
+1;
