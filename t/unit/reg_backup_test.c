@@ -116,6 +116,8 @@ backup(int64_t now, char *id, int sparse)
     left = 0;
     pool_how.copy = 1;
 
+    pool = NULL;
+
     if (reg_backup_new_id(dir, now, id, NULL) != REG_OK
         || reg_backup_pool_open(&pool, dir, &pool_how, NULL) != REG_OK)
     {
