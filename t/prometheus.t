@@ -27,7 +27,7 @@ my $top = "$FindBin::Bin/..";
 my $dir = File::Temp::tempdir('registry-prometheus-XXXXXXXX', TMPDIR => 1,
     CLEANUP => 1);
 
-# printed by a registry that has webhooks
+# of webhooks; compared with what is printed once docs/metrics.md has them
 
 my %webhooks = map { $_ => 1 } qw(
     registry_notifications_events_total registry_notifications_pending
@@ -229,7 +229,7 @@ sub names {
         while ($plain =~ /\b(registry_\w+)(?:\{([^}]*)\})?/g) {
             my ($name, $labels) = ($1, $2 // '');
             $asked{$name} = 1;
-            next if $webhooks{$name};
+            next if $webhooks{$name} && !$documented{$name};
 
             ok($printed{$name} || $family{$name}, "$where: $name is printed");
             ok($documented{$name}, "$where: $name is documented");
@@ -242,7 +242,7 @@ sub names {
 
         for my $by ($plain =~ /\bby \(([^)]*)\)/g) {
             my ($name) = $plain =~ /\b(registry_\w+)/;
-            next if $webhooks{$name};
+            next if $webhooks{$name} && !$documented{$name};
             ok($documented{$name}{$_}, "$where: $name has $_")
                 for split /,\s*/, $by;
         }
