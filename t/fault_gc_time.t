@@ -90,7 +90,8 @@ sub collections {
 sub took {
     my ($t) = @_;
 
-    return ($t->log_text =~ /.*collected garbage of .* (\d+) ms$/ms)[0] / 1000;
+    my @ms = $t->log_text =~ /collected garbage of .*? (\d+) ms\b/g;
+    return $ms[-1] / 1000;
 }
 
 
@@ -302,7 +303,7 @@ sub operations {
         ok(wait_for(60, sub {
             ($blobs, $ms) = (0, 0);
             my $said = substr $t->log_text, $from;
-            while ($said =~ /: (\d+) of \d+ blobs,.* (\d+) ms$/mg) {
+            while ($said =~ /: (\d+) of \d+ blobs,.*? (\d+) ms\b/g) {
                 $blobs += $1;
                 $ms += $2 if $1;
             }
