@@ -83,6 +83,7 @@ sub hold {
     my ($x, $n, $seconds) = @_;
 
     my $pid = $x->{litter}->manager($x->{one});
+    $x->{litter}->idle;
     $x->{shim}->arm(pid => $pid, action => 'delay', calls => ['change'],
         delay => $seconds * 1e6, at => $n, dir => $x->{litter}->own);
     wait_for(60, sub { $x->{shim}->hits })
@@ -97,7 +98,6 @@ sub one_at_a_time {
     my $litter = $x->{litter};
     hold($x, 1, 3);
     my @why = $litter->drop(quiet => 1);
-    push @why, $litter->ask;
     my $from = length $x->{two}->log_text;
 
     for (1 .. 5) {

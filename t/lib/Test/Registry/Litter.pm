@@ -194,7 +194,7 @@ sub forgo {
 
 # sizes   of the blobs without a manifest; default: 2 small ones
 # quiet   true: the server is not asked anything, for it does not run; and
-#         the lots before this one do not get older
+#         the lots before this one, and what stays, do not get older
 #
 # Nobody collects meanwhile: for a collection under way it cannot be old.
 
@@ -211,7 +211,7 @@ sub drop {
 
     $self->{made} = [];
     $self->{bytes} = [];
-    $self->age;
+    $self->age if !$o{quiet};
 
     # layers that nobody names, in a repository of their own, and one of them
     # where others are
@@ -531,6 +531,16 @@ sub _overdue {
 
     unlink "$self->{own}/scrub";
     return 1;
+}
+
+
+# Returns when nobody collects.
+
+sub idle {
+    my ($self) = @_;
+
+    open my $lock, '+>>', "$self->{own}/collect" or die "$self->{own}: $!\n";
+    flock $lock, LOCK_EX;
 }
 
 
