@@ -173,6 +173,7 @@ reg_spool_stat(reg_spool_t *sp, reg_spool_stat_t *st, reg_error_t *e)
     reg_rc_t               rc;
     reg_spool_segments_t   list;
 
+    rc = REG_ABSENT;
     memset(&list, 0, sizeof(list));
 
     (void) pthread_mutex_lock(&sp->write);
