@@ -148,12 +148,9 @@ sub judged {
         push @wrong, 'killed: ' . $r->as_text if $r->status;
 
     } else {
-        my $j = $r->json || {};
-        my $message = ref $j->{errors} eq 'ARRAY'
-            ? $j->{errors}[0]{message} // '' : '';
         push @wrong, 'not 500 UNKNOWN with a sentence: ' . $r->as_text
             if $r->status != 500 || ($r->codes)[0] ne 'UNKNOWN'
-                || $message !~ /event/;
+                || $r->body !~ /"[^"]* event [^"]*"/;
 
         # the change stands: it is the event alone that is missing
 
@@ -175,9 +172,9 @@ sub arrived {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
     wait_for($seconds || 40, sub {
-        !out_of_order($want, $hook->events('/ci'))
+        !out_of_order($want, $hook->taken('/ci'))
     });
-    my @events = $hook->events('/ci');
+    my @events = $hook->taken('/ci');
     is(join("\n", out_of_order($want, @events)), '',
         "$name: every acknowledged push is delivered, in order");
     my $twice = eval { duplicates(@events) };
@@ -209,7 +206,6 @@ sub damaged_at_once {
             1 .. 3;
         my @pull = map { $t->get($_)->status } '/v2/app/manifests/v1',
             '/v2/app/blobs/' . sha256($image->{layers}[0]);
-        my $failed = metric_of($t, 'registry_notifications_failed_total');
         my $hits = $shim->disarm;
 
         cmp_ok($hits, '>', 0, "spool: $errno for a while: it was met");
@@ -366,7 +362,7 @@ sub power {
             sub {
                 my $c = $t->connect(timeout => 10);
                 my @done;
-                for my $i (1 .. 2000) {
+                for my $i (1 .. 60) {
                     my $tag = "r$round-$i";
                     my $r = $c->put("/v2/c$n/manifests/$tag",
                         body => $image{$n}{bytes},
@@ -386,7 +382,7 @@ sub power {
             $count += @$list;
             push @wrong, map { "cut $round: $_" }
                 out_of_order($list, @spool);
-            push @want, $list if $round == $rounds;
+            push @want, @$list;
         }
 
         # an id that was seen before the cut means the same after it
@@ -402,7 +398,9 @@ sub power {
     is(join("\n", @wrong), '', "power cut $rounds times: each acknowledged "
         . 'push has its event');
     cmp_ok($count, '>', $rounds, 'power: there were some');
-    arrived($t, $hook, 'power', $_) for @want;
+    my %client;
+    push @{ $client{ /(c\d)/ ? $1 : '' } }, $_ for @want;
+    arrived($t, $hook, "power, client $_", $client{$_}) for sort keys %client;
     figure('power cuts with events', $rounds);
     figure('power: pushes acknowledged', $count);
     $t->finish(audit => { grace => 3600, unfinished => 1 });
@@ -421,7 +419,7 @@ sub unsynced {
     $cutter->start($t);
     my $image = stocked($t, 'app');
     tag_put($t, 'app', 'safe', $image);
-    $disk->_sync;
+    run_command(30, 'sync', '-f', $disk->at);
 
     $cutter->unsynced(1);
     is(tag_put($t, 'app', "lie$_", $image)->status, 201,
@@ -439,7 +437,7 @@ sub unsynced {
         'a disk that lied: pushes go on');
     $hook->run;
     arrived($t, $hook, 'a disk that lied', ['push app:later']);
-    $t->finish(audit => { grace => 3600, unfinished => 1, missing => 1 });
+    $t->finish(audit => { grace => 3600, unfinished => 1 });
 }
 
 
@@ -472,10 +470,8 @@ sub two_masters {
     arrived($one, $hook, 'F34 two masters', $_->[0]) for @seen;
     is(duplicates($hook->events('/ci')), 0, 'F34 two masters: none twice');
 
-    my @posts = $hook->posts('/ci');
-    my @over = grep { $posts[$_ - 1]{ended}
-        && $posts[$_]{at} < $posts[$_ - 1]{end} - 0.001 } 1 .. $#posts;
-    is(scalar @over, 0, 'F34 two masters: one of them delivers at a time');
+    is(join(' ', $hook->overlapping('/ci')), '',
+        'F34 two masters: one of them delivers at a time');
 
     # whichever it is: when it dies the other one takes over
 
@@ -491,7 +487,8 @@ sub two_masters {
         $dies->run;
     }
 
-    finish($two, { audit => 0 }, $one, { audit => { grace => 3600 } });
+    $two->finish(audit => 0);
+    $one->finish(audit => { grace => 3600 });
 }
 
 
@@ -545,16 +542,13 @@ sub kill_loop {
     }
 
     is($acknowledged, $pushes, 'kill loop: all were acknowledged in the end');
-    my @events = $hook->events('/ci');
+    my @events = $hook->taken('/ci');
     figure('kill loop: pushes acknowledged', $acknowledged);
     figure("kill loop: kills of $_", $kills{$_}) for sort keys %kills;
     figure("kill loop: endpoint, $_", $flaps{$_}) for sort keys %flaps;
     figure('kill loop: events delivered', scalar @events);
     figure('kill loop: of them duplicates', duplicates(@events));
     cmp_ok($kills{$_}, '>', 0, "kill loop: killed: $_") for qw(worker manager);
-
-    # the posts to the endpoint, one after the other: who holds the lock dies
-    # with what it was doing
 
     $t->finish(audit => { grace => 3600, unfinished => 1 });
 }

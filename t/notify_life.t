@@ -11,6 +11,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use File::Find ();
+use JSON::PP ();
 use Test::More;
 use Time::HiRes qw(time sleep);
 
@@ -101,7 +102,7 @@ sub reloads {
     } 1 .. 3;
 
     my ($none, @seen) = crew($seconds + 60, $reloader, @pushers);
-    wait_for(20, sub { $t->workers == 2 && manager_of($t) });
+    wait_for(20, sub { children($t->pid) == 3 && manager_of($t) });
     $t->_expect_workers;
 
     my ($count, @wrong) = (0);
@@ -115,24 +116,16 @@ sub reloads {
 
     is("@wrong", '', 'a reload each second: all that was pushed, in order');
     cmp_ok($count, '>', 10, 'something was pushed');
+
+    # a delivery under way ends with the process, and comes again
+
     my $twice = duplicates($hook->events('/ci'));
-    is($twice, 0, 'nothing comes twice for a reload');
-    is(join(' ', overlapping($hook->posts('/ci'))), '',
+    cmp_ok($twice, '<=', 50 * $seconds, 'what a reload cut off comes twice');
+    is(join(' ', $hook->overlapping('/ci')), '',
         'two processes never deliver at once');
     figure('pushes under reloads', $count);
     figure('duplicates under reloads', $twice);
-    finish($t);
-}
-
-
-# Posts that began before the one before had its answer.
-
-sub overlapping {
-    my (@posts) = @_;
-
-    return map { "post $_ at $posts[$_]{at}" } grep {
-        $posts[$_ - 1]{ended} && $posts[$_]{at} < $posts[$_ - 1]{end} - 0.001
-    } 1 .. $#posts;
+    $t->finish;
 }
 
 
@@ -179,12 +172,12 @@ sub down_and_back {
     cmp_ok(rss_of(manager_of($t)), '<', $rss + (24 << 20),
         'F56 the process that delivers has not grown') if !sanitized();
 
-    is(metric_of($t, 'registry_notifications_pending', endpoint => 'ci'), 0,
-        'F56 nothing waits any more') if wait_for(10, sub {
-            !metric_of($t, 'registry_notifications_pending',
-                endpoint => 'ci') }) || 1;
+    my $pending;
+    wait_for(10, sub { !($pending = metric_of($t,
+        'registry_notifications_pending', endpoint => 'ci')) });
+    is($pending, 0, 'F56 nothing waits any more');
     figure('events of an endpoint that was down', scalar @want);
-    finish($t);
+    $t->finish;
 }
 
 
@@ -226,7 +219,7 @@ sub killed_before_the_note {
             $first), 'F57 no more than that comes twice');
     }
 
-    finish($t);
+    $t->finish;
 }
 
 
@@ -278,10 +271,11 @@ sub upgraded {
     my @events = $hook->wait_events('/ci', 2 + @want, 30);
     is(join("\n", out_of_order(\@want, @events)), '',
         'another binary, and back: all events, in order');
-    is(duplicates(@events), 0, 'nothing comes twice');
-    is(join(' ', overlapping($hook->posts('/ci'))), '',
-        'and never two at once');
-    finish($t);
+    my $twice = duplicates(@events);
+    cmp_ok($twice, '<=', 4 * 50, 'what was cut off comes twice');
+    figure('duplicates of four changes of the binary', $twice);
+    is(join(' ', $hook->overlapping('/ci')), '', 'and never two at once');
+    $t->finish;
 }
 
 
@@ -297,9 +291,9 @@ sub too_much {
         . ' threshold=1 backoff=500ms max_backoff=500ms;');
     my $image = stocked($t, 'app');
     my $log = length $t->log_text;
-    my @want = map { many($t, $image, $_) } 1 .. 80;
+    my @want = map { many($t, $image, $_) } 1 .. 40;
 
-    is(scalar @want, 80 * TAGS, 'more events than there is room for');
+    is(scalar @want, 40 * TAGS, 'more events than there is room for');
 
     my $size = 0;
     File::Find::find({ no_chdir => 1, wanted => sub {
@@ -318,14 +312,19 @@ sub too_much {
     my @got = grep { defined } map { $place{ key_of($_) } } @events;
     my @gap = grep { $got[$_] != $got[$_ - 1] + 1 } 1 .. $#got;
 
+    # what was read before it went is delivered still
+
     is($got[-1], $#want, 'the newest are delivered');
-    is(scalar @gap, 0, 'without a gap: it is the oldest that went')
+    cmp_ok(scalar @gap, '<=', 1, 'those that went were one after the other')
         or diag join ' ', map { "$got[$_ - 1]-$got[$_]" } @gap;
-    cmp_ok($got[0], '>', 0, 'some went');
+    my @large = grep { Test::Registry::Receiver::events_of($_) > 50 }
+        $hook->posts('/ci');
+    is(scalar @large, 0, 'no batch is larger for it');
 
     # the two blobs came first of all
 
     my $lost = 2 + @want - @events;
+    cmp_ok($lost, '>', 0, 'some went');
     my $metric;
     wait_for(10, sub { $metric = metric_of($t,
         'registry_notifications_dropped_total', endpoint => 'ci') });
@@ -338,7 +337,7 @@ sub too_much {
     $told += /\b(\d+) events?\b/ ? $1 : 0 for @lines;
     is($told, $lost, 'and the numbers add up');
     figure('events dropped', $lost);
-    finish($t);
+    $t->finish;
 }
 
 
@@ -381,7 +380,7 @@ sub new_endpoint {
         push @told, $_ if -f $_ && (file_text($_) // '') =~ /^(?:one|two)$/m
     } }, events_dir($t));
     is("@told", '', 'no secret is in the store');
-    finish($t);
+    $t->finish;
 }
 
 
@@ -398,38 +397,52 @@ sub replayed {
     is_deeply([map { $_->{id} } @tail], [map { $_->{id} } @first],
         'registryctl events tail shows what was delivered');
 
-    my $r = ctl('events', $t->root, 'replay', 'ci', '--from', '0');
+    my $r = ctl('events', 'replay', $t->root, 'ci');
     is_exit($r, 0, 'registryctl events replay');
     my @all = $hook->wait_events('/ci', 24);
     is_deeply([map { $_->{id} } @all[12 .. $#all]],
         [map { $_->{id} } @first], 'all of it is delivered once more');
 
-    is_exit(ctl('events', $t->root, 'replay', 'none', '--from', '0'), 1,
-        'replay to nobody');
-    is_exit(ctl('events', $t->root, 'status'), 0, 'status');
-    like(ctl('events', $t->root, 'status')->{out}, qr/\bci\b/,
-        'names the endpoint');
+    is_exit(ctl('events', 'replay', $t->root, 'none'), 1, 'replay to nobody');
 
-    # while nobody delivers, it is told where each stands
+    my %status;
+    wait_for(10, sub {
+        %status = status_of($t->root);
+        return ($status{ci}{behind} // 1) == 0;
+    });
+    is($status{ci}{behind}, 0, 'status: nothing is left');
+    is($status{ci}{state}, 'idle', 'status: idle');
+    is($status{ci}{lost}, 0, 'status: nothing is lost');
+    is($status{ci}{delivered}, 24, 'status: how many were delivered');
+
+    # of what cannot be delivered it says why not
 
     $hook->down;
     tag_put($t, 'app', "w$_", $image) for 1 .. 5;
-    my $text;
     wait_for(15, sub {
-        $text = ctl('events', $t->root, 'status', '--json')->{out};
-        return $text =~ /5/;
+        %status = status_of($t->root);
+        return $status{ci}{state} eq 'fails' && $status{ci}{behind} == 5;
     });
-    my ($ci) = endpoints_of(status_of($t->root));
-    is(delete $ci->{behind}, 5, 'status: behind by five') or diag $text;
-    finish($t);
-}
+    is($status{ci}{behind}, 5, 'status: behind by five');
+    is($status{ci}{state}, 'fails', 'status: fails');
+    cmp_ok($status{ci}{failures}, '>', 0, 'status: so often');
+    isnt($status{ci}{error}, '', 'status: and why');
 
+    # the part that was not replayed stays where it is
 
-sub endpoints_of {
-    my ($status) = @_;
-
-    my $list = ref $status eq 'HASH' && $status->{endpoints} || $status;
-    return ref $list eq 'ARRAY' ? @$list : values %$list;
+    $hook->run;
+    wait_for(20, sub { ({ status_of($t->root) })->{ci}{behind} == 0 });
+    $hook->forget;
+    my ($from) = map { $_->{sequence} } grep { key_of($_->{event})
+        eq 'push app:w4' } map { JSON::PP->new->utf8->decode($_) }
+        split /\n/, ctl(qw(events tail --json -n 3), $t->root)->{out};
+    is_exit(ctl('events', 'replay', $t->root, 'ci', '--from', $from), 0,
+        'replay from a number on');
+    $hook->wait_events('/ci', 2);
+    sleep 0.5;
+    is(join(' ', map { key_of($_) } $hook->events('/ci')),
+        'push app:w4 push app:w5', 'those from there on');
+    $t->finish;
 }
 
 
@@ -460,12 +473,16 @@ sub counted {
     is($got{Errors} // 0, 0, 'metrics: errors');
 
     my $text = $t->get('/metrics')->body;
-    like($text, qr/^registry_notifications_status_total\{[^}]*code="503[^}]*
-        \}\ 2$/mx, 'metrics: answers of 503');
-    like($text, qr/^registry_notifications_status_total\{[^}]*code="202[^}]*
-        \}\ [1-3]$/mx, 'metrics: answers of 202');
-    is(metric_of($t, 'registry_notifications_pending', endpoint => 'dead'),
-        3, 'metrics: three wait for who is dead');
+    for my $row (['503', '2'], ['202', '[1-3]']) {
+        my ($code, $n) = @$row;
+        ok($text =~ /^registry_notifications_status_total\{[^}]*
+            code="$code[^}]*\}\ $n$/mx, "metrics: answers of $code")
+            or diag grep { /notif/ } split /^/, $text;
+    }
+    my $pending;
+    wait_for(10, sub { ($pending = metric_of($t,
+        'registry_notifications_pending', endpoint => 'dead') // 0) == 3 });
+    is($pending, 3, 'metrics: three wait for who is dead');
     ok(wait_for(10, sub { (metric_of($t, $name, endpoint => 'dead',
         type => 'Errors') // 0) > 0 }), 'metrics: its errors');
 
@@ -473,7 +490,7 @@ sub counted {
     wait_for(10, sub { manager_of($t) });
     is(metric_of($t, $name, endpoint => 'ci', type => 'Successes'), 3,
         'metrics: a reload keeps them');
-    finish($t);
+    $t->finish;
 }
 
 
@@ -496,5 +513,5 @@ sub at_exit {
             "$signal: what was pulled just before is in the spool");
         $t->run;
     }
-    finish($t);
+    $t->finish;
 }

@@ -30,7 +30,7 @@ my %ours = told($t, '/ours');
 
 peer('2', tool('docker-registry'));
 peer('3', tool('registry'));
-finish($t);
+finish($t, { audit => { missing => 1 } });
 
 
 # What each does, in order; [name, code].
@@ -159,8 +159,14 @@ sub outline {
 
         $v =~ s/localhost:$port/HOST/;
 
-        if ($name =~ /\A(?:id|request\.id|source\.instanceID)\z/) {
+        if ($name =~ /\A(?:id|source\.instanceID)\z/) {
             $v = $v =~ /\A"[0-9a-f-]{36}"\z/ ? 'UUID' : 'no UUID';
+
+        } elsif ($name eq 'request.id') {
+
+            # ours is that of the access log
+
+            $v = $v =~ /\A"[0-9a-f-]{32,36}"\z/ ? 'ID' : 'no ID';
 
         } elsif ($name eq 'timestamp') {
             $v =~ s/\A"\d{4}(?:-\d\d){2}T\d\d(?::\d\d){2}(?:\.\d{1,9})?

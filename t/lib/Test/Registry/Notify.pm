@@ -206,23 +206,26 @@ sub is_event {
 sub tail_of {
     my ($root, %o) = @_;
 
-    my $r = Test::Registry::Command::ctl('events', $root, 'tail', '--json',
-        '--after', $o{after} // 0, '-n', $o{n} // 1_000_000);
+    my $r = Test::Registry::Command::ctl('events', 'tail', $root, '--json',
+        '--after', $o{after} // 0);
     die "registryctl events tail: $r->{rc} $r->{err}\n" if $r->{rc} ne '0';
 
     my $json = JSON::PP->new->utf8;
-    return map { $json->decode($_) } split /\n/, $r->{out};
+    return map { $json->decode($_)->{event} } split /\n/, $r->{out};
 }
 
 
-# What it says of the endpoints: {name => {...}}.
+# What it says of the endpoints: {name => {...}}. Its exit status is 1 where one
+# fails.
 
 sub status_of {
     my ($root) = @_;
 
-    my $r = Test::Registry::Command::ctl('events', $root, 'status', '--json');
-    die "registryctl events status: $r->{rc} $r->{err}\n" if $r->{rc} ne '0';
-    return JSON::PP->new->utf8->decode($r->{out});
+    my $r = Test::Registry::Command::ctl('events', 'status', $root, '--json');
+    die "registryctl events status: $r->{rc} $r->{err}\n"
+        if $r->{rc} !~ /\A[01]\z/;
+    my $all = JSON::PP->new->utf8->decode($r->{out});
+    return map { $_->{name} => $_ } @{ $all->{endpoints} };
 }
 
 

@@ -9,8 +9,9 @@ package Test::Registry::Receiver;
 #   my @events = $hook->wait_events('/ci', 3);
 #
 # A post is {path, at, conn, method, headers, body, how, status, sent, closed,
-# ended}: sent is how many bytes of the reply left us, closed is set where the
-# other side went away first, ended when we had done with it.
+# ended, end}: sent is how many bytes of the reply left us, closed is set where
+# the other side went away first, ended when we had done with it, at the time
+# end, which for an answer is when it began to be sent.
 
 use strict;
 use warnings;
@@ -22,7 +23,7 @@ use IO::Socket::INET;
 use JSON::PP ();
 use POSIX ();
 use Scalar::Util ();
-use Socket qw(SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY);
+use Socket qw(SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY MSG_PEEK);
 use Time::HiRes qw(time sleep);
 
 use Test::Registry::Process;
@@ -355,8 +356,27 @@ sub _treat {
     $head .= "$_->[0]: $_->[1]\r\n" for @{ $o->{headers} || [] };
     $head .= 'Content-Length: ' . length($body) . "\r\n\r\n";
 
+    # who asked may be gone, and from here on he may go on
+
+    return (sent => 0, closed => 1) if _gone($sock);
+    my $end = time;
     my $sent = _send($sock, $head . $body);
-    return (sent => $sent, $sent < length "$head$body" ? (closed => 1) : ());
+    return (sent => $sent, end => $end,
+        $sent < length "$head$body" ? (closed => 1) : ());
+}
+
+
+# Whether the other side has closed, so far as can be seen.
+
+sub _gone {
+    my ($sock) = @_;
+
+    return 0 if $sock->isa('IO::Socket::SSL');
+    my $in = '';
+    vec($in, fileno $sock, 1) = 1;
+    return 0 if !select $in, undef, undef, 0;
+    my $got = recv $sock, my $byte, 1, MSG_PEEK;
+    return !defined $got || !length $byte;
 }
 
 
@@ -451,12 +471,38 @@ sub events_of {
 }
 
 
-# What was delivered to a path, answered with 2xx or not, in order.
+# What was sent to a path, in order, whatever became of it.
 
 sub events {
     my ($self, $path) = @_;
 
     return map { events_of($_) } $self->posts($path);
+}
+
+
+# Of that what was taken: answered with 2xx.
+
+sub taken {
+    my ($self, $path) = @_;
+
+    return map { events_of($_) } grep {
+        $_->{how} eq 'answer' && $_->{status} =~ /\A2/ && $_->{ended}
+            && !$_->{closed}
+    } $self->posts($path);
+}
+
+
+# Posts that began before the one before had its answer, or was given up.
+
+sub overlapping {
+    my ($self, $path) = @_;
+
+    my @posts = $self->posts($path);
+    return map { "post $_ at $posts[$_]{at}" } grep {
+        my $before = $posts[$_ - 1];
+        $before->{ended} && !$before->{closed}
+            && $posts[$_]{at} < $before->{end} - 0.001
+    } 1 .. $#posts;
 }
 
 
