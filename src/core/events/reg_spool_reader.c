@@ -232,6 +232,7 @@ reg_spool_reader_find(reg_spool_reader_t *r, reg_error_t *e)
     uint64_t              first;
     reg_spool_segments_t  list;
 
+    rc = REG_ABSENT;
     memset(&list, 0, sizeof(list));
 
     for (tries = 0; tries < REG_SPOOL_LOOKS; tries++) {
