@@ -166,7 +166,7 @@ sub under_load {
 }
 
 
-# --- registryctl ---------------------------------------------------------------
+# --- registryctl -------------------------------------------------------------
 
 # nginx serves, and does no such work itself.
 
@@ -219,7 +219,7 @@ sub by_command_wrong {
 }
 
 
-# --- what is done to both ------------------------------------------------------
+# --- what is done to both ----------------------------------------------------
 
 # Stops at every so many-th call: to be killed, to fail in changing something,
 # to fail in anything.
