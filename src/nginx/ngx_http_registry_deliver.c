@@ -251,7 +251,7 @@ ngx_http_registry_deliver_take(ngx_http_registry_delivery_t *d,
 }
 
 
-/* A new endpoint hears of what comes, not of what was. */
+/* A new endpoint hears of what happens since it is one, not of what was. */
 
 static reg_rc_t
 ngx_http_registry_deliver_from(ngx_http_registry_delivery_t *d,
@@ -277,7 +277,11 @@ ngx_http_registry_deliver_from(ngx_http_registry_delivery_t *d,
     if (rc == REG_ABSENT) {
         ngx_memzero(&d->state, sizeof(reg_spool_endpoint_t));
 
-        rc = reg_spool_seek(d->reader, REG_SPOOL_END, &d->state.cursor, e);
+        rc = reg_spool_endpoint_begin(store, name, &d->state.cursor, e);
+
+        if (rc == REG_OK) {
+            rc = reg_spool_seek(d->reader, d->state.cursor, NULL, e);
+        }
 
         if (rc == REG_OK) {
             rc = reg_spool_endpoint_save(store, name, &d->state, e);
