@@ -247,13 +247,6 @@ sub compare {
     my @our = map { outline($_, $t->port) } @$ours;
     my @their = map { outline($_, $port) } @$theirs;
 
-    # tags that go with a manifest go in any order
-
-    my $by = sub { $json->encode([@{ $_[0] }{qw(action target.digest
-        target.tag)}]) };
-    @our = sort { $by->($a) cmp $by->($b) } @our;
-    @their = sort { $by->($a) cmp $by->($b) } @their;
-
     # 2.8 deletes no tags, says v1 of the same envelope, and leaves out what is
     # empty where 3 does not
 
@@ -265,6 +258,13 @@ sub compare {
                 qw(target.mediaType target.digest target.size);
         }
     }
+
+    # tags that go with a manifest go in any order
+
+    my $by = sub { $json->encode([@{ $_[0] }{qw(action target.digest
+        target.tag)}]) };
+    @our = sort { $by->($a) cmp $by->($b) } @our;
+    @their = sort { $by->($a) cmp $by->($b) } @their;
 
     is(scalar @our, scalar @their, "$label: the number of events")
         or diag 'ours: ', join(', ', map { $_->{'action'} } @our),
