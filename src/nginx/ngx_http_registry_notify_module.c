@@ -448,8 +448,10 @@ ngx_http_registry_notify_feed(ngx_conf_t *cf,
         found = root[0];
     }
 
-    for (i = 0; i < rmcf->roots.nelts && found == NULL; i++) {
-
+    for (i = 0;
+         conf->directory.len && found == NULL && i < rmcf->roots.nelts;
+         i++)
+    {
         if (root[i]->root.len == conf->directory.len
             && ngx_strncmp(root[i]->root.data, conf->directory.data,
                            conf->directory.len)

@@ -20,11 +20,13 @@ my $pairs = 2;
 
 my %title = (
     off  => 'none of them',
-    on   => 'metrics, JSON access log, a webhook',
-    told => 'and the webhook is told of pulls',
+    log  => 'metrics and a JSON access log',
+    on   => 'and a webhook',
+    told => 'which is told of pulls as well',
 );
 
-my %actions = (on => '', told => 'action=push,pull,mount,delete');
+my %actions = (on => 'action=push,mount,delete',
+               told => 'action=push,pull,mount,delete');
 
 
 sub table {
@@ -33,15 +35,15 @@ sub table {
     return {
         name => 'seen-push', kind => 'rate', targets => ['ours'],
         title => 'push of a small image as above, seen and unseen',
-        run => \&run, modes => [qw(off on)],
-        loads => [map { ["seen-push-$_", $title{$_}] } qw(off on)],
+        run => \&run, modes => [qw(off log on)],
+        loads => [map { ["seen-push-$_", $title{$_}] } qw(off log on)],
         command => ['push-image', { repo => 'img', connections => 4,
                                     count => $d->{images} }],
     }, {
         name => 'seen-pull', kind => 'rate', targets => ['ours'],
         title => 'pull of a small image as above, seen and unseen',
-        run => \&run, modes => [qw(off on told)], store => 'pull',
-        loads => [map { ["seen-pull-$_", $title{$_}] } qw(off on told)],
+        run => \&run, modes => [qw(off log on told)], store => 'pull',
+        loads => [map { ["seen-pull-$_", $title{$_}] } qw(off log on told)],
         command => ['pull-image', { repo => 'img', seed => 'seed',
                                     connections => 4,
                                     duration => $d->{seconds} }],
@@ -90,6 +92,11 @@ sub once {
     my ($http, $places, $receiver) = ('', '', undef);
 
     if ($mode ne 'off') {
+        $http = json_log() . "access_log $dir/access.json registry_json;\n";
+        $places = 'location = /metrics { registry_metrics; }';
+    }
+
+    if ($actions{$mode}) {
         my $port = Bench::Machine::free_port();
 
         unlink "$dir/received";
@@ -99,10 +106,8 @@ sub once {
         Bench::Machine::wait_for_port($receiver, 'receiver', $port,
                                       "$dir/receiver.log");
 
-        $http = json_log() . "access_log $dir/access.json registry_json;\n"
-            . "registry_notify bench http://127.0.0.1:$port/ "
+        $http .= "registry_notify bench http://127.0.0.1:$port/ "
             . "$actions{$mode};\n";
-        $places = 'location = /metrics { registry_metrics; }';
     }
 
     my $server = Bench::Servers::start($target, $info, workers => 'auto',
