@@ -526,6 +526,15 @@ sub _overdue {
     for my $file (map { "$self->{own}/$_" } qw(collect purge)) {
         open my $lock, '+<', $file or next;
         flock $lock, $how or return 0;
+
+        # the first line is about the clock, the second about the last one
+
+        my $clock = <$lock> // '';
+        seek $lock, 0, 0;
+        truncate $lock, 0;
+        print $lock $clock, $clock =~ /\n\z/ ? "began 0 done 0 unfinished 0.\n"
+            : '';
+        close $lock;
         utime 0, 0, $file;
     }
 

@@ -220,8 +220,8 @@ sub _values {
 sub _bytes {
     my ($self, $size) = @_;
 
-    my $bytes = $self->{garbage}{bytes};
-    return _pick(@$bytes) if $bytes && rand() < 0.5;
+    my $garbage = $self->{garbage};
+    return _pick(@{ $garbage->{bytes} }) if $garbage && rand() < 0.5;
 
     return blob(int($size), "$self->{seed}-" . ++$self->{serial});
 }
