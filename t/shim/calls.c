@@ -267,14 +267,26 @@ futimens(int fd, const struct timespec times[2])
 int
 fsync(int fd)
 {
-    return fault_file(FAULT_SYNC, "fsync", fd) ? -1 : REAL(fsync)(fd);
+    if (fault_file(FAULT_SYNC, "fsync", fd) || REAL(fsync)(fd) == -1) {
+        return -1;
+    }
+
+    fault_synced(fd);
+
+    return 0;
 }
 
 
 int
 fdatasync(int fd)
 {
-    return fault_file(FAULT_SYNC, "fdatasync", fd) ? -1 : REAL(fdatasync)(fd);
+    if (fault_file(FAULT_SYNC, "fdatasync", fd) || REAL(fdatasync)(fd) == -1) {
+        return -1;
+    }
+
+    fault_synced(fd);
+
+    return 0;
 }
 
 

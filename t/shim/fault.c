@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,14 +20,32 @@
 #include <unistd.h>
 
 
+/* files whose size at their last sync is remembered */
+#define FAULT_SYNCED  64
+
+
+/* a number is given again when its file is gone: the birth tells them apart */
+typedef struct {
+    uint64_t  ino;
+    int64_t   born;
+    off64_t   size;
+} fault_synced_t;
+
+
 static void fault_init(void) __attribute__((constructor));
 static int fault_matches(unsigned class, int dir, const char *path);
 static int fault_inside(int dir, const char *path);
 static void fault_tell(const char *call, int dir, const char *path);
 static void fault_lose(int fd);
+static int fault_synced_file(int fd, fault_synced_t *f);
+static fault_synced_t *fault_synced_find(const fault_synced_t *f);
 
 
 static fault_page_t  *fault_page;
+
+static pthread_mutex_t  fault_mutex = PTHREAD_MUTEX_INITIALIZER;
+static fault_synced_t   fault_files[FAULT_SYNCED];
+static unsigned         fault_next;
 
 
 static void
@@ -220,21 +239,28 @@ fault_tell(const char *call, int dir, const char *path)
 static void
 fault_lose(int fd)
 {
-    off64_t        at;
-    ssize_t        n;
-    struct stat64  st;
+    off64_t          at;
+    ssize_t          n;
+    fault_synced_t   f, *known;
 
     static const char  zeros[4096];
 
-    if (REAL(fstat64)(fd, &st) == -1 || !S_ISREG(st.st_mode)
+    if (fault_synced_file(fd, &f) == -1
         || (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
     {
         return;
     }
 
-    for (at = 0; at < st.st_size; at += n) {
-        n = (st.st_size - at < (off64_t) sizeof(zeros))
-            ? (ssize_t) (st.st_size - at) : (ssize_t) sizeof(zeros);
+    (void) pthread_mutex_lock(&fault_mutex);
+
+    known = fault_synced_find(&f);
+    at = (known != NULL) ? known->size : 0;
+
+    (void) pthread_mutex_unlock(&fault_mutex);
+
+    for ( /* void */ ; at < f.size; at += n) {
+        n = (f.size - at < (off64_t) sizeof(zeros))
+            ? (ssize_t) (f.size - at) : (ssize_t) sizeof(zeros);
 
         n = REAL(pwrite64)(fd, zeros, (size_t) n, at);
 
@@ -242,6 +268,74 @@ fault_lose(int fd)
             return;
         }
     }
+}
+
+
+void
+fault_synced(int fd)
+{
+    int              err;
+    fault_synced_t   f, *known;
+
+    if (fault_page == NULL) {
+        return;
+    }
+
+    err = errno;
+
+    if (fault_synced_file(fd, &f) == 0) {
+        (void) pthread_mutex_lock(&fault_mutex);
+
+        known = fault_synced_find(&f);
+
+        if (known == NULL) {
+            known = &fault_files[fault_next++ % FAULT_SYNCED];
+        }
+
+        *known = f;
+
+        (void) pthread_mutex_unlock(&fault_mutex);
+    }
+
+    errno = err;
+}
+
+
+static int
+fault_synced_file(int fd, fault_synced_t *f)
+{
+    struct statx  st;
+
+    if (REAL(statx)(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS|STATX_BTIME, &st)
+            == -1
+        || !S_ISREG(st.stx_mode))
+    {
+        return -1;
+    }
+
+    f->ino = st.stx_ino;
+    f->born = (int64_t) st.stx_btime.tv_sec * 1000000000
+              + st.stx_btime.tv_nsec;
+    f->size = (off64_t) st.stx_size;
+
+    return 0;
+}
+
+
+/* With the mutex held. */
+
+static fault_synced_t *
+fault_synced_find(const fault_synced_t *f)
+{
+    unsigned  i;
+
+    for (i = 0; i < FAULT_SYNCED; i++) {
+        if (fault_files[i].ino == f->ino && fault_files[i].born == f->born) {
+            return &fault_files[i];
+        }
+    }
+
+    return NULL;
 }
 
 

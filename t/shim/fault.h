@@ -45,7 +45,8 @@
 #define FAULT_KILL    (-1)     /* SIGKILL to its own process, before the call */
 #define FAULT_SHORT   (-2)     /* moves a part of the bytes asked for */
 #define FAULT_DELAY   (-3)     /* waits for delay microseconds before it */
-#define FAULT_LOSE    (-4)     /* a sync: EIO, and what was written is zeros */
+#define FAULT_LOSE    (-4)     /* a sync: EIO, and what was written since this
+                                  process last synced the file is zeros */
 
 #define FAULT_DIR     1024
 #define FAULT_LAST    256
@@ -97,6 +98,9 @@ int fault(unsigned class, const char *call, int dir, const char *path);
 
 /* 1 when a call about a descriptor fails. */
 int fault_file(unsigned class, const char *call, int fd);
+
+/* The bytes of a file that are there now cannot be lost any more. */
+void fault_synced(int fd);
 
 /* For calls that move bytes: -1, or 0 with *len as long as it is to be. */
 int fault_bytes(unsigned class, const char *call, int fd, size_t *len);
