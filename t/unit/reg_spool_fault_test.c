@@ -10,6 +10,8 @@
 static void test_faults(int err, const char *what);
 static void test_killed(void);
 static void test_sync_fails(void);
+static void test_sync_lies(void);
+static void test_stays_broken(void);
 static void test_no_cut(void);
 static void test_short(void);
 static void test_read_fails(void);
@@ -28,6 +30,8 @@ main(void)
     test_faults(ENOSPC, "ENOSPC");
     test_killed();
     test_sync_fails();
+    test_sync_lies();
+    test_stays_broken();
     test_no_cut();
     test_read_fails();
     test_reader_sync();
@@ -242,13 +246,82 @@ test_sync_fails(void)
 }
 
 
+/* What is synced on a file system that has given up is not on disk. */
+
+static void
+test_sync_lies(void)
+{
+    int           handle;
+    uint64_t      seq;
+    reg_spool_t  *sp;
+
+    again(1);
+
+    if (s->driver->lock(s, REG_LOCK_SHARED, &handle, NULL) != REG_OK) {
+        bail("lock");
+    }
+
+    s->driver->unlock(s, handle);
+
+    sp = spool_open(0, 0);
+    (void) put(sp, "", "two", NULL);
+
+    fault_only = FAULT_READ;
+    fault_arm(1, EIO);
+    is_num(put(sp, "", "three", &seq), REG_STORAGE, "a sync, and no reading");
+    ok(fault_disarm(), "that was tried");
+    fault_only = 0;
+
+    is_num(put(sp, "", "four", &seq), REG_OK, "the next can be read");
+    ok(segment(seq) > 0, "in a new segment");
+
+    reg_spool_close(sp);
+}
+
+
+/* Nor is it trusted again once something else has failed. */
+
+static void
+test_stays_broken(void)
+{
+    uint64_t      seq;
+    reg_spool_t  *sp, *other;
+
+    again(1);
+    sp = spool_open(0, 0);
+    other = spool_open(0, 0);
+    (void) put(sp, "", "one more", NULL);
+
+    fault_only = FAULT_SYNC;
+    fault_arm(1, EIO);
+    is_num(put(sp, "", "two", &seq), REG_STORAGE, "a sync fails");
+    ok(fault_disarm(), "it did");
+
+    (void) put(other, "", "three", NULL);
+
+    fault_only = FAULT_READ;
+    fault_arm(1, EIO);
+    is_num(put(sp, "", "four", &seq), REG_STORAGE, "then a read");
+    ok(fault_disarm(), "it did, too");
+    fault_only = 0;
+
+    is_num(put(sp, "", "five", &seq), REG_OK, "then nothing");
+    ok(segment(seq) > 0, "the segment is left all the same");
+
+    reg_spool_close(other);
+    reg_spool_close(sp);
+}
+
+
 /* A rest that cannot be cut is left, and the segment with it. */
 
 static void
 test_no_cut(void)
 {
-    uint64_t      seq;
-    reg_spool_t  *sp;
+    uint64_t              seq;
+    reg_spool_t          *sp;
+    reg_spool_record_t    rec;
+    reg_spool_reader_t   *r;
 
     again(1);
     sp = spool_open(0, 0);
@@ -275,6 +348,9 @@ test_no_cut(void)
     (void) truncate(segment_path(FIRST), 20);
     reg_spool_close(sp);
 
+    r = reader(0);
+    is_num(reg_spool_next(r, &rec, NULL), REG_ABSENT, "a reader is in it");
+
     sp = spool_open(0, 0);
     fault_only = FAULT_WRITE;
     fault_arm(1, EPERM);
@@ -284,6 +360,12 @@ test_no_cut(void)
 
     events_are(0, "two,", "and costs nothing");
     ok(seq == FIRST, "nor a number");
+
+    is_num(reg_spool_next(r, &rec, NULL), REG_OK,
+           "the reader goes to the one of the same name");
+    is(rec.event, "two", "and sees it");
+
+    reg_spool_reader_close(r);
     reg_spool_close(sp);
 }
 

@@ -501,7 +501,7 @@ reg_gc_sync_dir(reg_gc_t *g, const char *path, reg_error_t *e)
         return (rc == REG_ABSENT) ? REG_OK : rc;
     }
 
-    err = (reg_fs_sync_entries(dir) == -1) ? errno : 0;
+    err = (reg_fs_sync_entries(fs, dir) == -1) ? errno : 0;
     (void) close(dir);
 
     return (err == 0) ? REG_OK : reg_error_sys(e, err, "fsync", path);

@@ -423,6 +423,7 @@ reg_spool_queue(reg_spool_t *sp, reg_spool_wait_t *w)
 
     sp->waiting = w;
     sp->synced = sp->tail.fd;
+    sp->named = sp->tail.first;
 
     (void) pthread_mutex_unlock(&sp->wait);
 }
@@ -438,6 +439,7 @@ static void
 reg_spool_wait(reg_spool_t *sp, reg_spool_wait_t *w)
 {
     int                fd, err;
+    uint64_t           named;
     reg_spool_wait_t  *list, *next;
 
     (void) pthread_mutex_lock(&sp->wait);
@@ -450,6 +452,7 @@ reg_spool_wait(reg_spool_t *sp, reg_spool_wait_t *w)
         }
 
         fd = sp->synced;
+        named = sp->named;
         list = sp->waiting;
 
         sp->waiting = NULL;
@@ -457,12 +460,12 @@ reg_spool_wait(reg_spool_t *sp, reg_spool_wait_t *w)
 
         (void) pthread_mutex_unlock(&sp->wait);
 
-        err = (fdatasync(fd) == -1) ? errno : 0;
+        err = (reg_fs_sync_data(reg_fs_of(sp->s), fd) == -1) ? errno : 0;
 
         (void) pthread_mutex_lock(&sp->wait);
 
         sp->syncing = 0;
-        sp->broken |= (err != 0);
+        sp->broken = (err != 0) ? named : sp->broken;
 
         for ( /* void */ ; list != NULL; list = next) {
             next = list->next;

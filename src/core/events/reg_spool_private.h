@@ -80,9 +80,11 @@ struct reg_spool_s {
     pthread_mutex_t      wait;
     pthread_cond_t       woken;
     reg_spool_wait_t    *waiting;
-    int                  synced;       /* the file that they wait for */
+    int                  synced;       /* the file that they wait for, */
+    uint64_t             named;        /* and its name */
+    uint64_t             broken;       /* name of the one whose sync failed last,
+                                          or 0 */
     unsigned             syncing:1;
-    unsigned             broken:1;     /* a sync of tail failed */
 };
 
 

@@ -206,7 +206,7 @@ reg_spool_next(reg_spool_reader_t *r, reg_spool_record_t *rec, reg_error_t *e)
 static reg_rc_t
 reg_spool_reader_sync(reg_spool_reader_t *r, reg_error_t *e)
 {
-    if (fdatasync(r->place.fd) == -1) {
+    if (reg_fs_sync_data(reg_fs_of(r->s), r->place.fd) == -1) {
         return reg_error_sys(e, errno, "fdatasync", REG_SPOOL);
     }
 
@@ -345,6 +345,7 @@ reg_spool_reader_beyond(reg_spool_reader_t *r, uint64_t *next, reg_error_t *e)
 {
     char                  path[REG_SPOOL_PATH];
     size_t                i;
+    uint64_t              from;
     reg_rc_t              rc;
     reg_stat_t            file;
     struct stat           st;
@@ -365,14 +366,22 @@ reg_spool_reader_beyond(reg_spool_reader_t *r, uint64_t *next, reg_error_t *e)
 
     /* behind damage it has another name, and when this one was dropped */
 
-    if (fstat(r->place.fd, &st) == 0 && st.st_nlink != 0 && !r->place.rest) {
+    if (fstat(r->place.fd, &st) == -1) {
+        return reg_error_sys(e, errno, "fstat", REG_SPOOL);
+    }
+
+    if (st.st_nlink != 0 && !r->place.rest) {
         return REG_ABSENT;
     }
+
+    /* one that held nothing valid was removed for one of the same name */
+
+    from = r->place.first + (st.st_nlink != 0);
 
     memset(&list, 0, sizeof(list));
     rc = reg_spool_segments(r->s, &list, e);
 
-    for (i = 0; i < list.n && list.first[i] <= r->place.first; i++) {
+    for (i = 0; i < list.n && list.first[i] < from; i++) {
         /* void */
     }
 

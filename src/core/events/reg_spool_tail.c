@@ -72,7 +72,7 @@ reg_spool_tail_ready(reg_spool_t *sp, size_t len, int64_t now, reg_error_t *e)
     }
 
     (void) pthread_mutex_lock(&sp->wait);
-    full = sp->broken;
+    full = (sp->broken == sp->tail.first);
     (void) pthread_mutex_unlock(&sp->wait);
 
     full |= sp->torn;
@@ -287,7 +287,7 @@ reg_spool_begin(reg_spool_t *sp, uint64_t first, reg_error_t *e)
 static reg_rc_t
 reg_spool_settle(reg_spool_t *sp, reg_error_t *e)
 {
-    if (reg_fs_sync_entries(sp->dir) == -1) {
+    if (reg_fs_sync_entries(reg_fs_of(sp->s), sp->dir) == -1) {
         return reg_error_sys(e, errno, "fsync", REG_SPOOL);
     }
 
@@ -325,6 +325,7 @@ reg_spool_tail_rotate(reg_spool_t *sp, int64_t now, reg_error_t *e)
     }
 
     reg_spool_tail_leave(sp, 1);
+    sp->broken = 0;
 
     return reg_spool_begin(sp, next, e);
 }
@@ -351,7 +352,9 @@ reg_spool_tail_leave(reg_spool_t *sp, int sync)
 
     /* an error is told once: a call more, and nobody would hear of it */
 
-    err = ((sync || list != NULL) && fdatasync(sp->tail.fd) == -1) ? errno : 0;
+    err = ((sync || list != NULL)
+           && reg_fs_sync_data(reg_fs_of(sp->s), sp->tail.fd) == -1)
+          ? errno : 0;
 
     for ( /* void */ ; list != NULL; list = next) {
         next = list->next;
@@ -359,7 +362,7 @@ reg_spool_tail_leave(reg_spool_t *sp, int sync)
         list->done = 1;
     }
 
-    sp->broken = 0;
+    sp->broken = (err != 0) ? sp->tail.first : sp->broken;
 
     (void) pthread_cond_broadcast(&sp->woken);
     (void) pthread_mutex_unlock(&sp->wait);

@@ -25,6 +25,7 @@
 #define REG_FS_DIR_MODE    0755
 #define REG_FS_FILE_MODE   0644
 
+#define REG_FS_LOCK        REG_LAYOUT_OWN "/lock"
 #define REG_FS_TMP         REG_LAYOUT_OWN "/tmp"
 #define REG_FS_TRASH       REG_LAYOUT_OWN "/trash"
 #define REG_FS_SPARE       REG_LAYOUT_OWN "/spare"
@@ -45,6 +46,8 @@
 typedef struct {
     int                    root;
     atomic_int             plain;       /* the kernel has no openat2() */
+    atomic_int             probe;       /* a file that tells whether the file
+                                           system has given up; or -1 */
     uint64_t               seed;
     atomic_uint_fast64_t   count;
 
@@ -132,7 +135,10 @@ int reg_fs_dir_sync(reg_fs_t *fs, const reg_fs_dir_t *d, const char *path,
     reg_fs_done_t *done);
 
 /* Syncs a directory: the names in it, and that others are not any more. */
-int reg_fs_sync_entries(int dir);
+int reg_fs_sync_entries(reg_fs_t *fs, int dir);
+
+/* fdatasync() that does not take the word of a file system that gave up. */
+int reg_fs_sync_data(reg_fs_t *fs, int fd);
 
 /* Opens a directory, making what is missing, all unsynced. */
 int reg_fs_mkdirs(reg_fs_t *fs, const char *path, size_t len);

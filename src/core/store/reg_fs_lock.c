@@ -15,8 +15,6 @@
 #include <unistd.h>
 
 
-#define REG_FS_LOCK            REG_LAYOUT_OWN "/lock"
-
 /* of all repositories, where directories cannot be locked */
 #define REG_FS_LOCK_MANIFESTS  REG_LAYOUT_OWN "/lock-manifests"
 

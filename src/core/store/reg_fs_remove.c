@@ -139,7 +139,7 @@ reg_fs_discard(reg_fs_t *fs, const char *path, int durable, char *name,
         call = "unlink";
     }
 
-    if (err == 0 && durable && reg_fs_sync_entries(dir) == -1) {
+    if (err == 0 && durable && reg_fs_sync_entries(fs, dir) == -1) {
         err = errno;
         call = "fsync";
     }
@@ -236,7 +236,7 @@ reg_fs_prune(reg_fs_t *fs, int dir, const char *path, size_t len,
         len = above;
     }
 
-    rc = reg_fs_sync_entries(dir);
+    rc = reg_fs_sync_entries(fs, dir);
     err = errno;
 
     (void) close(dir);

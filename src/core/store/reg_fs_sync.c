@@ -21,7 +21,9 @@
 #define REG_FS_TICK_COARSE  INT64_C(2500000000)
 
 
-static int reg_fs_sync_once(int dir, uint64_t key, reg_fs_done_t *done);
+static int reg_fs_sync_once(reg_fs_t *fs, int dir, uint64_t key,
+    reg_fs_done_t *done);
+static int reg_fs_alive(reg_fs_t *fs);
 
 
 uint64_t
@@ -101,24 +103,62 @@ reg_fs_learn(reg_fs_t *fs, uint64_t key)
 
 
 /*
- * XFS that has given up, because its log could not be written, syncs a
- * directory without an error, although what changed in it is lost.  Where a
- * directory stands it does not tell any more, so that is asked for, too.
- *
  * Not repeated after EINTR: a second fsync is no proof of the first.
  */
 
 int
-reg_fs_sync_entries(int dir)
+reg_fs_sync_entries(reg_fs_t *fs, int dir)
 {
-    struct stat  st;
+    return (fsync(dir) == -1) ? -1 : reg_fs_alive(fs);
+}
 
-    return (fsync(dir) == -1 || fstat(dir, &st) == -1) ? -1 : 0;
+
+int
+reg_fs_sync_data(reg_fs_t *fs, int fd)
+{
+    return (fdatasync(fd) == -1) ? -1 : reg_fs_alive(fs);
+}
+
+
+/*
+ * A file system that has just given up syncs without an error, although what
+ * changed is lost: XFS a directory, whenever that is, and ext4 anything whose
+ * journal commit failed before the sync came to look for it.  Both refuse to
+ * read then, though it be no byte, but of a file alone: that of the lock.
+ */
+
+static int
+reg_fs_alive(reg_fs_t *fs)
+{
+    int   fd, none;
+    char  c;
+
+    fd = atomic_load_explicit(&fs->probe, memory_order_relaxed);
+
+    if (fd == -1) {
+        fd = reg_fs_open(fs, fs->root, REG_FS_LOCK, O_RDONLY);
+
+        if (fd == -1) {
+
+            /* without one, or a descriptor for it, nothing is known */
+
+            return (errno == EIO) ? -1 : 0;
+        }
+
+        none = -1;
+
+        if (!atomic_compare_exchange_strong(&fs->probe, &none, fd)) {
+            (void) close(fd);
+            fd = none;
+        }
+    }
+
+    return (pread(fd, &c, 0, 0) == -1 && errno == EIO) ? -1 : 0;
 }
 
 
 static int
-reg_fs_sync_once(int dir, uint64_t key, reg_fs_done_t *done)
+reg_fs_sync_once(reg_fs_t *fs, int dir, uint64_t key, reg_fs_done_t *done)
 {
     size_t  i;
 
@@ -130,7 +170,7 @@ reg_fs_sync_once(int dir, uint64_t key, reg_fs_done_t *done)
         }
     }
 
-    if (reg_fs_sync_entries(dir) == -1) {
+    if (reg_fs_sync_entries(fs, dir) == -1) {
         return -1;
     }
 
@@ -152,7 +192,7 @@ reg_fs_dir_sync(reg_fs_t *fs, const reg_fs_dir_t *d, const char *path,
     reg_fs_ident_t  id, above;
 
     if (reg_fs_ident(d->fd, &id) == -1
-        || reg_fs_sync_once(d->fd, id.key, done) == -1)
+        || reg_fs_sync_once(fs, d->fd, id.key, done) == -1)
     {
         return -1;
     }
@@ -192,7 +232,7 @@ reg_fs_dir_sync(reg_fs_t *fs, const reg_fs_dir_t *d, const char *path,
         }
 
         rc = (reg_fs_ident(up, &above) == -1
-              || reg_fs_sync_once(up, above.key, done) == -1) ? -1 : 0;
+              || reg_fs_sync_once(fs, up, above.key, done) == -1) ? -1 : 0;
 
         if (up != d->up) {
             err = errno;

@@ -308,7 +308,7 @@ reg_upload_sync(reg_upload_t *u, reg_error_t *e)
 {
     reg_rc_t  rc;
 
-    if (fdatasync(u->fd) == 0) {
+    if (reg_fs_sync_data(reg_fs_of(u->s), u->fd) == 0) {
         return REG_OK;
     }
 
