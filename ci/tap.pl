@@ -65,7 +65,7 @@ my $harness = TAP::Harness->new({
     },
 });
 
-my (%reasons, $whole, @failures);
+my (%reasons, %died, $whole, @failures);
 
 $harness->callback(made_parser => sub {
     my ($parser, $job) = @_;
@@ -80,6 +80,12 @@ $harness->callback(made_parser => sub {
             push @failures, join(' ', "$desc:", $test->number(),
                                  $test->description());
         }
+    });
+
+    $parser->callback(comment => sub {
+        my ($comment) = @_;
+
+        push @{ $died{$desc} }, $1 if $comment->raw() =~ /^# died: (.*)/;
     });
 });
 
@@ -98,6 +104,13 @@ for my $desc ($result->descriptions()) {
         $parser->wait() // -1, $parser->tests_run(),
         $parser->tests_planned() // 'no plan of',
         join '', map { ", $_" } $parser->parse_errors();
+
+    # what the server said last is why it did not start
+    my @why = @{ $died{$desc} || [] };
+    my ($grave) = grep { /\[(?:emerg|alert|crit)\]|ERROR:/ } reverse @why;
+
+    push @failures, "$desc: died: $_"
+        for grep { defined } $why[0], $grave;
 }
 
 my $passed = $result->passed();

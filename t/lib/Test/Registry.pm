@@ -53,6 +53,15 @@ our @EXPORT = (
 $SIG{$_} ||= sub { exit 1 } for qw(INT TERM HUP);
 $SIG{PIPE} ||= sub { close STDERR; exit 1 };
 
+# Why a file died stands in its TAP, too, for who keeps the score.
+
+$SIG{__DIE__} ||= sub {
+    my ($why) = @_;
+
+    return if !defined $^S || $^S;
+    print {*STDOUT} map { "# died: $_\n" } split /\n/, $why;
+};
+
 *path_of = \&Test::Registry::Server::path_of;
 *with_query = \&Test::Registry::Server::with_query;
 
