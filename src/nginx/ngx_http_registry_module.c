@@ -6,22 +6,17 @@
 #include "ngx_http_registry_cors.h"
 #include "ngx_http_registry_errors.h"
 #include "ngx_http_registry_gc.h"
-#include "ngx_http_registry_log.h"
+#include "ngx_http_registry_location.h"
 #include "ngx_http_registry_maintenance.h"
 #include "ngx_http_registry_notify.h"
+#include "ngx_http_registry_root.h"
 #include "ngx_http_registry_scrub.h"
 #include "ngx_http_registry_stats.h"
 #include "ngx_http_registry_zone.h"
 
 
-#define NGX_HTTP_REGISTRY_ZONE_MIN      (8 * ngx_pagesize)
-#define NGX_HTTP_REGISTRY_BUFFER_MIN    (64 * 1024)
-
-/* what a body may grow to before a second, larger buffer is taken */
-#define NGX_HTTP_REGISTRY_FIRST_BUFFER  (64 * 1024)
-
-/* nginx's default, which no image layer fits into */
-#define NGX_HTTP_REGISTRY_CORE_BODY     (1024 * 1024)
+#define NGX_HTTP_REGISTRY_ZONE_MIN    (8 * ngx_pagesize)
+#define NGX_HTTP_REGISTRY_BUFFER_MIN  (64 * 1024)
 
 
 static void *ngx_http_registry_create_main_conf(ngx_conf_t *cf);
@@ -29,18 +24,10 @@ static char *ngx_http_registry_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_registry_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
-static char *ngx_http_registry_merge_core(ngx_conf_t *cf,
-    ngx_http_registry_loc_conf_t *conf);
 static ngx_int_t ngx_http_registry_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_registry_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_registry_init_process(ngx_cycle_t *cycle);
 static void ngx_http_registry_exit_process(ngx_cycle_t *cycle);
-static void ngx_http_registry_check_root(ngx_cycle_t *cycle,
-    ngx_http_registry_root_t *root);
-static char *ngx_http_registry(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_registry_check_directory(ngx_conf_t *cf,
-    ngx_str_t *name);
 static char *ngx_http_registry_check_zone(ngx_conf_t *cf, void *post,
     void *data);
 static char *ngx_http_registry_check_manifest(ngx_conf_t *cf, void *post,
@@ -63,7 +50,7 @@ static ngx_command_t  ngx_http_registry_commands[] = {
 
     { ngx_string("registry"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_registry,
+      ngx_http_registry_location_set,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -275,46 +262,7 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_registry_merge_core(cf, conf);
-}
-
-
-/*
- * What an operator would otherwise have to write beside "registry".  nginx's
- * core has merged its own values already, being the first module.
- */
-
-static char *
-ngx_http_registry_merge_core(ngx_conf_t *cf,
-    ngx_http_registry_loc_conf_t *conf)
-{
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (conf->line && clcf->handler == ngx_http_registry_handler) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"registry\" in location \"%V\" would never be "
-                      "asked, write \"location /v2/ { ... }\" in line %ui",
-                      &clcf->name, conf->line);
-        return NGX_CONF_ERROR;
-    }
-
-    if (clcf->client_max_body_size == NGX_HTTP_REGISTRY_CORE_BODY) {
-        clcf->client_max_body_size = 0;
-    }
-
-    if (clcf->client_body_buffer_size == 2 * ngx_pagesize) {
-        clcf->client_body_buffer_size = NGX_HTTP_REGISTRY_FIRST_BUFFER;
-    }
-
-    /* "limit_except" makes a location of its own, without a handler */
-
-    if (clcf->lmt_excpt && clcf->handler == NULL) {
-        clcf->handler = ngx_http_registry_handler;
-    }
-
-    return NGX_CONF_OK;
+    return ngx_http_registry_location_merge(cf, conf);
 }
 
 
@@ -413,17 +361,7 @@ ngx_http_registry_init_process(ngx_cycle_t *cycle)
     root = rmcf->roots.elts;
 
     for (i = 0; i < rmcf->roots.nelts; i++) {
-        root[i]->store = NULL;
-        root[i]->due = ngx_current_msec;
-        root[i]->scrub = NULL;
-        root[i]->scrub_due = ngx_current_msec;
-        root[i]->scrub_look = ngx_current_msec;
-
-        if (ngx_process == NGX_PROCESS_SINGLE
-            || (ngx_process == NGX_PROCESS_WORKER && ngx_worker == 0))
-        {
-            ngx_http_registry_check_root(cycle, root[i]);
-        }
+        ngx_http_registry_root_enter(cycle, root[i]);
     }
 
     if (ngx_process == NGX_PROCESS_SINGLE) {
@@ -431,32 +369,6 @@ ngx_http_registry_init_process(ngx_cycle_t *cycle)
     }
 
     return NGX_OK;
-}
-
-
-/* An image that cannot be stored is better told at start than at a push. */
-
-static void
-ngx_http_registry_check_root(ngx_cycle_t *cycle,
-    ngx_http_registry_root_t *root)
-{
-    reg_error_t   e;
-    reg_store_t  *store;
-
-    store = ngx_http_registry_store(root, cycle->log);
-
-    if (store == NULL) {
-        return;
-    }
-
-    reg_error_clear(&e);
-
-    if (reg_store_writable(store, &e) != REG_OK) {
-        ngx_log_error(NGX_LOG_ERR, cycle->log, e.sys,
-                      "the worker user cannot write to \"%V/%s\", pushes will "
-                      "fail%s", &root->root, e.path,
-                      ngx_http_registry_way_out(&e));
-    }
 }
 
 
@@ -476,203 +388,11 @@ ngx_http_registry_exit_process(ngx_cycle_t *cycle)
     root = rmcf->roots.elts;
 
     for (i = 0; i < rmcf->roots.nelts; i++) {
-        ngx_http_registry_scrub_end(root[i]);
-        ngx_http_registry_notify_exit(root[i]);
-
-        if (root[i]->store) {
-            reg_store_close(root[i]->store);
-            root[i]->store = NULL;
-        }
+        ngx_http_registry_root_leave(root[i]);
     }
 
     ngx_http_registry_curl_exit();
     ngx_http_registry_stats_leave();
-}
-
-
-reg_store_t *
-ngx_http_registry_store(ngx_http_registry_root_t *root, ngx_log_t *log)
-{
-    reg_error_t  e;
-
-    if (root->store) {
-        return root->store;
-    }
-
-    reg_error_clear(&e);
-
-    if (reg_store_open(&root->store, (char *) root->root.data, &e) != REG_OK) {
-        root->store = NULL;
-        ngx_log_error(NGX_LOG_CRIT, log, e.sys,
-                      "could not open the registry's root \"%V\"%s",
-                      &root->root,
-                      e.sys == NGX_ENOENT
-                      ? "; make the directory, and give it to the worker user"
-                      : ngx_http_registry_way_out(&e));
-        return NULL;
-    }
-
-    ngx_http_registry_stats_driver(root->store);
-
-    return root->store;
-}
-
-
-static char *
-ngx_http_registry(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_registry_loc_conf_t *rlcf = conf;
-
-    ngx_str_t                       *value, name;
-    ngx_uint_t                       i;
-    ngx_http_core_loc_conf_t        *clcf;
-    ngx_http_registry_root_t       **root, *new;
-    ngx_http_registry_main_conf_t   *rmcf;
-
-    if (rlcf->root != NGX_CONF_UNSET_PTR) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-    name = value[1];
-
-    if (name.len == 0) {
-        return "needs a directory, as in \"registry /var/lib/registry;\"";
-    }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (!clcf->noname && !clcf->named
-        && (clcf->name.len > 4
-            || ngx_strncmp(clcf->name.data, "/v2/", clcf->name.len) != 0)
-        && ngx_strncmp(clcf->name.data, "/v2/", 4) != 0
-#if (NGX_PCRE)
-        && clcf->regex == NULL
-#endif
-        )
-    {
-        rlcf->line = cf->conf_file->line;
-    }
-
-    while (name.len > 1 && name.data[name.len - 1] == '/') {
-        name.len--;
-    }
-
-    name.data = ngx_pstrdup(cf->pool, &name);
-    if (name.data == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_conf_full_name(cf->cycle, &name, 0) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (clcf->handler != ngx_http_registry_events_handler) {
-        clcf->handler = ngx_http_registry_handler;
-    }
-
-    if (clcf->name.len && clcf->name.data[clcf->name.len - 1] == '/') {
-        clcf->auto_redirect = 1;
-    }
-
-    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_registry_module);
-
-    root = rmcf->roots.elts;
-
-    for (i = 0; i < rmcf->roots.nelts; i++) {
-        if (root[i]->root.len == name.len
-            && ngx_strncmp(root[i]->root.data, name.data, name.len) == 0)
-        {
-            rlcf->root = root[i];
-            return NGX_CONF_OK;
-        }
-    }
-
-    new = ngx_pcalloc(cf->pool, sizeof(ngx_http_registry_root_t));
-    if (new == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    new->root.len = name.len;
-    new->root.data = ngx_pnalloc(cf->pool, name.len + 1);
-    if (new->root.data == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    (void) ngx_cpystrn(new->root.data, name.data, name.len + 1);
-
-    root = ngx_array_push(&rmcf->roots);
-    if (root == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    new->upload_idle = NGX_CONF_UNSET;
-
-    *root = new;
-    rlcf->root = new;
-
-    if (ngx_http_registry_check_directory(cf, &new->root) != NGX_CONF_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_http_registry_maintenance_add(cf, new) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-/*
- * nginx makes the directory itself when it starts, but neither its parents
- * nor anything in place of a file.
- */
-
-static char *
-ngx_http_registry_check_directory(ngx_conf_t *cf, ngx_str_t *name)
-{
-    u_char           *slash;
-    ngx_int_t         rc;
-    ngx_file_info_t   fi;
-
-    if (ngx_file_info(name->data, &fi) != NGX_FILE_ERROR) {
-
-        if (ngx_is_dir(&fi)) {
-            return NGX_CONF_OK;
-        }
-
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"registry\" needs a directory and \"%V\" is "
-                           "something else", name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_errno != NGX_ENOENT && ngx_errno != NGX_ENOTDIR) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           "\"registry\" cannot use \"%V\", look at the "
-                           "directories above it", name);
-        return NGX_CONF_ERROR;
-    }
-
-    slash = (u_char *) strrchr((char *) name->data, '/');
-
-    if (slash == NULL || slash == name->data) {
-        return NGX_CONF_OK;
-    }
-
-    *slash = '\0';
-    rc = ngx_file_info(name->data, &fi);
-    *slash = '/';
-
-    if (rc == NGX_FILE_ERROR || !ngx_is_dir(&fi)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"registry\" cannot make \"%V\", there is no "
-                           "directory above it; try \"mkdir -p %V\"",
-                           name, name);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
 }
 
 
