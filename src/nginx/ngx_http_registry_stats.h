@@ -3,7 +3,7 @@
  * What is counted: numbers in a zone of their own, which reloads leave alone,
  * whatever becomes of the other zone.  Everything is an atomic addition, from
  * the event loop, pool threads and the maintenance alike, and nothing waits.
- * ngx_http_registry_metrics.c prints them, docs/metrics.md describes them.
+ * ngx_http_registry_metrics*.c print them, docs/metrics.md describes them.
  *
  * Counters and histograms are shared by all workers.  What goes up and down
  * belongs to the process that counts it, so that a worker that is killed
