@@ -1,5 +1,5 @@
 
-/* registryctl backup, backups: copies of a store, and what became of them. */
+/* registryctl backup: a copy of a store. */
 
 
 #ifndef _GNU_SOURCE
@@ -59,17 +59,9 @@ static void backup_left(void *data, reg_str_t name, const char *what,
     const char *why);
 static void backup_tick(void *data, const reg_backup_counts_t *c);
 static reg_cli_exit_e backup_tell(backup_t *b, reg_cli_exit_e rc);
-static reg_cli_exit_e backups_run(const reg_cli_t *c);
-static reg_cli_exit_e backups_list(backup_t *b, reg_store_t *dir);
-static void backups_row(backup_t *b, const char *id,
-    const reg_backup_info_t *info, int whole);
-static reg_cli_exit_e backups_verify(backup_t *b, reg_store_t *dir);
-static void backups_bad(void *data, const char *id, const char *what,
-    const char *why);
-static void backups_tick(void *data, uint64_t bytes);
 
 
-static const reg_cli_option_t  backup_options[] = {
+static const reg_cli_option_t  options[] = {
     { "keep", 0, "N", 0, 0, "remove older backups but the newest N" },
     { "keep-days", 0, "N", 0, 0, "remove those that are N days old" },
     { "verify", 0, NULL, 0, 0, "hash what DEST has already, and copy anew "
@@ -82,27 +74,13 @@ static const reg_cli_option_t  backup_options[] = {
     { NULL, 0, NULL, 0, 0, NULL }
 };
 
-static const reg_cli_option_t  backups_options[] = {
-    { "verify", 0, NULL, 0, 0, "hash all that they hold" },
-    { "json", 0, NULL, 0, 0, "print JSON instead of lines" },
-    { NULL, 0, NULL, 0, 0, NULL }
-};
 
-
-static const reg_cli_command_t  backup_commands[] = {
+static const reg_cli_command_t  commands[] = {
     { "", { "ROOT", "DEST" },
       "Adds a backup of a store to a directory of backups and prints its "
       "name.  nginx may go on serving, and pushes go on.  What another backup "
       "there has is not copied again.",
-      backup_run, backup_options },
-
-    { NULL, { NULL }, NULL, NULL, NULL }
-};
-
-static const reg_cli_command_t  backups_commands[] = {
-    { "", { "DEST" },
-      "Lists the backups in a directory, the oldest first.",
-      backups_run, backups_options },
+      backup_run, options },
 
     { NULL, { NULL }, NULL, NULL, NULL }
 };
@@ -111,22 +89,12 @@ static const reg_cli_command_t  backups_commands[] = {
 const reg_cli_group_t  reg_cli_backup = {
     "backup",
     "A backup of a store",
-    backup_commands,
+    commands,
     "ROOT is the directory that the directive registry names.\nExit status: 0 "
     "done; 1 done, but something damaged was left out, and no old backup was "
     "removed; 2 called wrongly; 3 there is no new backup."
 };
 
-const reg_cli_group_t  reg_cli_backups = {
-    "backups",
-    "The backups in a directory",
-    backups_commands,
-    "Exit status: 0 done; 1 something is damaged; 2 called wrongly; 3 they "
-    "could not be read."
-};
-
-
-/* --- making one ---------------------------------------------------------- */
 
 static reg_cli_exit_e
 backup_run(const reg_cli_t *c)
@@ -436,16 +404,7 @@ backup_left(void *data, reg_str_t name, const char *what, const char *why)
     reg_cli_progress_end(&b->progress);
     reg_cli_say("left out: %.*s %s: %s", (int) name.len, name.data, what, why);
 
-    if (b->rows.json) {
-        reg_cli_row_begin(&b->rows);
-        reg_buf_str(&b->rows.b, reg_str("{"));
-        reg_cli_member(&b->rows.b, "repository", name);
-        reg_buf_str(&b->rows.b, reg_str(","));
-        reg_cli_member(&b->rows.b, "what", reg_str_of(what));
-        reg_buf_str(&b->rows.b, reg_str(","));
-        reg_cli_member(&b->rows.b, "text", reg_str_of(why));
-        reg_buf_str(&b->rows.b, reg_str("}"));
-    }
+    reg_cli_row_part(&b->rows, name, what, why);
 }
 
 
@@ -519,180 +478,4 @@ backup_tell(backup_t *b, reg_cli_exit_e rc)
     }
 
     return (n->left_out == 0) ? REG_CLI_OK : REG_CLI_NO;
-}
-
-
-/* --- those there are ----------------------------------------------------- */
-
-static reg_cli_exit_e
-backups_run(const reg_cli_t *c)
-{
-    int              lock;
-    backup_t         b;
-    reg_store_t     *dir;
-    reg_cli_exit_e   rc;
-
-    memset(&b, 0, sizeof(b));
-    reg_error_clear(&b.e);
-
-    b.c = c;
-    b.dest = c->operands[0];
-
-    dir = reg_cli_store(b.dest);
-
-    if (dir == NULL) {
-        return REG_CLI_FAILED;
-    }
-
-    if (reg_cli_value(c, "verify") == NULL) {
-        rc = backups_list(&b, dir);
-
-    } else if (reg_backup_lock(dir, REG_LOCK_SHARED, &lock, &b.e) != REG_OK) {
-        rc = reg_cli_error(b.dest, &b.e);
-
-    } else {
-        rc = backups_verify(&b, dir);
-
-        if (lock != -1) {
-            (void) close(lock);
-        }
-    }
-
-    reg_store_close(dir);
-
-    return rc;
-}
-
-
-static reg_cli_exit_e
-backups_list(backup_t *b, reg_store_t *dir)
-{
-    int                 bad;
-    size_t              i;
-    reg_rc_t            rc;
-    const char         *id;
-    reg_names_t         ids;
-    reg_cli_exit_e      written;
-    reg_backup_info_t   info;
-
-    memset(&ids, 0, sizeof(ids));
-
-    if (reg_backup_ids(dir, &ids, &b->e) != REG_OK) {
-        reg_names_free(&ids);
-        return reg_cli_error(b->dest, &b->e);
-    }
-
-    bad = 0;
-    rc = REG_OK;
-
-    reg_cli_rows_begin(&b->rows, b->c,
-                       "BACKUP\tREPOSITORIES\tMANIFESTS\tTAGS\tBLOBS\tSTATE",
-                       "backups");
-
-    for (i = 0; rc == REG_OK && i < ids.n; i++) {
-        id = reg_names_get(&ids, i).data;
-
-        reg_error_clear(&b->e);
-
-        rc = reg_backup_list(dir, id, reg_null_str, NULL, NULL, &info, &b->e);
-
-        if (rc == REG_OK || rc == REG_DIGEST_MISMATCH) {
-            bad |= (rc != REG_OK);
-            backups_row(b, id, &info, rc == REG_OK);
-            rc = REG_OK;
-
-        } else if (rc == REG_ABSENT) {
-            rc = REG_OK;
-        }
-    }
-
-    written = reg_cli_rows_end(&b->rows, NULL);
-    reg_names_free(&ids);
-
-    if (rc != REG_OK) {
-        return reg_cli_error(b->dest, &b->e);
-    }
-
-    return (written != REG_CLI_OK) ? written : bad ? REG_CLI_NO : REG_CLI_OK;
-}
-
-
-static void
-backups_row(backup_t *b, const char *id, const reg_backup_info_t *info,
-    int whole)
-{
-    const char  *state;
-
-    state = !whole ? "damaged" : (info->left_out != 0) ? "incomplete"
-                                                       : "whole";
-
-    reg_cli_row_begin(&b->rows);
-
-    reg_buf_printf(&b->rows.b, b->rows.json
-                   ? "{\"id\":\"%s\",\"repositories\":%" PRIu64
-                     ",\"manifests\":%" PRIu64 ",\"tags\":%" PRIu64
-                     ",\"blobs\":%" PRIu64 ",\"state\":\"%s\"}"
-                   : "%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64
-                     "\t%s",
-                   id, info->repositories, info->manifests, info->tags,
-                   info->blobs, state);
-
-    (void) reg_cli_row_end(&b->rows);
-}
-
-
-static reg_cli_exit_e
-backups_verify(backup_t *b, reg_store_t *dir)
-{
-    uint64_t        bad;
-    reg_rc_t        rc;
-    reg_cli_exit_e  written;
-
-    reg_cli_rows_begin(&b->rows, b->c, "BACKUP\tWHAT\tFINDING", "damaged");
-
-    rc = reg_backup_verify(dir, NULL, backups_bad, backups_tick, b, &bad,
-                           &b->e);
-
-    reg_cli_progress_end(&b->progress);
-
-    written = reg_cli_rows_end(&b->rows, NULL);
-
-    if (rc != REG_OK) {
-        return reg_cli_error(b->dest, &b->e);
-    }
-
-    return (written != REG_CLI_OK) ? written
-           : (bad != 0) ? REG_CLI_NO : REG_CLI_OK;
-}
-
-
-static void
-backups_bad(void *data, const char *id, const char *what, const char *why)
-{
-    backup_t  *b;
-
-    b = data;
-
-    reg_cli_progress_end(&b->progress);
-    reg_cli_row_begin(&b->rows);
-
-    reg_buf_printf(&b->rows.b, b->rows.json
-                   ? "{\"id\":\"%s\",\"what\":\"%s\",\"text\":\"%s\"}"
-                   : "%s\t%s\t%s", id, what, why);
-
-    (void) reg_cli_row_end(&b->rows);
-}
-
-
-static void
-backups_tick(void *data, uint64_t bytes)
-{
-    backup_t  *b;
-
-    b = data;
-
-    if (reg_cli_progress_due(&b->progress)) {
-        reg_cli_progress(&b->progress, "%" PRIu64 " MB ...",
-                         bytes / (1024 * 1024));
-    }
 }

@@ -293,16 +293,7 @@ restore_failed(void *data, reg_str_t name, const char *what, const char *why)
     reg_cli_say("not brought back: %.*s %s: %s", (int) name.len, name.data,
                 what, why);
 
-    if (r->rows.json) {
-        reg_cli_row_begin(&r->rows);
-        reg_buf_str(&r->rows.b, reg_str("{"));
-        reg_cli_member(&r->rows.b, "repository", name);
-        reg_buf_str(&r->rows.b, reg_str(","));
-        reg_cli_member(&r->rows.b, "what", reg_str_of(what));
-        reg_buf_str(&r->rows.b, reg_str(","));
-        reg_cli_member(&r->rows.b, "text", reg_str_of(why));
-        reg_buf_str(&r->rows.b, reg_str("}"));
-    }
+    reg_cli_row_part(&r->rows, name, what, why);
 }
 
 

@@ -435,6 +435,27 @@ reg_cli_row_end(reg_cli_rows_t *rows)
 }
 
 
+void
+reg_cli_row_part(reg_cli_rows_t *rows, reg_str_t repository, const char *what,
+    const char *why)
+{
+    if (!rows->json) {
+        return;
+    }
+
+    /* none is written out before the copy has come to its end */
+
+    reg_cli_row_begin(rows);
+    reg_buf_str(&rows->b, reg_str("{"));
+    reg_cli_member(&rows->b, "repository", repository);
+    reg_buf_str(&rows->b, reg_str(","));
+    reg_cli_member(&rows->b, "what", reg_str_of(what));
+    reg_buf_str(&rows->b, reg_str(","));
+    reg_cli_member(&rows->b, "text", reg_str_of(why));
+    reg_buf_str(&rows->b, reg_str("}"));
+}
+
+
 static reg_cli_exit_e
 reg_cli_rows_flush(reg_cli_rows_t *rows)
 {

@@ -81,6 +81,13 @@ void reg_cli_row_begin(reg_cli_rows_t *rows);
 reg_rc_t reg_cli_row_end(reg_cli_rows_t *rows);
 
 /*
+ * A row, in JSON alone, of a part of a repository that a copy of it lacks, and
+ * why.
+ */
+void reg_cli_row_part(reg_cli_rows_t *rows, reg_str_t repository,
+    const char *what, const char *why);
+
+/*
  * Writes the rest; more, which may be NULL, are further members of the JSON
  * object, with a comma before.  Frees the rows.
  */
