@@ -5,7 +5,8 @@
  * there by the manager process.
  *
  *     ngx_http_registry_notify_module.c    directives and the wiring
- *     ngx_http_registry_notify_conf.c      what "registry_notify" says
+ *     ngx_http_registry_notify_conf.c      endpoints of "registry_notify"
+ *     ngx_http_registry_notify_params.c    what it says of each
  *     ngx_http_registry_emit.c             changes, in the threads that make
  *                                          them
  *     ngx_http_registry_pulls.c            pulls, gathered by a worker
@@ -109,6 +110,14 @@ extern ngx_module_t  ngx_http_registry_notify_module;
 /* The directive; the others stand in ngx_http_registry_notify_module.c. */
 char *ngx_http_registry_notify_set(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/*
+ * Sets an endpoint to the defaults, and then to what the directive at hand
+ * says; so far it has its name and an empty array of headers.  NGX_CONF_OK; or
+ * NGX_CONF_ERROR after a line in the log, or what is to be said of its name.
+ */
+char *ngx_http_registry_notify_params(ngx_conf_t *cf,
+    ngx_http_registry_endpoint_t *ep);
 
 /*
  * A worker ends, or the only process, and will close the root's store.  The
