@@ -201,4 +201,25 @@ ngx_http_registry_str(const ngx_str_t *s)
 }
 
 
+/* Copies a slice into a pool; NGX_OK or NGX_ERROR. */
+
+static ngx_inline ngx_int_t
+ngx_http_registry_str_copy(ngx_pool_t *pool, reg_str_t *copy, reg_str_t s)
+{
+    char  *p;
+
+    p = ngx_pnalloc(pool, s.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(p, s.data, s.len);
+
+    copy->len = s.len;
+    copy->data = p;
+
+    return NGX_OK;
+}
+
+
 #endif /* NGX_HTTP_REGISTRY_H_INCLUDED */

@@ -277,7 +277,6 @@ ngx_http_registry_login_token(ngx_http_request_t *r, reg_str_t user,
     reg_str_t password, void (*wake)(ngx_http_request_t *r),
     ngx_http_registry_who_t *who)
 {
-    char                             *p;
     void                             *table;
     ngx_int_t                         rc;
     reg_tokens_check_t                check;
@@ -340,19 +339,14 @@ ngx_http_registry_login_token(ngx_http_request_t *r, reg_str_t user,
     who->scopes = check.entry;
     who->expires = (check.expires == REG_TOKENS_NEVER) ? 0 : check.expires;
 
-    who->owner.len = ngx_strlen(check.owner);
+    who->owner = reg_null_str;
 
-    if (who->owner.len) {
-        p = ngx_pnalloc(r->pool, who->owner.len);
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_memcpy(p, check.owner, who->owner.len);
-        who->owner.data = p;
+    if (check.owner[0] == '\0') {
+        return NGX_OK;
     }
 
-    return NGX_OK;
+    return ngx_http_registry_str_copy(r->pool, &who->owner,
+                                      reg_str_of(check.owner));
 }
 
 
@@ -360,20 +354,9 @@ static ngx_int_t
 ngx_http_registry_login_is(ngx_http_request_t *r, reg_str_t user,
     ngx_http_registry_who_t *who)
 {
-    char  *p;
-
-    p = ngx_pnalloc(r->pool, user.len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(p, user.data, user.len);
-
     who->auth = NGX_HTTP_REGISTRY_AUTH_HTPASSWD;
-    who->user.len = user.len;
-    who->user.data = p;
 
-    return NGX_OK;
+    return ngx_http_registry_str_copy(r->pool, &who->user, user);
 }
 
 

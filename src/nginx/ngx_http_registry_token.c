@@ -231,7 +231,6 @@ static ngx_int_t
 ngx_http_registry_token_robot_entry(ngx_http_request_t *r,
     void (*wake)(ngx_http_request_t *r), ngx_http_registry_entry_t *entry)
 {
-    char                             *p;
     void                             *table;
     ngx_int_t                         rc;
     reg_tokens_check_t                check;
@@ -274,19 +273,14 @@ ngx_http_registry_token_robot_entry(ngx_http_request_t *r,
     ngx_memcpy(entry->mark, check.mark, REG_CREDENTIALS_KEY);
     entry->scopes = check.entry;
     entry->expires = (check.expires == REG_TOKENS_NEVER) ? 0 : check.expires;
-    entry->owner.len = ngx_strlen(check.owner);
+    entry->owner = reg_null_str;
 
-    if (entry->owner.len) {
-        p = ngx_pnalloc(r->pool, entry->owner.len);
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_memcpy(p, check.owner, entry->owner.len);
-        entry->owner.data = p;
+    if (check.owner[0] == '\0') {
+        return NGX_OK;
     }
 
-    return NGX_OK;
+    return ngx_http_registry_str_copy(r->pool, &entry->owner,
+                                      reg_str_of(check.owner));
 }
 
 

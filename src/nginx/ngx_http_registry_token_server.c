@@ -439,9 +439,8 @@ static ngx_int_t
 ngx_http_registry_issue_refreshed(ngx_http_request_t *r,
     ngx_http_registry_issue_t *job, reg_refresh_t *refresh)
 {
-    char                       *p;
-    ngx_int_t                   rc;
-    ngx_http_registry_entry_t   entry;
+    ngx_int_t                  rc;
+    ngx_http_registry_entry_t  entry;
 
     entry.user = refresh->user;
     entry.robot = reg_str_eq(reg_token_login(refresh->jwt.claims),
@@ -458,17 +457,14 @@ ngx_http_registry_issue_refreshed(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
-    p = ngx_pnalloc(r->pool, refresh->user.len);
-    if (p == NULL) {
+    if (ngx_http_registry_str_copy(r->pool, &job->who.user, refresh->user)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    ngx_memcpy(p, refresh->user.data, refresh->user.len);
-
     job->who.auth = entry.robot ? NGX_HTTP_REGISTRY_AUTH_TOKEN
                                 : NGX_HTTP_REGISTRY_AUTH_HTPASSWD;
-    job->who.user.len = refresh->user.len;
-    job->who.user.data = p;
     job->who.scopes = entry.scopes;
     job->who.expires = entry.expires;
     job->who.owner = entry.owner;

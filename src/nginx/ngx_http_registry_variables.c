@@ -375,7 +375,7 @@ static reg_str_t
 ngx_http_registry_variable_claimed_user(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
-    char         *p, room[REG_BASIC_ROOM];
+    char          room[REG_BASIC_ROOM];
     reg_str_t     header, credentials, user;
     const char   *why;
     reg_basic_t   basic;
@@ -395,13 +395,7 @@ ngx_http_registry_variable_claimed_user(ngx_http_request_t *r,
     }
 
     if (reg_basic_parse(credentials, room, &basic, &why) == 0) {
-        p = ngx_pnalloc(r->pool, basic.user.len);
-
-        if (p) {
-            ngx_memcpy(p, basic.user.data, basic.user.len);
-            user.data = p;
-            user.len = basic.user.len;
-        }
+        (void) ngx_http_registry_str_copy(r->pool, &user, basic.user);
     }
 
     ngx_explicit_memzero(room, sizeof(room));
