@@ -1,5 +1,6 @@
 
 #include "ngx_http_registry_cors.h"
+#include "ngx_http_registry_headers_in.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_send.h"
 

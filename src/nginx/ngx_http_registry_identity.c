@@ -1,4 +1,5 @@
 
+#include "ngx_http_registry_headers_in.h"
 #include "ngx_http_registry_identity.h"
 #include "ngx_http_registry_login.h"
 #include "ngx_http_registry_stats.h"
@@ -266,39 +267,16 @@ ngx_http_registry_identify_variable(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_registry_authorization(ngx_http_request_t *r, reg_str_t *value)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h, *found;
+    ngx_uint_t        n;
+    ngx_table_elt_t  *h;
 
-    found = NULL;
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-
-            if (h[i].key.len != sizeof("authorization") - 1
-                || h[i].lowcase_key == NULL
-                || ngx_memcmp(h[i].lowcase_key, "authorization",
-                              sizeof("authorization") - 1)
-                   != 0)
-            {
-                continue;
-            }
-
-            if (found) {
-                return NGX_DECLINED;
-            }
-
-            found = &h[i];
-        }
+    h = ngx_http_registry_find_headers(r, "authorization",
+                                       sizeof("authorization") - 1, &n);
+    if (n > 1) {
+        return NGX_DECLINED;
     }
 
-    *value = reg_null_str;
-
-    if (found) {
-        *value = ngx_http_registry_str(&found->value);
-    }
+    *value = h ? ngx_http_registry_str(&h->value) : reg_null_str;
 
     return NGX_OK;
 }

@@ -2,6 +2,7 @@
 /* The page of metrics: its order, and what is of no request and no store. */
 
 
+#include "ngx_http_registry_headers_in.h"
 #include "ngx_http_registry_metrics_private.h"
 #include "ngx_http_registry_send.h"
 #include "ngx_http_registry_zone.h"

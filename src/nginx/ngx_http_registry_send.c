@@ -75,35 +75,6 @@ ngx_http_registry_headerf(ngx_http_request_t *r, const char *key,
 }
 
 
-ngx_table_elt_t *
-ngx_http_registry_find_header(ngx_http_request_t *r, const char *name,
-    size_t len)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    part = &r->headers_in.headers.part;
-
-    do {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len == len && h[i].lowcase_key
-                && ngx_memcmp(h[i].lowcase_key, name, len) == 0)
-            {
-                return &h[i];
-            }
-        }
-
-        part = part->next;
-
-    } while (part);
-
-    return NULL;
-}
-
-
 ngx_int_t
 ngx_http_registry_digest_header(ngx_http_request_t *r, const reg_digest_t *d)
 {

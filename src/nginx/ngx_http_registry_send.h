@@ -20,10 +20,6 @@ ngx_int_t ngx_http_registry_header(ngx_http_request_t *r, const char *key,
 ngx_int_t ngx_http_registry_headerf(ngx_http_request_t *r, const char *key,
     const char *fmt, ...);
 
-/* The first request header of that lower case name, or NULL. */
-ngx_table_elt_t *ngx_http_registry_find_header(ngx_http_request_t *r,
-    const char *name, size_t len);
-
 /*
  * Docker-Content-Digest, and for content that is read also ETag and what
  * keeps a browser from running it (nosniff, sandbox).

@@ -2,6 +2,7 @@
 /* Upload sessions: what a request to one begins with, and what it answers. */
 
 
+#include "ngx_http_registry_headers_in.h"
 #include "ngx_http_registry_limits.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_send.h"
