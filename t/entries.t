@@ -13,6 +13,8 @@ use lib "$FindBin::Bin/lib";
 use File::Basename qw(basename);
 use Test::More;
 
+use Test::Registry::Files;
+
 
 my $dir = $FindBin::Bin;
 my @entries = ((map { sprintf 'A%02d', $_ } 1 .. 118),
@@ -60,12 +62,3 @@ is(join(' ', grep { !$known{$_} } sort keys %by, keys %waits), '',
     'no row of another number');
 
 done_testing();
-
-
-sub slurp {
-    my ($path) = @_;
-
-    open my $in, '<', $path or die "$path: $!\n";
-    local $/;
-    return scalar <$in>;
-}

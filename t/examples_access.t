@@ -16,6 +16,7 @@ use Time::HiRes qw(time);
 
 use Test::Registry;
 use Test::Registry::Examples;
+use Test::Registry::Files;
 
 one_password();
 users();
@@ -562,13 +563,4 @@ sub listed {
     my $r = ask($t, 'GET', '/v2/_catalog', @how);
     my $found = JSON::PP->new->decode($r->{content})->{repositories};
     return join ' ', @{ $found || [] };
-}
-
-
-sub slurp {
-    my ($path) = @_;
-
-    open my $fh, '<:raw', $path or die "$path: $!\n";
-    local $/;
-    return scalar <$fh>;
 }

@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/lib";
 
 use Test::More;
 use Test::Registry;
+use Test::Registry::Files;
 use Test::Registry::Trace;
 
 
@@ -357,15 +358,6 @@ sub control_bytes {
     my @odd = grep { !/\A127\.0\.0\.1 - / || /[\x00-\x1f\x7f]/ }
         split /\n/, slurp("$t->{dir}/access.log");
     is("@odd", '', 'A112 the access log has one line for each request');
-}
-
-
-sub slurp {
-    my ($path) = @_;
-
-    open my $fh, '<:raw', $path or die "$path: $!\n";
-    local $/;
-    return scalar <$fh>;
 }
 
 

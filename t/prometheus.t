@@ -17,6 +17,7 @@ use Time::HiRes qw(sleep time);
 
 use Test::Registry;
 use Test::Registry::Examples;
+use Test::Registry::Files;
 
 for my $tool (qw(prometheus promtool)) {
     my ($rc) = run_command(30, $tool, '--version');
@@ -56,25 +57,6 @@ rules();
 served();
 
 finish($t);
-
-
-sub slurp {
-    my ($path) = @_;
-
-    open my $in, '<:raw', $path or die "$path: $!\n";
-    local $/;
-    return scalar <$in>;
-}
-
-
-sub spit {
-    my ($path, $text) = @_;
-
-    open my $out, '>', $path or die "$path: $!\n";
-    print {$out} $text or die "$path: $!\n";
-    close $out or die "$path: $!\n";
-    return $path;
-}
 
 
 # {metric => {label => 1}} of docs/metrics.md, with the names of samples.
@@ -129,7 +111,7 @@ sub files {
 
 sub exposition {
     my $text = $t->get('/metrics')->body;
-    my $file = spit("$dir/metrics", $text);
+    my $file = spew("$dir/metrics", $text);
 
     my ($rc, $out) = run_command(60, 'sh', '-c',
         'promtool check metrics <"$1"', 'sh', $file);
@@ -138,7 +120,7 @@ sub exposition {
 
     # a lint that finds nothing would find this
 
-    spit($file, "$text# TYPE registry_x_total gauge\nregistry_x_total 1\n");
+    spew($file, "$text# TYPE registry_x_total gauge\nregistry_x_total 1\n");
     ($rc, $out) = run_command(60, 'sh', '-c',
         'promtool check metrics <"$1"', 'sh', $file);
     isnt($rc, 0, 'promtool knows better');
@@ -487,7 +469,7 @@ sub rules {
     my %all = alert_texts();
     my (%tests, $count);
 
-    spit("$dir/prometheus-alerts.yml", $alerts);
+    spew("$dir/prometheus-alerts.yml", $alerts);
 
     for my $case (@cases) {
         my ($alert, $at, $bad, $good, $step) = @$case;
@@ -548,7 +530,7 @@ sub rule_test {
 sub promtool {
     my ($step, @tests) = @_;
 
-    my $file = spit("$dir/test.yml", join '',
+    my $file = spew("$dir/test.yml", join '',
         "rule_files: [prometheus-alerts.yml]\nevaluation_interval: ${step}m\n",
         "tests:\n", @tests);
 
@@ -569,7 +551,7 @@ sub served {
         s/127\.0\.0\.1:9093/127.0.0.1:$nobody/g;
     }
 
-    spit("$dir/prometheus.yml", $text);
+    spew("$dir/prometheus.yml", $text);
 
     my $pid = fork // die "fork: $!\n";
 

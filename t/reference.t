@@ -8,6 +8,8 @@ use warnings;
 use FindBin;
 use Test::More;
 
+use Test::Registry::Files;
+
 my $top = "$FindBin::Bin/..";
 
 my %known = from_source();
@@ -41,15 +43,6 @@ ok($known{$_}, "docs/directives.md: $_ is in the source")
 ok($known{$_}, "README.md: $_ is in the source") for sort keys %readme;
 
 done_testing();
-
-
-sub slurp {
-    my ($path) = @_;
-
-    open my $fh, '<:raw', $path or return '';
-    local $/;
-    return scalar(<$fh>) // '';
-}
 
 
 # Entries of the ngx_command_t tables: { ngx_string("name"), flags, ...

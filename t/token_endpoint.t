@@ -14,6 +14,7 @@ use MIME::Base64 qw(decode_base64);
 use Test::More;
 use Test::Registry;
 use Test::Registry::Command;
+use Test::Registry::Files;
 use Test::Registry::Login ();
 
 
@@ -562,13 +563,4 @@ sub revoked {
     is_status($t->get('/v2/_catalog', headers => bearer($ann)), 503,
         'no passwords, no answer');
     is_status(ask('ann'), 503, 'nor a token');
-}
-
-
-sub slurp {
-    my ($path) = @_;
-
-    open my $fh, '<:raw', $path or return '';
-    local $/;
-    return scalar(<$fh>) // '';
 }

@@ -31,6 +31,7 @@ use JSON::PP ();
 use POSIX ();
 use Test::More ();
 use Test::Registry ();
+use Test::Registry::Files;
 use Test::Registry::Nginx ();
 use Test::Registry::Process ();
 use Time::HiRes qw( sleep time );
@@ -404,28 +405,6 @@ sub _end {
     waitpid($pid, 0);
 
     return;
-}
-
-
-sub spew {
-    my ($path, $content) = @_;
-
-    make_path(dirname($path));
-    open(my $fh, '>:raw', $path) or die "$path: $!\n";
-    print {$fh} $content;
-    close($fh) or die "$path: $!\n";
-
-    return $path;
-}
-
-
-sub slurp {
-    my ($path) = @_;
-
-    open(my $fh, '<:raw', $path) or die "$path: $!\n";
-    local $/ = undef;
-
-    return scalar(<$fh>) // '';
 }
 
 
