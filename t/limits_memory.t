@@ -248,24 +248,6 @@ sub goes_away {
 }
 
 
-sub reset_peak {
-    my ($pid) = @_;
-
-    open my $fh, '>', "/proc/$pid/clear_refs" or return;
-    print {$fh} '5';
-    close $fh;
-}
-
-
-sub peak {
-    my ($pid) = @_;
-
-    open my $fh, '<', "/proc/$pid/status" or return 0;
-    my ($kb) = join('', <$fh>) =~ /^VmHWM:\s+(\d+) kB/m;
-    return ($kb || 0) * 1024;
-}
-
-
 # The defaults: the dearest manifests there are, many at once.
 
 sub bounded {
@@ -297,7 +279,7 @@ sub bounded {
     }
 
     is($ok, scalar @c, 'A48 each is taken or told to come back');
-    my $grown = int((peak($pid) - $before) / 1048576);
+    my $grown = int((peak_of($pid) - $before) / 1048576);
     figure('MiB taken by ' . @c . ' dear manifests at once', $grown);
     cmp_ok($grown, '<', 128, 'A48 memory stays below twice the limit')
         if !sanitized();

@@ -472,7 +472,7 @@ sub bombs {
 
             if ($try == 1) {
                 is_error($r, 400, 'MANIFEST_INVALID', "A48 4 MB of $what");
-                my $grown = peak($pid) - $before;
+                my $grown = peak_of($pid) - $before;
                 cmp_ok($grown, '<', $slack * (64 << 20),
                     "A48 4 MB of $what: memory of the worker");
             }
@@ -484,24 +484,6 @@ sub bombs {
         cmp_ok($slow, '<', 0.1 * $slack,
             "A48 4 MB of $what: others wait less than 100 ms");
     }
-}
-
-
-sub reset_peak {
-    my ($pid) = @_;
-
-    open my $fh, '>', "/proc/$pid/clear_refs" or return;
-    print {$fh} '5';
-    close $fh;
-}
-
-
-sub peak {
-    my ($pid) = @_;
-
-    open my $fh, '<', "/proc/$pid/status" or return 0;
-    my ($kb) = join('', <$fh>) =~ /^VmHWM:\s+(\d+) kB/m;
-    return ($kb || 0) * 1024;
 }
 
 

@@ -10,8 +10,8 @@ use POSIX qw(WNOHANG);
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(
-    wait_for alive children command_of rss_of cpu_of fds_of threads_of
-    free_port reap run_command file_limit
+    wait_for alive children command_of rss_of peak_of reset_peak cpu_of fds_of
+    threads_of free_port reap run_command file_limit
 );
 
 
@@ -94,6 +94,25 @@ sub rss_of {
 
     my $status = _read("/proc/$pid/status") // '';
     return $status =~ /^VmRSS:\s+(\d+) kB/m ? $1 * 1024 : 0;
+}
+
+
+# The most bytes that were resident at a time; and this anew, from now on.
+
+sub peak_of {
+    my ($pid) = @_;
+
+    my $status = _read("/proc/$pid/status") // '';
+    return $status =~ /^VmHWM:\s+(\d+) kB/m ? $1 * 1024 : 0;
+}
+
+
+sub reset_peak {
+    my ($pid) = @_;
+
+    open my $fh, '>', "/proc/$pid/clear_refs" or return;
+    print {$fh} '5';
+    close $fh;
 }
 
 
