@@ -82,19 +82,12 @@ sub granted {
 }
 
 
-sub with_token {
-    my ($token, %where) = @_;
-
-    return $t->with(Authorization => "Bearer $token", %where);
-}
-
-
 sub lets_in {
     my ($token, $name, %where) = @_;
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    return is_whole(with_token($token, %where)->get('/v2/app/manifests/v1'),
+    return is_whole($t->bearing($token, %where)->get('/v2/app/manifests/v1'),
         $image->{bytes}, $name);
 }
 
@@ -117,9 +110,9 @@ sub no_token {
         { scheme => 'Bearer', realm => $realm },
         'Basic where there is no password file');
 
-    is_status(with_token(granted())->get('/v2/'), 200,
+    is_status($t->bearing(granted())->get('/v2/'), 200,
         'the ping with a token that grants nothing');
-    is_status(with_token(jwt($key, claims(sub => '', access => []),
+    is_status($t->bearing(jwt($key, claims(sub => '', access => []),
         { kid => 'k' }))->get('/v2/'), 200,
         'and one of nobody in particular');
 }
@@ -143,7 +136,7 @@ sub scopes {
         '*' => ['*'], none => [], unknown => ['read', 'x']);
 
     for my $name (sort keys %actions) {
-        my $visitor = with_token(granted(access('app', @{ $actions{$name} }),
+        my $visitor = $t->bearing(granted(access('app', @{ $actions{$name} }),
             access('third', 'pull', 'push', 'delete')));
         my %may = map { $_ => 1 } @{ $actions{$name} };
 
@@ -164,19 +157,19 @@ sub scopes {
         }
     }
 
-    is_status(with_token(granted({ type => 'registry', name => 'catalog',
+    is_status($t->bearing(granted({ type => 'registry', name => 'catalog',
         actions => ['*'] }))->get('/v2/_catalog'), 200, 'the catalogue');
-    is_challenged(with_token(granted(access('app', '*')))
+    is_challenged($t->bearing(granted(access('app', '*')))
         ->get('/v2/_catalog'), { error => 'insufficient_scope',
             scope => 'registry:catalog:*' }, 'and without its scope');
-    is_status(with_token(granted({ type => 'repository(plugin)',
+    is_status($t->bearing(granted({ type => 'repository(plugin)',
         name => 'app', actions => ['pull'] }))->get('/v2/app/manifests/v1'),
         [200, 401], 'a class, which scope.md drops');
 }
 
 
 sub a_push {
-    my $both = with_token(granted(access('new/app', 'push', 'pull')));
+    my $both = $t->bearing(granted(access('new/app', 'push', 'pull')));
     my $i = eval { $both->push_image('new/app', 'v1', seed => 'token') };
 
     ok($i, 'a push with a token') or diag($@), return;
@@ -188,7 +181,7 @@ sub a_push {
     my $query = "mount=$layer&from=app";
     is_status($both->post("/v2/new/app/blobs/uploads/?$query", body => ''),
         202, 'A43 no mount from where the token does not pull');
-    is_status(with_token(granted(access('new/app', 'push', 'pull'),
+    is_status($t->bearing(granted(access('new/app', 'push', 'pull'),
         access('app', 'pull')))->post("/v2/new/app/blobs/uploads/?$query",
             body => ''), 201, 'a mount with both scopes');
 
@@ -205,7 +198,7 @@ sub owners {
     my @push = access('app', 'push', 'pull');
     my $as = sub {
         my ($sub) = @_;
-        return with_token(jwt($key, claims(sub => $sub,
+        return $t->bearing(jwt($key, claims(sub => $sub,
             access => \@push, jti => 'id' . rand), { kid => 'k' }));
     };
 
@@ -271,7 +264,7 @@ sub with_rules {
     my @where = (port => $t->extra_port(2));
     my $as = sub {
         my ($sub, @access) = @_;
-        return with_token(jwt($key, claims(sub => $sub,
+        return $t->bearing(jwt($key, claims(sub => $sub,
             access => \@access), { kid => 'k' }), @where);
     };
     my @all = map { access($_, 'pull', 'push', 'delete') }

@@ -74,19 +74,12 @@ roots_change();
 finish($t);
 
 
-sub with_token {
-    my ($token, %where) = @_;
-
-    return $t->with(Authorization => "Bearer $token", %where);
-}
-
-
 sub lets_in {
     my ($token, $name, %where) = @_;
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    return is_whole(with_token($token, %where)->get('/v2/app/manifests/v1'),
+    return is_whole($t->bearing($token, %where)->get('/v2/app/manifests/v1'),
         $image->{bytes}, $name);
 }
 
@@ -96,7 +89,7 @@ sub is_invalid {
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    return is_challenged(with_token($token, %where)
+    return is_challenged($t->bearing($token, %where)
         ->get('/v2/app/manifests/v1'), { scheme => 'Bearer',
             error => 'invalid_token', realm => $realm,
             service => 'registry.example', scope => 'repository:app:pull' },
@@ -267,7 +260,7 @@ sub keys_change {
     is_invalid($new, 'mended', @where);
 
     unlink $file;
-    is_error(with_token($old, @where)->get('/v2/app/manifests/v1'), [401, 503],
+    is_error($t->bearing($old, @where)->get('/v2/app/manifests/v1'), [401, 503],
         undef, 'a key file that is gone opens nothing');
     $t->write_file('changing.json', jwks($key{p256}->jwk(kid => 'k')));
     lets_in($old, 'and back', @where);

@@ -13,6 +13,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 use Test::Registry;
+use Test::Registry::Files;
 use Test::Registry::Token;
 
 
@@ -80,26 +81,10 @@ sub with_token_of {
 }
 
 
-sub with_text {
-    my ($t, $token) = @_;
-
-    return $t->with(Authorization => "Bearer $token");
-}
-
-
 sub key_file {
     my ($t) = @_;
 
     return $t->root . '/docker/registry/nginx/token.key';
-}
-
-
-sub slurp {
-    my ($path) = @_;
-
-    open my $fh, '<:raw', $path or die "$path: $!\n";
-    local $/;
-    return scalar <$fh>;
 }
 
 
@@ -117,7 +102,7 @@ sub is_alive {
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    return is_status(with_text($t, $token)->get('/v2/team/app/tags/list'),
+    return is_status($t->bearing($token)->get('/v2/team/app/tags/list'),
         404, $name);
 }
 
@@ -127,7 +112,7 @@ sub is_dead {
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    return is_challenged(with_text($t, $token)->get('/v2/team/app/tags/list'),
+    return is_challenged($t->bearing($token)->get('/v2/team/app/tags/list'),
         { scheme => 'Bearer', error => 'invalid_token' }, $name);
 }
 
@@ -343,7 +328,7 @@ sub rotation_under_load {
         $status{'asked ' . $r->status}++;
         unshift @tokens, token_in($r);
         for my $token (@tokens > 1 ? @tokens[0, 1] : @tokens) {
-            $status{'used ' . with_text($t, $token)
+            $status{'used ' . $t->bearing($token)
                 ->get('/v2/team/app/tags/list')->status}++ for 1 .. 3;
         }
     }
@@ -439,7 +424,7 @@ sub grace {
     my $now = int time;
     my $token = jwt($key, claims_like($t, iat => $now - 300,
         nbf => $now - 300, exp => $now - 57), { kid => $key->thumbprint });
-    my $v = with_text($t, $token);
+    my $v = $t->bearing($token);
     my $bytes = blob(30_000, 'grace');
 
     my $first = $v->post('/v2/team/app/blobs/uploads/', body => '');
@@ -488,7 +473,7 @@ sub no_grace {
     token_for($t);
     my $key = Test::Registry::Token->load('p256', slurp(key_file($t)));
     my $now = int time;
-    my $v = with_text($t, jwt($key, claims_like($t, iat => $now - 300,
+    my $v = $t->bearing(jwt($key, claims_like($t, iat => $now - 300,
         nbf => $now - 300, exp => $now - 57), { kid => $key->thumbprint }));
     my $l = $v->open_upload('team/app');
 
@@ -514,7 +499,7 @@ sub forged_grace {
     my $now = int time;
     my $old = sub {
         my ($age, %more) = @_;
-        return with_text($t, jwt($key, claims_like($t, iat => $now - $age
+        return $t->bearing(jwt($key, claims_like($t, iat => $now - $age
             - 300, nbf => $now - $age - 300, exp => $now - $age, %more),
             { kid => $key->thumbprint }));
     };
@@ -534,7 +519,7 @@ sub forged_grace {
         { error => 'invalid_token' }, 'A41 beyond the grace');
     is_challenged($old->(120, access => [access('team/app', 'pull')])
         ->patch($l, body => 'x'), {}, 'A41 a token that could not push');
-    is_challenged(with_text($t, jwt($foreign, claims_like($t,
+    is_challenged($t->bearing(jwt($foreign, claims_like($t,
         exp => $now - 120), { kid => $key->thumbprint }))
         ->patch($l, body => 'x'), { error => 'invalid_token' },
         'A41 another key');

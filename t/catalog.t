@@ -201,19 +201,6 @@ sub by_restore {
 }
 
 
-sub connections {
-    my %c;
-    wait_for(10, sub {
-        my $c = $t->connect;
-        my $pid = $c->get('/v2/')->header('X-Worker');
-        $c{$pid} ||= $c if defined $pid;
-        return keys %c == 2;
-    });
-    is(scalar keys %c, 2, 'a connection to each worker');
-    return map { $c{$_} } sort keys %c;
-}
-
-
 sub seen_at_once {
     my ($one, $two, $name) = @_;
     my $bad = 0;
@@ -245,7 +232,7 @@ sub seen_at_once {
 
 
 sub other_workers {
-    my ($one, $two) = connections();
+    my ($one, $two) = $t->connect_each(2);
 
     seen_at_once($one, $two, 'a change by another worker is seen at once');
 }

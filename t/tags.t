@@ -282,19 +282,6 @@ sub very_many {
 }
 
 
-sub connections {
-    my %c;
-    wait_for(10, sub {
-        my $c = $t->connect;
-        my $pid = $c->get('/v2/')->header('X-Worker');
-        $c{$pid} ||= $c if defined $pid;
-        return keys %c == 2;
-    });
-    is(scalar keys %c, 2, 'a connection to each worker');
-    return map { $c{$_} } sort keys %c;
-}
-
-
 # One adds and removes, the other one looks, and back.
 
 sub seen_at_once {
@@ -327,7 +314,7 @@ sub seen_at_once {
 
 
 sub other_workers {
-    my ($one, $two) = connections();
+    my ($one, $two) = $t->connect_each(2);
 
     seen_at_once($one, $two, 'a change by another worker is seen at once');
 }
@@ -394,7 +381,7 @@ sub by_hand {
 
 
 sub repository_comes_and_goes {
-    my ($one, $two) = connections();
+    my ($one, $two) = $t->connect_each(2);
     my $bad = 0;
 
     for (1 .. 10) {

@@ -42,24 +42,6 @@ begun_by_distribution();
 finish($t);
 
 
-# One kept connection to each worker, as {pid => connection}.
-
-sub connections {
-    my %c;
-
-    wait_for(10, sub {
-        my $c = $t->connect;
-        my $r = $c->get('/v2/');
-        my $pid = $r->header('X-Worker');
-        $c{$pid} ||= $c if defined $pid;
-        return keys %c == 2;
-    });
-
-    is(scalar keys %c, 2, 'a connection to each worker') or BAIL_OUT('');
-    return map { $c{$_} } sort keys %c;
-}
-
-
 sub offset {
     my ($location) = @_;
 
@@ -100,7 +82,7 @@ sub go_on {
 
 
 sub other_worker {
-    my ($one, $two) = connections();
+    my ($one, $two) = $t->connect_each(2);
 
     my $l = $one->post('/v2/app/blobs/uploads/', body => '')
         ->header('Location');
@@ -129,7 +111,7 @@ sub other_worker {
 
 
 sub other_worker_sha512 {
-    my ($one, $two) = connections();
+    my ($one, $two) = $t->connect_each(2);
     my $long = sha512($bytes);
 
     for my $query ('', '?digest-algorithm=sha512') {
@@ -151,7 +133,7 @@ sub other_worker_sha512 {
 # What one worker acknowledged, the other one shows with the next request.
 
 sub seen_by_all {
-    my ($one, $two) = connections();
+    my ($one, $two) = $t->connect_each(2);
 
     for my $i (1 .. 20) {
         my $text = "seen $i";

@@ -11,6 +11,7 @@ use Carp ();
 use Test::Registry::Client;
 use Test::Registry::Content;
 use Test::Registry::Login;
+use Test::Registry::Process qw(wait_for);
 use Test::Registry::Reply;
 use Test::Registry::Visitor;
 
@@ -46,13 +47,39 @@ sub connect {
 }
 
 
-# The same server as a user with a password meets it, or one who sends the
-# given header with everything. Options as in Test::Registry::Visitor.
+# Connections to so many workers, one to each, of a server with "add_header
+# X-Worker $pid always;", in the order of their pids.
+
+sub connect_each {
+    my ($self, $n) = @_;
+
+    my %c;
+    wait_for(10, sub {
+        my $c = $self->connect;
+        my $pid = $c->get('/v2/')->header('X-Worker');
+        $c{$pid} ||= $c if defined $pid;
+        return keys %c == $n;
+    }) or Carp::croak("no connection to each of $n workers");
+
+    return map { $c{$_} } sort keys %c;
+}
+
+
+# The same server as a user with a password meets it, or one with a bearer
+# token, or one who sends the given header with everything. Options as in
+# Test::Registry::Visitor.
 
 sub as {
     my ($self, $user, $password, %o) = @_;
 
     return $self->with(Authorization => basic($user, $password), %o);
+}
+
+
+sub bearing {
+    my ($self, $token, %o) = @_;
+
+    return $self->with(Authorization => "Bearer $token", %o);
 }
 
 
