@@ -90,16 +90,6 @@ sub authorization {
 }
 
 
-sub is_unauthorized {
-    my ($r, $name) = @_;
-
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-    return is_challenged($r,
-        { scheme => 'Basic', realm => 'The registry', error => undef }, $name);
-}
-
-
 sub challenges {
     my $r = $t->get('/v2/');
 

@@ -44,16 +44,6 @@ sub authorization {
 }
 
 
-sub is_unauthorized {
-    my ($r, $name) = @_;
-
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-    return is_challenged($r,
-        { scheme => 'Basic', realm => 'The registry', error => undef }, $name);
-}
-
-
 sub large_body {
     for my $how (['no login', $t], ['a wrong one', $t->as('alice', 'x')]) {
         my ($what, $visitor) = @$how;

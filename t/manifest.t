@@ -44,19 +44,6 @@ tag_untouched();
 finish($t);
 
 
-sub is_created {
-    my ($r, $repo, $digest, $name) = @_;
-
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-    is_status($r, 201, $name) or return 0;
-    is($r->body, '', "$name: no body");
-    is_header($r, 'Docker-Content-Digest', $digest, "$name: digest");
-    return is_header($r, 'Location', qr{\A/v2/\Q$repo\E/manifests/[^/]+\z},
-        "$name: Location");
-}
-
-
 sub round_trip {
     for my $docker (0, 1) {
         my $repo = $docker ? 'docker' : 'oci';
@@ -65,7 +52,7 @@ sub round_trip {
         $t->push_blob($repo, $_) for $image->{config}, @{ $image->{layers} };
         my $put = $t->push_manifest($repo, 'v1', $image->{bytes},
             $image->{type});
-        is_created($put, $repo, $image->{digest}, "$repo: PUT by tag");
+        is_manifest_created($put, $repo, $image->{digest}, "$repo: PUT by tag");
         is_whole($t->get($put->header('Location')), $image->{bytes},
             "$repo: Location can be pulled");
 
@@ -134,7 +121,7 @@ sub exact_bytes {
 
     for my $i (0 .. $#forms) {
         my $r = $t->push_manifest('exact', "form$i", $forms[$i]);
-        is_created($r, 'exact', sha256($forms[$i]), "form $i");
+        is_manifest_created($r, 'exact', sha256($forms[$i]), "form $i");
         is_whole($t->get("/v2/exact/manifests/form$i"), $forms[$i],
             "form $i comes back as it was");
     }
@@ -216,8 +203,8 @@ sub types {
     for my $type (OCI_MANIFEST . '; charset=utf-8', OCI_MANIFEST . ';x="y;z"',
         OCI_MANIFEST . ' ; charset=utf-8')
     {
-        is_created($t->push_manifest('types', 'p', $image->{bytes}, $type),
-            'types', $image->{digest}, "Content-Type $type");
+        is_manifest_created($t->push_manifest('types', 'p', $image->{bytes},
+            $type), 'types', $image->{digest}, "Content-Type $type");
         is_header($t->get('/v2/types/manifests/p'), 'Content-Type',
             OCI_MANIFEST, 'parameters are dropped');
     }
@@ -227,8 +214,8 @@ sub types {
     my %data = %{ $image->{data} };
     delete $data{mediaType};
     my $bytes = to_json(\%data);
-    is_created($t->push_manifest('types', 'bare', $bytes, OCI_MANIFEST),
-        'types', sha256($bytes), 'no mediaType in the body');
+    is_manifest_created($t->push_manifest('types', 'bare', $bytes,
+        OCI_MANIFEST), 'types', sha256($bytes), 'no mediaType in the body');
     is_header($t->get('/v2/types/manifests/bare'), 'Content-Type',
         OCI_MANIFEST);
     is_header($t->get('/v2/types/manifests/' . sha256($bytes)),
@@ -238,7 +225,7 @@ sub types {
 
     $bytes = to_json({ schemaVersion => 2, manifests => [
         descriptor(OCI_MANIFEST, $image->{bytes}) ] });
-    is_created($t->push_manifest('types', 'index', $bytes, OCI_INDEX),
+    is_manifest_created($t->push_manifest('types', 'index', $bytes, OCI_INDEX),
         'types', sha256($bytes), 'no mediaType in an index');
     is_header($t->get('/v2/types/manifests/index'), 'Content-Type',
         OCI_INDEX);
@@ -273,7 +260,7 @@ sub by_digest {
     my $image = image(seed => 'by digest');
     $t->push_blob('digest', $_) for $image->{config}, @{ $image->{layers} };
 
-    is_created($t->push_manifest('digest', $image->{digest},
+    is_manifest_created($t->push_manifest('digest', $image->{digest},
         $image->{bytes}), 'digest', $image->{digest}, 'PUT by digest');
     is_whole($t->get("/v2/digest/manifests/$image->{digest}"),
         $image->{bytes}, 'it is served');
@@ -296,7 +283,7 @@ sub by_digest {
         'A18 the tag is unchanged');
 
     my $long = sha512($image->{bytes});
-    is_created($t->push_manifest('digest', $long, $image->{bytes}),
+    is_manifest_created($t->push_manifest('digest', $long, $image->{bytes}),
         'digest', $long, 'PUT by sha512');
     my $r = $t->get("/v2/digest/manifests/$long");
     is_whole($r, $image->{bytes}, 'GET by sha512');
@@ -328,7 +315,7 @@ sub tag_params {
         my @tags = map { "n$n.$_" } 1 .. $n;
         my $r = $put->(join '&', map { "tag=$_" } @tags);
 
-        is_created($r, 'params', $image->{digest}, "$n tags at once");
+        is_manifest_created($r, 'params', $image->{digest}, "$n tags at once");
         is("@{[ $tags_of->($r) ]}", "@{[ sort @tags ]}",
             "OCI-Tag names all $n");
 
@@ -393,13 +380,13 @@ sub pushed_twice {
     my $image = $t->push_image('again', 'v1');
     my @c = map { $t->connect } 1 .. 8;
 
-    is_created($t->push_manifest('again', 'v1', $image->{bytes}), 'again',
-        $image->{digest}, 'the same manifest again');
+    is_manifest_created($t->push_manifest('again', 'v1', $image->{bytes}),
+        'again', $image->{digest}, 'the same manifest again');
 
     $_->start('PUT', '/v2/again/manifests/v2', body => $image->{bytes},
         headers => { 'Content-Type' => OCI_MANIFEST }) for @c;
     $_->send($image->{bytes}) for @c;
-    is_created($_->reply, 'again', $image->{digest},
+    is_manifest_created($_->reply, 'again', $image->{digest},
         'the same manifest eight times at once') for @c;
     is_whole($t->get('/v2/again/manifests/v2'), $image->{bytes},
         'it is served');

@@ -42,19 +42,6 @@ odd_but_right();
 finish($t, { audit => { missing => 1 } });
 
 
-sub is_created {
-    my ($r, $repo, $digest, $name) = @_;
-
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-    is_status($r, 201, $name) or return 0;
-    is($r->body, '', "$name: no body");
-    is_header($r, 'Docker-Content-Digest', $digest, "$name: digest");
-    return is_header($r, 'Location', qr{\A/v2/\Q$repo\E/manifests/[^/]+\z},
-        "$name: Location");
-}
-
-
 # Refused for a reference that is not there: the digest is in the detail.
 
 sub is_unknown {
@@ -142,26 +129,26 @@ sub indexes {
     $descriptors[2]{platform} = { architecture => 'unknown', os => 'unknown' };
 
     my $index = to_json(manifest_index(\@descriptors));
-    is_created($t->push_manifest('multi', 'all', $index, OCI_INDEX), 'multi',
-        sha256($index), 'an index over both kinds of children');
+    is_manifest_created($t->push_manifest('multi', 'all', $index, OCI_INDEX),
+        'multi', sha256($index), 'an index over both kinds of children');
     my $r = $t->get('/v2/multi/manifests/all');
     is_whole($r, $index, 'it is served');
     is_header($r, 'Content-Type', OCI_INDEX);
 
     my $list = to_json({ schemaVersion => 2, mediaType => DOCKER_LIST,
         manifests => [@descriptors[1, 1]] });
-    is_created($t->push_manifest('multi', 'list', $list, DOCKER_LIST),
+    is_manifest_created($t->push_manifest('multi', 'list', $list, DOCKER_LIST),
         'multi', sha256($list), 'a docker list');
     is_header($t->get('/v2/multi/manifests/list'), 'Content-Type',
         DOCKER_LIST);
 
     my $outer = to_json(manifest_index([descriptor(OCI_INDEX, $index),
         descriptor(DOCKER_LIST, $list)]));
-    is_created($t->push_manifest('multi', 'outer', $outer, OCI_INDEX),
+    is_manifest_created($t->push_manifest('multi', 'outer', $outer, OCI_INDEX),
         'multi', sha256($outer), 'an index of indexes');
 
     my $empty = to_json(manifest_index([]));
-    is_created($t->push_manifest('multi', 'empty', $empty, OCI_INDEX),
+    is_manifest_created($t->push_manifest('multi', 'empty', $empty, OCI_INDEX),
         'multi', sha256($empty), 'an index of nothing');
 
     my $none = manifest_index([descriptor(OCI_MANIFEST, sha256('none'), 10)]);
@@ -208,7 +195,7 @@ sub sparse_indexes {
 
     is_unknown($t->push_manifest('sparse', 'v1', $bytes, OCI_INDEX),
         sha256('absent child'), 'A55 sparse indexes off');
-    is_created($t->push_manifest('sparse', 'v1', $bytes, OCI_INDEX,
+    is_manifest_created($t->push_manifest('sparse', 'v1', $bytes, OCI_INDEX,
         port => $sparse), 'sparse', sha256($bytes), 'A55 sparse indexes on');
     is_whole($t->get('/v2/sparse/manifests/v1'), $bytes, 'A55 it is served');
 
@@ -229,19 +216,19 @@ sub artifacts {
         annotations => { 'org.example.key' => 'value' });
     my $bytes = to_json($data);
 
-    is_created($t->push_manifest('art', 'v1', $bytes), 'art', sha256($bytes),
-        'an artifact with the empty config');
+    is_manifest_created($t->push_manifest('art', 'v1', $bytes), 'art',
+        sha256($bytes), 'an artifact with the empty config');
     is_whole($t->get('/v2/art/manifests/v1'), $bytes, 'it is served');
 
     $data->{config}{data} = 'e30=';
     $bytes = to_json($data);
-    is_created($t->push_manifest('art', 'v2', $bytes), 'art', sha256($bytes),
-        'a descriptor with a data field');
+    is_manifest_created($t->push_manifest('art', 'v2', $bytes), 'art',
+        sha256($bytes), 'a descriptor with a data field');
 
     $data->{'org.example.unknown'} = { any => [1, 2.5, undef, JSON::PP::true()] };
     $bytes = to_json($data);
-    is_created($t->push_manifest('art', 'v3', $bytes), 'art', sha256($bytes),
-        'members that nobody knows');
+    is_manifest_created($t->push_manifest('art', 'v3', $bytes), 'art',
+        sha256($bytes), 'members that nobody knows');
 
     # artifactType after subject, and a subject that is not there.
 
@@ -252,7 +239,7 @@ sub artifacts {
         . to_json(descriptor('text/plain', $layer))
         . '],"artifactType":"application/vnd.example.late"}';
     my $r = $t->push_manifest('art', 'late', $text);
-    is_created($r, 'art', sha256($text), 'artifactType after subject');
+    is_manifest_created($r, 'art', sha256($text), 'artifactType after subject');
     is_header($r, 'OCI-Subject', $subject->{digest},
         'A61 a subject that is not there');
 }

@@ -42,21 +42,6 @@ nothing_left();
 finish($t);
 
 
-# The reply every finished upload has.
-
-sub is_created {
-    my ($r, $repo, $digest, $name) = @_;
-
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-    is_status($r, 201, $name) or return 0;
-    is($r->body, '', "$name: no body");
-    is_header($r, 'Docker-Content-Digest', $digest, "$name: digest");
-    return is_header($r, 'Location', "/v2/$repo/blobs/$digest",
-        "$name: a relative Location");
-}
-
-
 sub is_progress {
     my ($r, $location, $range, $name, $status) = @_;
 
@@ -156,14 +141,14 @@ sub docker_shape {
     my @pieces = unpack '(a32768)*', $bytes;
     is_progress($t->patch($l, chunks => \@pieces), $l, '0-299999',
         'docker: PATCH in chunks');
-    is_created($t->put("$l?digest=$digest", body => ''), 'app', $digest,
+    is_blob_created($t->put("$l?digest=$digest", body => ''), 'app', $digest,
         'docker: PUT without a body');
     served('app', $digest, $bytes, 'docker');
 
     $l = $t->open_upload('app');
     is_progress($t->patch($l, body => $bytes), $l, '0-299999',
         'crane: PATCH with a length');
-    is_created($t->put("$l?digest=$digest"), 'app', $digest,
+    is_blob_created($t->put("$l?digest=$digest"), 'app', $digest,
         'PUT without even a length');
 }
 
@@ -173,7 +158,7 @@ sub containerd_shape {
     my $digest = sha256($bytes);
 
     my $l = $t->open_upload('app');
-    is_created($t->put(with_query($l, digest => $digest), body => $bytes,
+    is_blob_created($t->put(with_query($l, digest => $digest), body => $bytes,
         headers => { 'Content-Type' => 'application/octet-stream' }), 'app',
         $digest, 'containerd: PUT of the whole');
     served('app', $digest, $bytes, 'containerd');
@@ -181,7 +166,7 @@ sub containerd_shape {
     $bytes = blob(70_000, 'containerd chunked');
     $digest = sha256($bytes);
     $l = $t->open_upload('app');
-    is_created($t->put("$l?digest=$digest", chunks => [$bytes]), 'app',
+    is_blob_created($t->put("$l?digest=$digest", chunks => [$bytes]), 'app',
         $digest, 'PUT of the whole in a chunk');
     served('app', $digest, $bytes, 'PUT chunked');
 }
@@ -192,15 +177,15 @@ sub single_post {
     my $digest = sha256($bytes);
     my $uri = '/v2/app/blobs/uploads/?digest=';
 
-    is_created($t->post($uri . escape($digest), body => $bytes), 'app',
+    is_blob_created($t->post($uri . escape($digest), body => $bytes), 'app',
         $digest, 'one POST');
     served('app', $digest, $bytes, 'one POST');
 
     my $other = blob(5000, 'single chunked');
-    is_created($t->post($uri . sha256($other), chunks => [$other]), 'app',
+    is_blob_created($t->post($uri . sha256($other), chunks => [$other]), 'app',
         sha256($other), 'one POST in chunks');
 
-    is_created($t->post($uri . sha512($other), body => $other), 'app',
+    is_blob_created($t->post($uri . sha512($other), body => $other), 'app',
         sha512($other), 'one POST with sha512');
     served('app', sha512($other), $other, 'one POST with sha512');
 
@@ -208,7 +193,7 @@ sub single_post {
         'DIGEST_INVALID', 'A27 one POST with a wrong digest');
     is_error($t->head('/v2/app/blobs/' . sha256('y')), 404, 'BLOB_UNKNOWN',
         'A27 and nothing is stored');
-    is_created($t->post($uri . sha256(''), body => ''), 'app', sha256(''),
+    is_blob_created($t->post($uri . sha256(''), body => ''), 'app', sha256(''),
         'A28 one POST of the empty blob');
 
     my @left;
@@ -242,7 +227,7 @@ sub chunked_shapes {
 
         is_progress($t->patch($l, chunks => \@pieces), $l, '0-19999',
             "chunks of $cut");
-        is_created($t->put("$l?digest=$digest", body => ''), "cut$cut",
+        is_blob_created($t->put("$l?digest=$digest", body => ''), "cut$cut",
             $digest, "chunks of $cut");
     }
 
@@ -253,7 +238,7 @@ sub chunked_shapes {
         . "\"\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n");
     my $r = $c->reply;
     is_progress($r, $l, '0-4', 'A33 a chunk extension of 60 KB');
-    is_created($t->put("$l?digest=" . sha256('hello'), body => ''), 'app',
+    is_blob_created($t->put("$l?digest=" . sha256('hello'), body => ''), 'app',
         sha256('hello'), 'A33 is no data');
 
     $c = $t->connect;
@@ -262,7 +247,7 @@ sub chunked_shapes {
         . "\r\n5;a=b\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n");
     is_progress($c->reply(method => 'PATCH'), $l, '0-4',
         'A33 extension and trailer');
-    is_created($t->put("$l?digest=" . sha256('hello'), body => ''), 'app',
+    is_blob_created($t->put("$l?digest=" . sha256('hello'), body => ''), 'app',
         sha256('hello'), 'A33 and the bytes are right');
 }
 
@@ -278,7 +263,7 @@ sub patch_then_put_bytes {
         'a PATCH of nothing in between');
     is_progress($t->patch($l, chunks => [substr $bytes, 30_000, 30_000]), $l,
         '0-59999', 'second PATCH');
-    is_created($t->put("$l?digest=$digest", body => substr $bytes, 60_000),
+    is_blob_created($t->put("$l?digest=$digest", body => substr $bytes, 60_000),
         'app', $digest, 'the rest in the PUT');
     served('app', $digest, $bytes, 'PATCH, PATCH, PUT');
 
@@ -289,8 +274,8 @@ sub patch_then_put_bytes {
     $l = $r->header('Location');
     is_progress($c->patch($l, body => 'one '), $l, '0-3', 'kept: PATCH');
     is_progress($c->patch($l, body => 'two'), $l, '0-6', 'kept: PATCH');
-    is_created($c->put("$l?digest=" . sha256('one two'), body => ''), 'app',
-        sha256('one two'), 'kept: PUT');
+    is_blob_created($c->put("$l?digest=" . sha256('one two'), body => ''),
+        'app', sha256('one two'), 'kept: PUT');
     is_whole($c->get('/v2/app/blobs/' . sha256('one two')), 'one two',
         'kept: GET');
 }
@@ -307,7 +292,7 @@ sub content_types {
 
         is_progress($t->patch($l, body => 'typed', @h), $l, '0-4',
             "A38 PATCH with $name");
-        is_created($t->put("$l?digest=" . sha256('typed'), body => '', @h),
+        is_blob_created($t->put("$l?digest=" . sha256('typed'), body => '', @h),
             'app', sha256('typed'), "A38 PUT with $name");
     }
 
@@ -317,7 +302,7 @@ sub content_types {
         is_status($t->patch($l, body => $gz,
             headers => { 'Content-Encoding' => $encoding }), 202,
             "A39 PATCH with Content-Encoding $encoding");
-        is_created($t->put("$l?digest=" . sha256($gz), body => '',
+        is_blob_created($t->put("$l?digest=" . sha256($gz), body => '',
             headers => { 'Content-Encoding' => $encoding }), 'app',
             sha256($gz), "A39 PUT with Content-Encoding $encoding");
     }
@@ -336,7 +321,7 @@ sub query_strings {
         "digest=$d&foo", "x=%zz&digest=$d")
     {
         my $l = $t->open_upload('app');
-        is_created($t->put("$l?$query", body => 'query'), 'app', $digest,
+        is_blob_created($t->put("$l?$query", body => 'query'), 'app', $digest,
             "A42 PUT ?$query");
     }
 
@@ -352,7 +337,7 @@ sub query_strings {
     # Of a key that is there twice the first one counts.
 
     my $z = escape(sha256('z'));
-    is_created($t->put("$l?digest=$d&digest=$z", body => ''), 'app',
+    is_blob_created($t->put("$l?digest=$d&digest=$z", body => ''), 'app',
         $digest, 'A42 a digest twice, the first one right');
     $l = $t->open_upload('app');
     is_error($t->put("$l?digest=$z&digest=$d", body => 'query'), 400,
@@ -380,12 +365,12 @@ sub sizes {
         my $l = $t->open_upload('sizes');
         is_progress($t->patch($l, body => $bytes), $l, $range,
             "$size bytes: PATCH");
-        is_created($t->put("$l?digest=$digest", body => ''), 'sizes', $digest,
-            "$size bytes: PUT");
+        is_blob_created($t->put("$l?digest=$digest", body => ''), 'sizes',
+            $digest, "$size bytes: PUT");
         served('sizes', $digest, $bytes, "$size bytes");
 
         $l = $t->open_upload('whole');
-        is_created($t->put("$l?digest=$digest", chunks => [
+        is_blob_created($t->put("$l?digest=$digest", chunks => [
             unpack '(a32768)*', $bytes ]), 'whole', $digest,
             "$size bytes: PUT alone, in chunks");
 
@@ -408,7 +393,7 @@ sub algorithms {
     my $l = $t->open_upload('app', query => 'digest-algorithm=sha512');
     is_progress($t->patch($l, body => substr $bytes, 0, 50_000), $l,
         '0-49999', 'sha512 announced: PATCH');
-    is_created($t->put("$l?digest=$long", body => substr $bytes, 50_000),
+    is_blob_created($t->put("$l?digest=$long", body => substr $bytes, 50_000),
         'app', $long, 'sha512 announced: PUT');
     served('app', $long, $bytes, 'sha512 announced');
 
@@ -416,7 +401,7 @@ sub algorithms {
     $long = sha512($bytes);
     $l = $t->open_upload('app');
     $t->patch($l, body => substr $bytes, 0, 50_000);
-    is_created($t->put("$l?digest=$long", body => substr $bytes, 50_000),
+    is_blob_created($t->put("$l?digest=$long", body => substr $bytes, 50_000),
         'app', $long, 'sha512 not announced: PUT');
     served('app', $long, $bytes, 'sha512 not announced');
 
@@ -424,12 +409,12 @@ sub algorithms {
     my $short = sha256($bytes);
     $l = $t->open_upload('app', query => 'digest-algorithm=sha512');
     $t->patch($l, body => $bytes);
-    is_created($t->put("$l?digest=$short", body => ''), 'app', $short,
+    is_blob_created($t->put("$l?digest=$short", body => ''), 'app', $short,
         'sha512 announced, closed with sha256');
     served('app', $short, $bytes, 'sha512 announced, sha256');
 
     $l = $t->open_upload('app', query => 'digest-algorithm=sha256');
-    is_created($t->put("$l?digest=$short", body => $bytes), 'app', $short,
+    is_blob_created($t->put("$l?digest=$short", body => $bytes), 'app', $short,
         'sha256 announced');
 
     $l = $t->open_upload('app');
@@ -518,7 +503,7 @@ sub one_byte_patches {
     cmp_ok(time - $begin, '<', 60, 'A40 in under a minute');
     cmp_ok(time - $half, '<=', 2 * ($half - $begin) + 2,
         'A40 the second half as fast as the first');
-    is_created($c->put("$l?digest=" . sha256($bytes), body => ''), 'app',
+    is_blob_created($c->put("$l?digest=" . sha256($bytes), body => ''), 'app',
         sha256($bytes), 'A40 the digest is right');
 }
 
@@ -534,12 +519,12 @@ sub same_blob_twice {
     $c[$_]->send(substr $bytes, 49_999) for 0 .. 7;
 
     for my $i (0 .. 7) {
-        is_created($c[$i]->reply, 'app', $digest,
+        is_blob_created($c[$i]->reply, 'app', $digest,
             "the same blob eight times at once: $i");
     }
     served('app', $digest, $bytes, 'eight times at once');
 
-    is_created($t->put($t->open_upload('app') . "?digest=$digest",
+    is_blob_created($t->put($t->open_upload('app') . "?digest=$digest",
         body => $bytes), 'app', $digest, 'and a ninth time');
 }
 
@@ -586,7 +571,7 @@ sub foreign_session {
             . 'was');
     }
 
-    is_created($t->put("$l?digest=" . sha256('abcdef'), body => 'def'),
+    is_blob_created($t->put("$l?digest=" . sha256('abcdef'), body => 'def'),
         'victim', sha256('abcdef'), 'A24 the upload finishes');
 }
 

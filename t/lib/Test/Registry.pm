@@ -41,9 +41,10 @@ use Test::Registry::Server;
 
 our @ISA = qw(Exporter);
 our @EXPORT = (
-    qw(finish is_status is_error is_header has_no_header is_json_list
-       is_whole skip_suite skip_tests need_root path_of with_query links_to
-       names_of follow_pages same_list in_ci sanitized),
+    qw(finish is_status is_error is_header has_no_header is_blob_created
+       is_manifest_created is_json_list is_whole skip_suite skip_tests
+       need_root path_of with_query links_to names_of follow_pages same_list
+       in_ci sanitized),
     @Test::Registry::Content::EXPORT, @Test::Registry::Login::EXPORT,
     @Test::Registry::Process::EXPORT
 );
@@ -262,11 +263,55 @@ sub is_header {
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
+    return _verdict($reply, $name // "$header is $want",
+        _header($reply, $header, $want));
+}
+
+
+sub _header {
+    my ($reply, $header, $want) = @_;
+
     my @all = $reply->headers($header);
     my $ok = @all == 1 && (ref $want ? $all[0] =~ $want : $all[0] eq $want);
 
-    return _verdict($reply, $name // "$header is $want",
-        $ok ? () : "wanted $header: $want");
+    return $ok ? () : "wanted $header: $want";
+}
+
+
+# The 201 of a finished upload, and that of a manifest: no body, the digest,
+# and where it is now, without scheme and host. A manifest may be there under
+# its tag.
+
+sub is_blob_created {
+    my ($reply, $repo, $digest, $name) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    return _is_created($reply, "/v2/$repo/blobs/$digest", $digest, $name);
+}
+
+
+sub is_manifest_created {
+    my ($reply, $repo, $digest, $name) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    return _is_created($reply, qr{\A/v2/\Q$repo\E/manifests/[^/]+\z}, $digest,
+        $name);
+}
+
+
+sub _is_created {
+    my ($reply, $location, $digest, $name) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    my @why = (_common($reply, 201),
+        _header($reply, 'Docker-Content-Digest', $digest),
+        _header($reply, Location => $location));
+    push @why, 'there is a body' if $reply->body ne '';
+
+    return _verdict($reply, $name, @why);
 }
 
 

@@ -10,7 +10,9 @@ use Exporter qw(import);
 use MIME::Base64 qw(encode_base64);
 use Test::More ();
 
-our @EXPORT = qw(bcrypt htpasswd basic challenge is_challenged is_like);
+our @EXPORT = qw(
+    bcrypt htpasswd basic challenge is_challenged is_unauthorized is_like
+);
 
 my @alphabet = ('.', '/', 'A' .. 'Z', 'a' .. 'z', 0 .. 9);
 
@@ -111,6 +113,19 @@ sub is_challenged {
     }
 
     return Test::Registry::_verdict($reply, $name, @why);
+}
+
+
+# The 401 of a location with registry_htpasswd "The registry" and without
+# anything else that lets somebody in, to who shows nothing or something wrong.
+
+sub is_unauthorized {
+    my ($reply, $name) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    return is_challenged($reply,
+        { scheme => 'Basic', realm => 'The registry', error => undef }, $name);
 }
 
 
