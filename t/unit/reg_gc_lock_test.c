@@ -9,8 +9,8 @@
 #define REG_TEST_IN_MEMORY
 
 #include "reg_test_age.h"
+#include "reg_test_audit.h"
 
-#include "reg_audit.h"
 #include "reg_gc.h"
 #include "reg_lease.h"
 
@@ -186,39 +186,6 @@ held(void)
 
     for (i = 0; i < REG_GC_HELD; i++) {
         n += counts.held[i];
-    }
-
-    return n;
-}
-
-
-static reg_rc_t
-found(void *data, const reg_audit_finding_t *f)
-{
-    ++*(unsigned *) data;
-    printf("# %s %s %s\n", reg_audit_code(f->code), f->path, f->text);
-
-    return REG_OK;
-}
-
-
-static unsigned
-audit(void)
-{
-    unsigned            n;
-    reg_audit_t         a;
-    reg_audit_counts_t  c;
-
-    n = 0;
-    memset(&a, 0, sizeof(a));
-
-    a.now = time(NULL);
-    a.grace = 3600;
-    a.data = &n;
-    a.found = found;
-
-    if (reg_audit(s, &a, &c, NULL) != REG_OK) {
-        bail("audit");
     }
 
     return n;
@@ -422,7 +389,7 @@ test_group(void)
        (unsigned) counts.longest);
     is_num(broken, 0, "whatever names another first, a subject before what "
            "refers to it");
-    is_num(audit(), 0, "the audit finds nothing");
+    is_num(audit_findings(s), 0, "the audit finds nothing");
 
     /* one that is small goes at once */
 
@@ -529,7 +496,8 @@ test_group_between(void)
             }
             cost_us = 0;
 
-            if ((answer == REG_OK && !there(&fresh_one)) || audit() != 0
+            if ((answer == REG_OK && !there(&fresh_one))
+                || audit_findings(s) != 0
                 || (there(&children[7]) && was && !there(&sig)))
             {
                 ok(0, "%s at step %d", rows[i].what, k);

@@ -2,9 +2,9 @@
 #define REG_TEST_IN_MEMORY
 
 #include "reg_test_age.h"
+#include "reg_test_audit.h"
 #include "reg_test_fault.h"
 
-#include "reg_audit.h"
 #include "reg_gc.h"
 
 #include <sys/wait.h>
@@ -30,7 +30,6 @@ static void test_untagged_between(void);
 static void test_empty(void);
 static void fresh(void);
 static reg_rc_t collect(void);
-static unsigned audit(void);
 static void tell(void *data, reg_gc_what_e what, const char *path,
     uint64_t size);
 static int has_blob(const reg_digest_t *d);
@@ -137,39 +136,6 @@ collect(void)
 }
 
 
-static reg_rc_t
-audit_found(void *data, const reg_audit_finding_t *f)
-{
-    ++*(unsigned *) data;
-    printf("# %s %s %s\n", reg_audit_code(f->code), f->path, f->text);
-
-    return REG_OK;
-}
-
-
-static unsigned
-audit(void)
-{
-    unsigned            n;
-    reg_audit_t         a;
-    reg_audit_counts_t  c;
-
-    n = 0;
-    memset(&a, 0, sizeof(a));
-
-    a.now = time(NULL);
-    a.grace = 3600;
-    a.data = &n;
-    a.found = audit_found;
-
-    if (reg_audit(s, &a, &c, NULL) != REG_OK) {
-        bail("audit");
-    }
-
-    return n;
-}
-
-
 static int
 has_blob(const reg_digest_t *d)
 {
@@ -229,7 +195,7 @@ test_plain(void)
     ok(has_link("some/app", &young), "what is young stays");
     ok(has_link("other", &two) && !has_link("some/app", &two),
        "what another repository links stays, there");
-    is_num(audit(), 0, "the audit finds nothing");
+    is_num(audit_findings(s), 0, "the audit finds nothing");
     ok(counts.locked > 0 && counts.locked < 6, "locked %d times",
        (int) counts.locked);
 
@@ -243,7 +209,7 @@ test_plain(void)
     is_num(collect(), REG_OK, "after a delete");
     ok(!has_blob(&image) && !has_blob(&config) && !has_blob(&layer),
        "all of the image is gone");
-    is_num(audit(), 0, "the audit finds nothing");
+    is_num(audit_findings(s), 0, "the audit finds nothing");
     ok(push_image(s, "some/app", "v1", "", &image) == REG_OK
        && has_blob(&image), "and it can be pushed again");
 }
@@ -292,7 +258,7 @@ test_shapes(void)
     is_num((long long) (counts.blobs_gone + counts.links_gone), 0,
            "A62 nothing of it goes");
     ok(has_blob(&layer) && has_blob(&artifact), "A62 nor the artifact");
-    is_num(audit(), 0, "A62 the audit finds nothing");
+    is_num(audit_findings(s), 0, "A62 the audit finds nothing");
 }
 
 
@@ -394,7 +360,7 @@ test_stops(void)
 
     is_num(collect(), REG_OK, "all is well again");
     ok(!has_blob(&lone), "and collected");
-    is_num(audit(), 0, "the audit finds nothing");
+    is_num(audit_findings(s), 0, "the audit finds nothing");
 }
 
 
@@ -712,7 +678,7 @@ test_between(void)
             if (put_manifest(s, rows[i].in, "late",
                              image_text(&config, &layer, ""), NULL, NULL)
                 != REG_OK
-                || collect() != REG_OK || audit() != 0)
+                || collect() != REG_OK || audit_findings(s) != 0)
             {
                 ok(0, "%s, at step %d", rows[i].what, k);
                 bad++;
@@ -759,8 +725,8 @@ test_faults(void)
 
             (void) waitpid(pid, &status, 0);
 
-            if ((kind == 0 && audit() != 0) || collect() != REG_OK
-                || audit() != 0
+            if ((kind == 0 && audit_findings(s) != 0) || collect() != REG_OK
+                || audit_findings(s) != 0
                 || has_blob(&lone) || has_link("some/app", &lone)
                 || has_link("other", &lone)
                 || !has_blob(&config) || !has_blob(&layer)
@@ -922,7 +888,7 @@ test_untagged(void)
        "and the subject of one that has a tag");
     ok(has_manifest("some/app", &old) && has_manifest("some/app", &deadsig),
        "one that lost its tag just now is not old yet");
-    is_num(audit(), 0, "the audit finds nothing");
+    is_num(audit_findings(s), 0, "the audit finds nothing");
 
     age(at("docker"), 10 * DAY);
     is_num(collect(), REG_OK, "when it is");
@@ -938,7 +904,7 @@ test_untagged(void)
     ok(!is_there(at(REPOS "some/app/_referrers/sha256/%s/sha256/%s",
                     reg_digest_hex(&old), reg_digest_hex(&deadsig))),
        "nor in the list of referrers");
-    is_num(audit(), 0, "the audit finds nothing");
+    is_num(audit_findings(s), 0, "the audit finds nothing");
 
     /* a tag that cannot be read is on who knows what */
 
@@ -1068,7 +1034,7 @@ test_untagged_between(void)
 
             if (!has_manifest("some/app", &again)
                 || (was && !has_manifest("some/app", &signature))
-                || audit() != 0)
+                || audit_findings(s) != 0)
             {
                 ok(0, "%s at step %d", rows[i].what, k);
                 bad++;
@@ -1113,7 +1079,7 @@ test_empty(void)
     ok(is_there(at(REPOS "a/live")), "nor one that is used");
     ok(is_there(at(REPOS "c/up/_uploads/%s/data", id)),
        "nor one with an upload");
-    is_num(audit(), 0, "the audit finds nothing");
+    is_num(audit_findings(s), 0, "the audit finds nothing");
     ok(push_image(s, "a/dead", "v1", "", NULL) == REG_OK,
        "it can be pushed to again");
 
