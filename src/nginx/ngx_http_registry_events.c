@@ -3,9 +3,13 @@
  * The feed: events behind a cursor, for those who ask.  The spool is read in a
  * thread; who waits for an event has a timer, which looks at a counter that
  * appends of all processes move.
+ *
+ * Rules, and the scopes of tokens, count here as they do for the catalogue: an
+ * event of a repository that he may not pull from is passed over.
  */
 
 
+#include "ngx_http_registry_access.h"
 #include "ngx_http_registry_notify.h"
 #include "ngx_http_registry_send.h"
 #include "ngx_http_registry_task.h"
@@ -32,16 +36,18 @@
 
 
 typedef struct {
-    ngx_http_registry_events_t  *events;
-    uint64_t                     next;        /* the cursor */
-    uint64_t                     n;
-    uint64_t                     wait;        /* seconds */
-    ngx_msec_t                   until;
-    reg_str_t                    repository;  /* empty: all of them */
-    reg_notify_batch_t           batch;
-    ngx_atomic_uint_t            seen;        /* the counter, before a look */
-    ngx_uint_t                   ticks;
-    unsigned                     more:1;      /* the end was not reached */
+    ngx_http_registry_events_t     *events;
+    const ngx_http_registry_who_t  *who;
+    uint64_t                        next;        /* the cursor */
+    uint64_t                        n;
+    uint64_t                        wait;        /* seconds */
+    ngx_msec_t                      until;
+    reg_str_t                       repository;  /* empty: all of them */
+    reg_notify_batch_t              batch;
+    ngx_atomic_uint_t               seen;        /* the counter, before a
+                                                    look */
+    ngx_uint_t                      ticks;
+    unsigned                        more:1;      /* the end was not reached */
 } ngx_http_registry_events_job_t;
 
 
@@ -60,6 +66,10 @@ static reg_rc_t ngx_http_registry_events_look(
     reg_error_t *e);
 static int ngx_http_registry_events_take(ngx_http_registry_events_job_t *job,
     const reg_spool_record_t *rec);
+static ngx_uint_t ngx_http_registry_events_all(
+    const ngx_http_registry_events_job_t *job);
+static ngx_uint_t ngx_http_registry_events_wanted(
+    const ngx_http_registry_events_job_t *job, reg_str_t name);
 static ngx_int_t ngx_http_registry_events_looked(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_events_sleep(ngx_http_request_t *r,
@@ -112,9 +122,16 @@ static ngx_int_t
 ngx_http_registry_events_begin(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
+    ngx_int_t                         rc;
     ngx_pool_cleanup_t               *cln;
     ngx_http_registry_events_job_t   *job;
     ngx_http_registry_notify_conf_t  *nlcf;
+
+    rc = ngx_http_registry_access_content(r, ctx,
+                                          ngx_http_registry_events_begin);
+    if (rc != NGX_OK) {
+        return rc;
+    }
 
     nlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_notify_module);
 
@@ -128,6 +145,7 @@ ngx_http_registry_events_begin(ngx_http_request_t *r,
     ngx_memzero(job, sizeof(ngx_http_registry_events_job_t));
 
     job->events = nlcf->feed;
+    job->who = ngx_http_registry_identity(ctx);
     job->n = NGX_HTTP_REGISTRY_EVENTS_N;
     cln->handler = ngx_http_registry_events_cleanup;
     ctx->job = job;
@@ -350,19 +368,19 @@ ngx_http_registry_events_look(ngx_http_registry_events_job_t *job,
 }
 
 
-/* As reg_notify_batch_add(); what is not asked for is as good as taken. */
+/* As reg_notify_batch_add(); what he is not to see is as good as taken. */
 
 static int
 ngx_http_registry_events_take(ngx_http_registry_events_job_t *job,
     const reg_spool_record_t *rec)
 {
-    int           wanted;
     json_t       *tree;
     reg_rc_t      rc;
+    ngx_uint_t    wanted;
     reg_event_t   ev;
     reg_error_t   e;
 
-    if (job->repository.len) {
+    if (!ngx_http_registry_events_all(job)) {
         reg_error_clear(&e);
 
         rc = reg_event_load(&ev, &tree, rec->event, &e);
@@ -371,7 +389,7 @@ ngx_http_registry_events_take(ngx_http_registry_events_job_t *job,
             return (rc == REG_NO_MEMORY) ? -1 : 1;
         }
 
-        wanted = reg_str_eq(ev.repository, job->repository);
+        wanted = ngx_http_registry_events_wanted(job, ev.repository);
 
         json_decref(tree);
 
@@ -381,6 +399,34 @@ ngx_http_registry_events_take(ngx_http_registry_events_job_t *job,
     }
 
     return reg_notify_batch_add(&job->batch, rec->seq, rec->event, NULL);
+}
+
+
+/* 1 where an event need not be looked into. */
+
+static ngx_uint_t
+ngx_http_registry_events_all(const ngx_http_registry_events_job_t *job)
+{
+    const ngx_http_registry_who_t  *who;
+
+    who = job->who;
+
+    return job->repository.len == 0
+           && (who->open || (who->rules == NULL && who->token == NULL
+                             && who->scopes == NULL));
+}
+
+
+static ngx_uint_t
+ngx_http_registry_events_wanted(const ngx_http_registry_events_job_t *job,
+    reg_str_t name)
+{
+    if (job->repository.len && !reg_str_eq(name, job->repository)) {
+        return 0;
+    }
+
+    return name.len && ngx_http_registry_may(job->who, REG_MAY_PULL, name)
+                       == REG_ACCESS_ALLOW;
 }
 
 

@@ -97,6 +97,7 @@ typedef struct {
     ngx_str_t                      directory;    /* as written; or empty */
     ngx_http_registry_events_t    *feed;         /* NULL: no feed here */
     ngx_flag_t                     feed_pulls;
+    void                          *access;       /* the same location's */
     u_char                        *conf_file;
     ngx_uint_t                     line;
 } ngx_http_registry_notify_conf_t;

@@ -2,7 +2,9 @@
 /* The directives of webhooks and of the feed, and their wiring. */
 
 
+#include "ngx_http_registry_access.h"
 #include "ngx_http_registry_notify.h"
+#include "ngx_http_registry_token.h"
 
 
 #define NGX_HTTP_REGISTRY_EVENTS_SIZE  (64 * 1024 * 1024)
@@ -27,6 +29,8 @@ static char *ngx_http_registry_notify_deliver(ngx_conf_t *cf,
 static ngx_int_t ngx_http_registry_notify_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_registry_notify_feed(ngx_conf_t *cf,
     ngx_http_registry_main_conf_t *rmcf,
+    ngx_http_registry_notify_conf_t *conf);
+static ngx_uint_t ngx_http_registry_notify_unasked(
     ngx_http_registry_notify_conf_t *conf);
 static ngx_int_t ngx_http_registry_notify_instance(ngx_conf_t *cf,
     ngx_http_registry_notify_main_conf_t *nmcf);
@@ -169,6 +173,9 @@ ngx_http_registry_notify_merge(ngx_conf_t *cf, void *parent, void *child)
             return NGX_CONF_ERROR;
         }
     }
+
+    conf->access = ngx_http_conf_get_module_loc_conf(cf,
+                                              ngx_http_registry_access_module);
 
     if (rlcf->root == NULL) {
         return NGX_CONF_OK;
@@ -471,6 +478,15 @@ ngx_http_registry_notify_feed(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
+    if (ngx_http_registry_notify_unasked(conf)) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"registry_events\" would let everybody in: nobody is "
+                      "asked for a password or token where there is no "
+                      "\"registry\", add \"registry %V;\" in %s:%ui",
+                      &found->root, conf->conf_file, conf->line);
+        return NGX_ERROR;
+    }
+
     events = ngx_http_registry_notify_events(cf, found);
     if (events == NULL) {
         return NGX_ERROR;
@@ -485,6 +501,22 @@ ngx_http_registry_notify_feed(ngx_conf_t *cf,
     conf->feed = events;
 
     return NGX_OK;
+}
+
+
+/* Those who log in to a registry do so in a location that has one. */
+
+static ngx_uint_t
+ngx_http_registry_notify_unasked(ngx_http_registry_notify_conf_t *conf)
+{
+    ngx_http_registry_access_conf_t  *alcf;
+
+    alcf = conf->access;
+
+    return conf->root == NULL
+           && (alcf->htpasswd_path.len || alcf->tokens_path.len
+               || (alcf->token
+                   && alcf->token->mode != NGX_HTTP_REGISTRY_TOKEN_OFF));
 }
 
 
