@@ -58,6 +58,8 @@ static void ngx_http_registry_curl_event(ngx_event_t *ev);
 static void ngx_http_registry_curl_act(curl_socket_t s, int mask);
 static void ngx_http_registry_curl_ended(ngx_http_registry_curl_t *curl,
     CURLcode rc);
+static const char *ngx_http_registry_curl_why(ngx_http_registry_curl_t *curl,
+    CURLcode rc);
 static void ngx_http_registry_curl_stop(ngx_http_registry_curl_t *curl);
 static void ngx_http_registry_curl_abort(void);
 static size_t ngx_http_registry_curl_body(char *p, size_t size, size_t n,
@@ -670,10 +672,31 @@ ngx_http_registry_curl_ended(ngx_http_registry_curl_t *curl, CURLcode rc)
 
     if (rc != CURLE_OK && !(curl->cut && status)) {
         result.status = 0;
-        result.error = curl->error[0] ? curl->error : curl_easy_strerror(rc);
+        result.error = ngx_http_registry_curl_why(curl, rc);
     }
 
     curl->end(curl->data, &result);
+}
+
+
+/* It may quote the other side, a certificate for one; it is to be logged. */
+
+static const char *
+ngx_http_registry_curl_why(ngx_http_registry_curl_t *curl, CURLcode rc)
+{
+    char  *p;
+
+    if (curl->error[0] == '\0') {
+        return curl_easy_strerror(rc);
+    }
+
+    for (p = curl->error; *p; p++) {
+        if (*p < ' ' || *p > '~') {
+            *p = '?';
+        }
+    }
+
+    return curl->error;
 }
 
 

@@ -43,7 +43,8 @@ typedef struct {
     ngx_uint_t   status;         /* 0: there was no answer */
     ngx_uint_t   cut;            /* it was longer than max, and is known to its
                                     headers alone */
-    const char  *error;          /* why there was none, for people; or NULL */
+    const char  *error;          /* why there was none, for people, in
+                                    printable ASCII; or NULL */
 } ngx_http_registry_curl_result_t;
 
 
