@@ -499,7 +499,7 @@ sub two_masters {
 # and the endpoint comes and goes.
 
 sub kill_loop {
-    my $pushes = torture(60, 1000);
+    my $pushes = torture(60, 1002);
     my $hook = Test::Registry::Receiver->new->run;
     my $t = server($hook, workers => 2, how => 'batch=7')->run;
     my %image = map { $_ => stocked($t, "c$_") } 1 .. 3;
