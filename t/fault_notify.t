@@ -37,6 +37,7 @@ damaged_at_once();
 notes();
 torn();
 power();
+noted();
 unsynced();
 two_masters();
 kill_loop();
@@ -403,6 +404,54 @@ sub power {
     arrived($t, $hook, "power, client $_", $client{$_}) for sort keys %client;
     figure('power cuts with events', $rounds);
     figure('power: pushes acknowledged', $count);
+    $t->finish(audit => { grace => 3600, unfinished => 1 });
+}
+
+
+# How far an endpoint is: what was synced is not delivered again. Any sync behind
+# the first thirty is good for them.
+
+sub noted {
+    my $disk = Test::Registry::Disk->new(fs => 'ext4');
+    my $hook = Test::Registry::Receiver->new->run;
+    my $shim = Test::Registry::Shim->new;
+    my $t = server($hook, root => $disk->root, env => $shim->env)->run;
+    my $image = stocked($t, 'app');
+    my @want;
+
+    my $push = sub {
+        my @tags = map { "$_[0]-$_" } 1 .. $_[1];
+        tag_put($t, 'app', $_, $image)->status == 201
+            or fail("noted: $_") for @tags;
+        my @keys = map { "push app:$_" } @tags;
+        push @want, @keys;
+        wait_for(30, sub { !out_of_order(\@keys, $hook->taken('/ci')) })
+            or fail("noted: $_[0] is not delivered");
+    };
+
+    $push->('first', 30);
+    my $all = $hook->taken('/ci');
+    my $saved;
+    wait_for(20, sub {
+        $saved = { status_of($t->root) }->{ci}{delivered} // 0;
+        return $saved >= $all;
+    });
+    cmp_ok($saved, '>=', $all, 'a note is written');
+
+    $shim->arm(pid => manager_of($t), dir => events_dir($t) . '/endpoints',
+        calls => ['sync'], action => 'count');
+    $push->('second', 1);
+    wait_for(30, sub { $shim->seen });
+    cmp_ok($shim->seen, '>=', 1, 'a note is synced, without another delivery');
+    $push->('third', 5);
+    $disk->cut;
+    $shim->disarm;
+    $disk->power_up($t);
+
+    $push->('last', 1);
+    my $twice = arrived($t, $hook, 'noted', \@want);
+    cmp_ok($twice, '<=', 6, 'and a power cut brings no more than came since');
+    figure('noted: duplicates after a power cut', $twice);
     $t->finish(audit => { grace => 3600, unfinished => 1 });
 }
 

@@ -9,7 +9,8 @@
  *     waiting    it failed: the timer tries the same batch again
  *
  * The cursor is written after an answer and before the next request, so that a
- * process that dies has another one repeat one batch at most.
+ * process that dies has another one repeat one batch at most.  It is synced a
+ * little later, see ngx_http_registry_notes.c.
  */
 
 
@@ -48,6 +49,7 @@ struct ngx_http_registry_delivery_s {
     unsigned                       mine:1;      /* the right to deliver */
     unsigned                       busy:1;
     unsigned                       waiting:1;
+    unsigned                       unsynced:1;  /* the note of how far it is */
     char                           id[REG_UUID_LEN + 1];
 };
 
@@ -246,6 +248,11 @@ ngx_http_registry_deliver_take(ngx_http_registry_delivery_t *d,
 
     d->tries = 0;
     d->mine = 1;
+
+    /* whoever wrote it may have been killed before he synced it */
+
+    d->unsynced = 1;
+    ngx_http_registry_notes_start(d->events);
 
     return NGX_OK;
 }
@@ -695,7 +702,43 @@ ngx_http_registry_deliver_save(ngx_http_registry_delivery_t *d)
                       "get events twice: %s \"%V/%s\" failed",
                       &d->endpoint->name, e.call ? e.call : "storage call",
                       &d->events->root->root, e.path);
+        return;
     }
+
+    d->unsynced = 1;
+    ngx_http_registry_notes_start(d->events);
+}
+
+
+ngx_int_t
+ngx_http_registry_delivery_sync(ngx_http_registry_delivery_t *d)
+{
+    reg_rc_t      rc;
+    reg_error_t   e;
+    reg_store_t  *store;
+
+    store = ngx_http_registry_store(d->events->root, ngx_cycle->log);
+
+    if (!d->unsynced || store == NULL) {
+        return NGX_DECLINED;
+    }
+
+    /* once: the kernel takes what failed for clean */
+
+    d->unsynced = 0;
+    reg_error_clear(&e);
+
+    rc = reg_spool_endpoint_sync(store, (char *) d->endpoint->name.data, &e);
+
+    if (rc != REG_OK && rc != REG_ABSENT) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, e.sys,
+                      "could not sync how far webhook \"%V\" has come, it may "
+                      "get events twice after a power cut: %s \"%V/%s\" failed",
+                      &d->endpoint->name, e.call ? e.call : "storage call",
+                      &d->events->root->root, e.path);
+    }
+
+    return NGX_OK;
 }
 
 

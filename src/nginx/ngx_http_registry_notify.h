@@ -12,6 +12,7 @@
  *     ngx_http_registry_pulls.c            pulls, gathered by a worker
  *     ngx_http_registry_deliver.c          one endpoint of one store
  *     ngx_http_registry_wake.c             what makes the manager deliver
+ *     ngx_http_registry_notes.c            how far endpoints are, synced
  *     ngx_http_registry_events.c           the feed
  *
  * Where no location of a store has an endpoint or a feed, root->events is NULL
@@ -69,6 +70,8 @@ struct ngx_http_registry_events_s {
     ngx_event_t                    timer;        /* of the manager, as the
                                                     rest */
     ngx_event_t                    woken;
+    ngx_event_t                    notes;
+    ngx_uint_t                     noted;        /* whose turn it is */
     ngx_msec_t                     trimmed;
     ngx_msec_t                     counted;
     int                            watch;        /* inotify's; -1: none */
@@ -214,6 +217,16 @@ void ngx_http_registry_delivery_pending(ngx_http_registry_delivery_t *d,
 
 /* 1 when a request is under way. */
 ngx_uint_t ngx_http_registry_delivery_busy(ngx_http_registry_delivery_t *d);
+
+/* Syncs the note of how far it is: NGX_OK, or NGX_DECLINED where none was
+   written since. */
+ngx_int_t ngx_http_registry_delivery_sync(ngx_http_registry_delivery_t *d);
+
+/* One was written: it is synced soon. */
+void ngx_http_registry_notes_start(ngx_http_registry_events_t *events);
+
+/* The manager ends: what was written is synced now. */
+void ngx_http_registry_notes_end(ngx_http_registry_events_t *events);
 
 /* The process ends. */
 void ngx_http_registry_delivery_end(ngx_http_registry_delivery_t *d);

@@ -27,6 +27,7 @@
 
 
 static void ngx_http_registry_wake_drain(void);
+static void ngx_http_registry_wake_notes(void);
 static ngx_uint_t ngx_http_registry_wake_busy(void);
 static void ngx_http_registry_wake_timer(ngx_event_t *ev);
 static void ngx_http_registry_wake_all(ngx_http_registry_events_t *events);
@@ -100,12 +101,33 @@ ngx_http_registry_wake_start(ngx_http_registry_root_t *root)
 static void
 ngx_http_registry_wake_drain(void)
 {
-    if (ngx_process != NGX_PROCESS_HELPER || !ngx_quit) {
+    if (ngx_process != NGX_PROCESS_HELPER || !(ngx_quit || ngx_terminate)) {
         return;
     }
 
     while (!ngx_terminate && ngx_http_registry_wake_busy()) {
         ngx_process_events_and_timers((ngx_cycle_t *) ngx_cycle);
+    }
+
+    ngx_http_registry_wake_notes();
+}
+
+
+static void
+ngx_http_registry_wake_notes(void)
+{
+    ngx_uint_t                       i;
+    ngx_http_registry_root_t       **root;
+    ngx_http_registry_main_conf_t   *rmcf;
+
+    rmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                               ngx_http_registry_module);
+    root = rmcf->roots.elts;
+
+    for (i = 0; i < rmcf->roots.nelts; i++) {
+        if (root[i]->events) {
+            ngx_http_registry_notes_end(root[i]->events);
+        }
     }
 }
 

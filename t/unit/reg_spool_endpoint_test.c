@@ -62,6 +62,8 @@ test_names(void)
                == REG_INTERNAL
                && reg_spool_endpoint_save(s, rows[i].name, &ep, NULL)
                   == REG_INTERNAL
+               && reg_spool_endpoint_sync(s, rows[i].name, NULL)
+                  == REG_INTERNAL
                && reg_spool_endpoint_lock(s, rows[i].name, &(int) { 0 }, NULL)
                   == REG_INTERNAL
                && reg_spool_replay(s, rows[i].name, 0, NULL) == REG_INTERNAL
@@ -145,6 +147,8 @@ test_save(void)
 
     is_num(reg_spool_endpoint_load(s, "ci", &ep, NULL), REG_ABSENT,
            "there is none");
+    is_num(reg_spool_endpoint_sync(s, "ci", NULL), REG_ABSENT,
+           "which cannot be synced");
 
     memset(&ep, 0, sizeof(ep));
     ep.cursor = FIRST;
@@ -152,6 +156,7 @@ test_save(void)
     is_num(reg_spool_endpoint_save(s, "ci", &ep, NULL), REG_OK, "saved");
     is_num(reg_spool_endpoint_load(s, "ci", &back, NULL), REG_OK, "loaded");
     ok(same(&ep, &back), "as it was");
+    is_num(reg_spool_endpoint_sync(s, "ci", NULL), REG_OK, "synced");
 
     ep.cursor = UINT64_MAX;
     ep.delivered = UINT64_MAX;

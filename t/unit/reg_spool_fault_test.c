@@ -569,4 +569,13 @@ test_endpoint(void)
     }
 
     ok(wrong == 0 && n > 3, "F15 a save fails at each of %ld calls", n - 1);
+
+    again(1);
+    (void) reg_spool_endpoint_save(s, "ci", &ep, NULL);
+
+    fault_arm(1, EIO);
+    is_num(reg_spool_endpoint_sync(s, "ci", NULL), REG_STORAGE,
+           "F14 a note that cannot be synced");
+    ok(fault_disarm() && reg_spool_endpoint_sync(s, "ci", NULL) == REG_OK,
+       "is one all the same");
 }

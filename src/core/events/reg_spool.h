@@ -204,9 +204,9 @@ int reg_spool_for(reg_str_t to, reg_str_t name);
 
 /*
  * How far an endpoint has come.  It is written over the one before in a single
- * call and never synced: a power cut takes some of it back, and events are
- * delivered twice.  A file that cannot be read any more counts as one at the
- * very beginning, for the same reason.
+ * call and synced later, see reg_spool_endpoint_sync(): a power cut takes some
+ * of it back, and events are delivered twice.  A file that cannot be read any
+ * more counts as one at the very beginning, for the same reason.
  */
 typedef struct {
     uint64_t  cursor;          /* the last event that is done with */
@@ -245,6 +245,14 @@ reg_rc_t reg_spool_endpoint_begin(reg_store_t *s, const char *name,
 /* Makes the file durably, later ones are cheap: one write. */
 reg_rc_t reg_spool_endpoint_save(reg_store_t *s, const char *name,
     const reg_spool_endpoint_t *ep, reg_error_t *e);
+
+/*
+ * Syncs what was saved last, by whatever process: what was delivered up to then
+ * is not delivered again after a power cut.  REG_OK; REG_ABSENT; or an error,
+ * after which only another save() and sync() help.
+ */
+reg_rc_t reg_spool_endpoint_sync(reg_store_t *s, const char *name,
+    reg_error_t *e);
 
 /*
  * The right to deliver to it.  REG_OK and *fd, to be closed; REG_ABSENT when

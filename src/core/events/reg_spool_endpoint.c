@@ -341,6 +341,36 @@ reg_spool_endpoint_save(reg_store_t *s, const char *name,
 
 
 reg_rc_t
+reg_spool_endpoint_sync(reg_store_t *s, const char *name, reg_error_t *e)
+{
+    int        fd, rc, err;
+    char       path[REG_SPOOL_NAMED];
+    reg_fs_t  *fs;
+    reg_rc_t   named;
+
+    named = reg_spool_named(path, name, "", e);
+
+    if (named != REG_OK) {
+        return named;
+    }
+
+    fs = reg_fs_of(s);
+    fd = reg_fs_open(fs, fs->root, path, O_RDONLY);
+
+    if (fd == -1) {
+        return reg_fs_fail(e, errno, "open", path);
+    }
+
+    rc = reg_fs_sync_data(fs, fd);
+    err = errno;
+
+    (void) close(fd);
+
+    return (rc == 0) ? REG_OK : reg_error_sys(e, err, "fdatasync", path);
+}
+
+
+reg_rc_t
 reg_spool_endpoint_lock(reg_store_t *s, const char *name, int *fd,
     reg_error_t *e)
 {
