@@ -5,11 +5,22 @@
 
 #include "reg_cli_emit.h"
 
+#include "reg_name.h"
+
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+
+/* room is made for a manifest with so many tags, less one */
+#define EMIT_EVENTS  65
+
+
+static void emit_event(const reg_cli_emit_t *emit, reg_event_t *ev,
+    reg_str_t repository);
+static int64_t emit_now(void);
 
 
 void
@@ -61,33 +72,70 @@ reg_cli_emit_close(reg_cli_emit_t *emit)
 }
 
 
-reg_rc_t
-reg_cli_emit_delete(reg_cli_emit_t *emit, reg_str_t repository, reg_str_t tag,
-    reg_str_t digest, reg_error_t *e)
+static void
+emit_event(const reg_cli_emit_t *emit, reg_event_t *ev, reg_str_t repository)
 {
-    reg_event_t      ev;
+    memset(ev, 0, sizeof(reg_event_t));
+
+    ev->action = REG_EVENT_DELETE;
+    ev->repository = repository;
+    ev->who.id = reg_str_of(emit->id);
+    ev->who.method = reg_str("DELETE");
+    ev->who.useragent = reg_str("registryctl");
+    ev->who.actor = reg_str_of(emit->actor);
+    ev->who.source = reg_str_of(emit->host);
+    ev->who.instance = reg_str_of(emit->id);
+}
+
+
+static int64_t
+emit_now(void)
+{
     struct timespec  now;
+
+    (void) clock_gettime(CLOCK_REALTIME, &now);
+
+    return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+
+reg_rc_t
+reg_cli_emit_room(const reg_cli_emit_t *emit, reg_str_t repository,
+    reg_error_t *e)
+{
+    char         tag[REG_TAG_MAX];
+    reg_event_t  ev;
 
     if (emit->spool == NULL) {
         return REG_OK;
     }
 
-    memset(&ev, 0, sizeof(ev));
+    emit_event(emit, &ev, repository);
 
-    ev.action = REG_EVENT_DELETE;
-    ev.repository = repository;
+    memset(tag, 'x', sizeof(tag));
+    ev.tag.data = tag;
+    ev.tag.len = sizeof(tag);
+
+    return reg_spool_reserve(emit->spool, reg_null_str, &ev, EMIT_EVENTS,
+                             emit_now(), e);
+}
+
+
+reg_rc_t
+reg_cli_emit_delete(reg_cli_emit_t *emit, reg_str_t repository, reg_str_t tag,
+    reg_str_t digest, reg_error_t *e)
+{
+    reg_event_t  ev;
+
+    if (emit->spool == NULL) {
+        return REG_OK;
+    }
+
+    emit_event(emit, &ev, repository);
+
     ev.tag = tag;
     ev.digest = digest;
-    ev.who.id = reg_str_of(emit->id);
-    ev.who.method = reg_str("DELETE");
-    ev.who.useragent = reg_str("registryctl");
-    ev.who.actor = reg_str_of(emit->actor);
-    ev.who.source = reg_str_of(emit->host);
-    ev.who.instance = reg_str_of(emit->id);
 
-    (void) clock_gettime(CLOCK_REALTIME, &now);
-
-    return reg_spool_emit(emit->spool, reg_null_str, &ev, 1, 1,
-                          (int64_t) now.tv_sec * 1000000000 + now.tv_nsec,
-                          NULL, e);
+    return reg_spool_emit_sure(emit->spool, reg_null_str, &ev, 1, emit_now(),
+                               e);
 }

@@ -32,6 +32,11 @@ reg_rc_t reg_cli_emit_open(reg_cli_emit_t *emit, reg_store_t *s,
     reg_error_t *e);
 void reg_cli_emit_close(reg_cli_emit_t *emit);
 
+/* Before something of the repository is removed: makes sure that this can be
+   told; or nothing may be removed. */
+reg_rc_t reg_cli_emit_room(const reg_cli_emit_t *emit, reg_str_t repository,
+    reg_error_t *e);
+
 /* Tells all endpoints that a tag, a digest, or with neither a repository was
    deleted. */
 reg_rc_t reg_cli_emit_delete(reg_cli_emit_t *emit, reg_str_t repository,

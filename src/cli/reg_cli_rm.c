@@ -429,7 +429,11 @@ rm_remove(rm_t *r)
 
         reg_error_clear(&r->e);
 
-        rc = r->dry ? REG_OK : rm_one(r, &t);
+        rc = reg_cli_emit_room(&r->emit, t.repository, &r->e);
+
+        if (rc == REG_OK && !r->dry) {
+            rc = rm_one(r, &t);
+        }
 
         /* who else removed it meanwhile did what was asked for */
 

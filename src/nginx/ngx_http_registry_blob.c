@@ -140,8 +140,12 @@ ngx_http_registry_blob_delete_work(ngx_http_registry_ctx_t *ctx)
 {
     reg_rc_t  rc;
 
-    rc = reg_blob_delete(ctx->store, ctx->op.name, &ctx->op.digest,
-                         &ctx->error);
+    rc = ngx_http_registry_emit_room(ctx, 1);
+
+    if (rc == REG_OK) {
+        rc = reg_blob_delete(ctx->store, ctx->op.name, &ctx->op.digest,
+                             &ctx->error);
+    }
 
     return (rc == REG_OK)
            ? ngx_http_registry_emit_delete(ctx, &ctx->op.digest, NULL) : rc;

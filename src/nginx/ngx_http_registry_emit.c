@@ -9,10 +9,6 @@
 #include "ngx_http_registry_notify.h"
 
 
-/* tags whose events are appended together */
-#define NGX_HTTP_REGISTRY_EMIT_TAGS  64
-
-
 struct ngx_http_registry_emit_s {
     reg_spool_t                 *spool;
     ngx_http_registry_events_t  *events;
@@ -25,6 +21,10 @@ static ngx_int_t ngx_http_registry_emit_base(ngx_http_request_t *r,
     reg_event_who_t *who);
 static reg_rc_t ngx_http_registry_emit_failed(ngx_http_registry_emit_t *emit,
     reg_error_t *cause, reg_error_t *e);
+static reg_rc_t ngx_http_registry_emit_deleted(ngx_http_registry_ctx_t *ctx,
+    reg_event_t *events, size_t n);
+static void ngx_http_registry_emit_unheard(ngx_http_registry_ctx_t *ctx,
+    const reg_event_t *ev, const reg_error_t *cause);
 
 
 ngx_int_t
@@ -322,6 +322,134 @@ ngx_http_registry_emit_blob(ngx_http_registry_ctx_t *ctx, unsigned action,
 }
 
 
+/* --- deletions ----------------------------------------------------------- */
+
+/*
+ * Nobody can delete a second time to have the event of the first: without room
+ * for it nothing is deleted.
+ */
+
+reg_rc_t
+ngx_http_registry_emit_room(ngx_http_registry_ctx_t *ctx, size_t n)
+{
+    char                        tag[REG_TAG_MAX];
+    reg_rc_t                    rc;
+    reg_event_t                 ev;
+    ngx_http_registry_emit_t   *emit;
+    ngx_http_registry_place_t  *place;
+
+    emit = ctx->emit;
+
+    if (emit == NULL) {
+        return REG_OK;
+    }
+
+    ngx_memset(tag, 'x', sizeof(tag));
+    ngx_memzero(&ev, sizeof(reg_event_t));
+
+    /* as long as any of them */
+
+    ev.action = REG_EVENT_DELETE;
+    ev.who = emit->who;
+    ev.repository = ctx->op.name;
+    ev.digest.data = ctx->op.digest.text;
+    ev.digest.len = ctx->op.has_digest ? ctx->op.digest.len : 0;
+    ev.tag.data = tag;
+    ev.tag.len = sizeof(tag);
+
+    rc = reg_spool_reserve(emit->spool, emit->to, &ev, n,
+                           ngx_http_registry_emit_now(), &ctx->error);
+
+    if (rc == REG_OK) {
+        return REG_OK;
+    }
+
+    place = emit->events->root->place;
+
+    if (place) {
+        (void) ngx_atomic_fetch_add(&place->appends_failed, 1);
+    }
+
+    (void) ngx_snprintf((u_char *) ctx->error.detail, REG_ERROR_DETAIL,
+                        "nothing was deleted: the event that tells of it could "
+                        "not be recorded%Z");
+
+    return rc;
+}
+
+
+/* The event of each is tried, whatever becomes of the one before. */
+
+static reg_rc_t
+ngx_http_registry_emit_deleted(ngx_http_registry_ctx_t *ctx,
+    reg_event_t *events, size_t n)
+{
+    size_t                      i;
+    reg_rc_t                    rc;
+    reg_error_t                 e;
+    ngx_http_registry_emit_t   *emit;
+    ngx_http_registry_place_t  *place;
+
+    emit = ctx->emit;
+    place = emit->events->root->place;
+
+    for (i = 0; i < n; i++) {
+        events[i].action = REG_EVENT_DELETE;
+        events[i].who = emit->who;
+        events[i].repository = ctx->op.name;
+    }
+
+    reg_error_clear(&e);
+
+    rc = reg_spool_emit_sure(emit->spool, emit->to, events, n,
+                             ngx_http_registry_emit_now(), &e);
+
+    if (place) {
+        (void) ngx_atomic_fetch_add((rc == REG_OK) ? &place->appends
+                                                   : &place->appends_failed,
+                                    1);
+    }
+
+    if (rc == REG_OK) {
+        return REG_OK;
+    }
+
+    for (i = 0; i < n; i++) {
+        ngx_http_registry_emit_unheard(ctx, &events[i], &e);
+    }
+
+    return reg_error_set(&ctx->error, REG_INTERNAL,
+                         "it was deleted, but the event that tells of it could "
+                         "not be recorded");
+}
+
+
+static void
+ngx_http_registry_emit_unheard(ngx_http_registry_ctx_t *ctx,
+    const reg_event_t *ev, const reg_error_t *cause)
+{
+    ngx_str_t    *root, name, what;
+    const char   *mark;
+
+    root = &ctx->emit->events->root->root;
+
+    name.data = (u_char *) ev->repository.data;
+    name.len = ev->repository.len;
+
+    what.data = (u_char *) (ev->tag.len ? ev->tag.data : ev->digest.data);
+    what.len = ev->tag.len ? ev->tag.len : ev->digest.len;
+
+    mark = ev->tag.len ? ":" : what.len ? "@" : "";
+
+    ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, cause->sys,
+                  "the event of a deletion was not recorded, tell those who "
+                  "wait for it: \"%V%s%V\" is deleted from \"%V\": "
+                  "%s \"%V/%s\" failed", &name, mark, &what, root,
+                  cause->call ? cause->call : reg_error_text(cause->rc), root,
+                  cause->path[0] ? cause->path : REG_SPOOL);
+}
+
+
 reg_rc_t
 ngx_http_registry_emit_delete(ngx_http_registry_ctx_t *ctx,
     const reg_digest_t *d, const reg_str_t *tag)
@@ -334,8 +462,6 @@ ngx_http_registry_emit_delete(ngx_http_registry_ctx_t *ctx,
 
     ngx_memzero(&ev, sizeof(reg_event_t));
 
-    ev.action = REG_EVENT_DELETE;
-
     if (d) {
         ev.digest.data = d->text;
         ev.digest.len = d->len;
@@ -345,7 +471,7 @@ ngx_http_registry_emit_delete(ngx_http_registry_ctx_t *ctx,
         ev.tag = *tag;
     }
 
-    return ngx_http_registry_emit(ctx, &ev, 1);
+    return ngx_http_registry_emit_deleted(ctx, &ev, 1);
 }
 
 
@@ -353,33 +479,34 @@ reg_rc_t
 ngx_http_registry_emit_manifest(ngx_http_registry_ctx_t *ctx,
     const reg_digest_t *d, const reg_names_t *tags)
 {
-    size_t        i, n;
-    reg_rc_t      rc;
-    reg_event_t  *ev;
+    size_t        i, n, max;
+    reg_rc_t      rc, told;
+    reg_event_t  *ev, one, *some;
 
     rc = ngx_http_registry_emit_delete(ctx, d, NULL);
 
-    if (rc != REG_OK || ctx->emit == NULL || tags->n == 0) {
+    if (ctx->emit == NULL || tags->n == 0) {
         return rc;
     }
 
-    ev = calloc(NGX_HTTP_REGISTRY_EMIT_TAGS, sizeof(reg_event_t));
-    if (ev == NULL) {
-        return reg_error_set(&ctx->error, REG_NO_MEMORY, NULL);
-    }
+    /* without memory it takes longer */
 
-    for (i = 0; i < tags->n && rc == REG_OK; i += n) {
-        ngx_memzero(ev, NGX_HTTP_REGISTRY_EMIT_TAGS * sizeof(reg_event_t));
+    some = calloc(NGX_HTTP_REGISTRY_EMIT_TAGS, sizeof(reg_event_t));
+    max = some ? NGX_HTTP_REGISTRY_EMIT_TAGS : 1;
+    ev = some ? some : &one;
 
-        for (n = 0; n < NGX_HTTP_REGISTRY_EMIT_TAGS && i + n < tags->n; n++) {
-            ev[n].action = REG_EVENT_DELETE;
+    for (i = 0; i < tags->n; i += n) {
+        ngx_memzero(ev, max * sizeof(reg_event_t));
+
+        for (n = 0; n < max && i + n < tags->n; n++) {
             ev[n].tag = reg_names_get(tags, i + n);
         }
 
-        rc = ngx_http_registry_emit(ctx, ev, n);
+        told = ngx_http_registry_emit_deleted(ctx, ev, n);
+        rc = (rc == REG_OK) ? told : rc;
     }
 
-    free(ev);
+    free(some);
 
     return rc;
 }

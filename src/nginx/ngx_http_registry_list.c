@@ -188,7 +188,11 @@ ngx_http_registry_repo_delete_work(ngx_http_registry_ctx_t *ctx)
 {
     reg_rc_t  rc;
 
-    rc = reg_repo_delete(ctx->store, ctx->op.name, &ctx->error);
+    rc = ngx_http_registry_emit_room(ctx, 1);
+
+    if (rc == REG_OK) {
+        rc = reg_repo_delete(ctx->store, ctx->op.name, &ctx->error);
+    }
 
     return (rc == REG_OK) ? ngx_http_registry_emit_delete(ctx, NULL, NULL)
                           : rc;

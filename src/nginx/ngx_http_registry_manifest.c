@@ -570,6 +570,14 @@ ngx_http_registry_manifest_delete_work(ngx_http_registry_ctx_t *ctx)
     reg_names_t   tags;
     reg_digest_t  digest, target;
 
+    rc = ngx_http_registry_emit_room(ctx, ctx->op.has_digest
+                                          ? 1 + NGX_HTTP_REGISTRY_EMIT_TAGS
+                                          : 1);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
     if (ctx->op.has_digest) {
         ngx_memzero(&tags, sizeof(reg_names_t));
 

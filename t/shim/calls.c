@@ -257,6 +257,14 @@ ftruncate64(int fd, off64_t len)
 
 
 int
+fallocate64(int fd, int mode, off64_t offset, off64_t len)
+{
+    return fault_file(FAULT_CHANGE, "fallocate", fd)
+           ? -1 : REAL(fallocate64)(fd, mode, offset, len);
+}
+
+
+int
 futimens(int fd, const struct timespec times[2])
 {
     return fault_file(FAULT_CHANGE, "futimens", fd)

@@ -30,7 +30,7 @@
 #define FAULT_NAME    0x0004   /* open that creates, mkdir, rename, link */
 #define FAULT_REMOVE  0x0008   /* unlink, rmdir */
 #define FAULT_WRITE   0x0010   /* write, pwrite, pwritev */
-#define FAULT_CHANGE  0x0020   /* ftruncate, futimens */
+#define FAULT_CHANGE  0x0020   /* ftruncate, fallocate, futimens */
 #define FAULT_SYNC    0x0040   /* fsync, fdatasync */
 #define FAULT_READ    0x0080   /* read, pread */
 #define FAULT_LIST    0x0100   /* readdir */

@@ -15,6 +15,7 @@
 #include "reg_spool_tail.c"
 #include "reg_spool_limits.c"
 #include "reg_spool.c"
+#include "reg_spool_sure.c"
 #include "reg_spool_reader.c"
 #include "reg_spool_endpoint.c"
 
@@ -68,6 +69,10 @@ test_append(void)
         reg_test_alloc_fail(n, 0);
 
         rc = reg_spool_open(&sp, s, &limits, &e);
+
+        if (rc == REG_OK) {
+            rc = reg_spool_reserve(sp, reg_str("ci"), &ev, 1, NOW, &e);
+        }
 
         if (rc == REG_OK) {
             rc = reg_spool_emit(sp, reg_str("ci"), &ev, 1, 1, NOW, NULL, &e);

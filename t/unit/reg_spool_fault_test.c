@@ -17,6 +17,7 @@ static void test_short(void);
 static void test_read_fails(void);
 static void test_reader_sync(void);
 static void test_endpoint(void);
+static void test_sure(int err, const char *what);
 
 
 int
@@ -36,6 +37,8 @@ main(void)
     test_read_fails();
     test_reader_sync();
     test_endpoint();
+    test_sure(EIO, "EIO");
+    test_sure(ENOSPC, "ENOSPC");
 
     reg_store_close(s);
 
@@ -578,4 +581,97 @@ test_endpoint(void)
            "F14 a note that cannot be synced");
     ok(fault_disarm() && reg_spool_endpoint_sync(s, "ci", NULL) == REG_OK,
        "is one all the same");
+}
+
+
+/*
+ * Room for what cannot be done again: each call fails in turn, and it is said,
+ * or the event comes there; and an event behind that is tried again.
+ */
+
+static void
+test_sure(int err, const char *what)
+{
+    int           wrong, refused, from;
+    long          n;
+    size_t        count;
+    reg_rc_t      rc;
+    reg_error_t   e;
+    reg_event_t   ev;
+    reg_spool_t  *sp;
+    struct stat   st;
+
+    for (from = 0; from < 2; from++) {
+        wrong = 0;
+        refused = 0;
+
+        for (n = 1; n < 100; n++) {
+            again(from);
+            sp = spool_open(REG_SPOOL_SIZE_MIN, 0);
+
+            memset(&ev, 0, sizeof(ev));
+            ev.action = REG_EVENT_DELETE;
+            ev.repository = reg_str("a");
+
+            reg_error_clear(&e);
+            fault_arm(n, err);
+            rc = reg_spool_reserve(sp, reg_str("ci"), &ev, 3, NOW, &e);
+
+            if (!fault_disarm()) {
+                wrong += (rc != REG_OK);
+                break;
+            }
+
+            refused += (rc != REG_OK);
+            wrong += (rc != e.rc);
+            wrong += (rc != REG_OK
+                      && rc != (err == EIO ? REG_STORAGE : REG_NO_SPACE));
+
+            (void) events(0, &count);
+            wrong += (count != (size_t) from);
+
+            reg_spool_close(sp);
+        }
+
+        ok(wrong == 0 && refused > 2, "F15 room for events: %s at each of %ld "
+           "calls, %d refused", what, n - 1, refused);
+
+        /* it is there, and the segment no longer */
+
+        (void) stat(segment_path(FIRST), &st);
+        ok(st.st_size == (from ? segment(FIRST) : 0)
+           && st.st_blocks * 512 >= 65536, "64 KB are kept free");
+        reg_spool_close(sp);
+
+        wrong = 0;
+
+        for (n = 1; n < 100; n++) {
+            again(from);
+            sp = spool_open(REG_SPOOL_SIZE_MIN, 0);
+            (void) reg_spool_reserve(sp, reg_str("ci"), &ev, 3, NOW, NULL);
+
+            memset(&ev, 0, sizeof(ev));
+            ev.action = REG_EVENT_DELETE;
+            ev.repository = reg_str("a");
+
+            fault_arm(n, err);
+            rc = reg_spool_emit_sure(sp, reg_str("ci"), &ev, 1, NOW, NULL);
+
+            if (!fault_disarm()) {
+                wrong += (rc != REG_OK);
+                reg_spool_close(sp);
+                break;
+            }
+
+            (void) events(0, &count);
+            wrong += (rc != REG_OK || count < (size_t) from + 1
+                      || count > (size_t) from + 2);
+
+            reg_spool_close(sp);
+        }
+
+        ok(wrong == 0 && n > 2, "an event behind that: %s at each of %ld "
+           "calls is made up for", what, n - 1);
+    }
+
 }

@@ -276,4 +276,12 @@ ftruncate(int fd, off_t len)
 }
 
 
+int
+fallocate(int fd, int mode, off_t offset, off_t len)
+{
+    return fault(FAULT_WRITE) ? -1 : (int) syscall(SYS_fallocate, fd, mode,
+                                                   offset, len);
+}
+
+
 #endif /* REG_TEST_FAULT_H_INCLUDED */

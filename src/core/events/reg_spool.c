@@ -38,8 +38,6 @@
 #include <unistd.h>
 
 
-#define REG_SPOOL_LOCK       REG_SPOOL "/lock"
-
 /* how often it is begun anew when somebody removes what it stands in */
 #define REG_SPOOL_TRIES      100
 

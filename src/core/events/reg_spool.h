@@ -4,7 +4,8 @@
  *
  *     <16 hex>.log           segments, named for the first sequence number
  *                            that is in them; the last is written to
- *     lock                   held by who writes
+ *     lock                   held by who writes; a byte of it is written to see
+ *                            whether the disk takes it
  *     endpoints/<name>       how far an endpoint has come, see below
  *     endpoints/<name>.lock  held by who delivers to it
  *     endpoints/<name>.from  where registryctl wants it to begin again
@@ -149,6 +150,23 @@ reg_rc_t reg_spool_append(reg_spool_t *sp, const reg_spool_item_t *items,
  */
 reg_rc_t reg_spool_emit(reg_spool_t *sp, reg_str_t to, reg_event_t *events,
     size_t n, int durable, int64_t now, uint64_t *last, reg_error_t *e);
+
+/*
+ * For who is about to do what he cannot do again: makes sure, so far as that can
+ * be known, that n events like this one can be appended.  There is room in the
+ * last segment, on the disk, too, where the file system can reserve some, and a
+ * write to the spool has come to the disk.  Errors as of append(); room that is
+ * not used is there for others.
+ */
+reg_rc_t reg_spool_reserve(reg_spool_t *sp, reg_str_t to,
+    const reg_event_t *ev, size_t n, int64_t now, reg_error_t *e);
+
+/*
+ * reg_spool_emit(), durable, behind that: what fails is tried again at once, so
+ * that an event may be there twice, with the same id.
+ */
+reg_rc_t reg_spool_emit_sure(reg_spool_t *sp, reg_str_t to,
+    reg_event_t *events, size_t n, int64_t now, reg_error_t *e);
 
 /*
  * Drops what the limits do not let stay.  append() does so when it begins a

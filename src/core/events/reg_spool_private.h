@@ -11,6 +11,8 @@
 #include <pthread.h>
 
 
+#define REG_SPOOL_LOCK      REG_SPOOL "/lock"
+
 /* "E1 ", the number, the length, the sum, and a blank behind each */
 #define REG_SPOOL_HEAD      62
 
