@@ -444,6 +444,9 @@ sub rule_cases {
         ['RegistryWebhooksDropped', '20m',
             { 'registry_notifications_dropped_total{instance="a",endpoint="ci"}' => '0+0x9 40+0x20' },
             { 'registry_notifications_dropped_total{instance="a",endpoint="ci"}' => '40+0x30' }],
+        ['RegistryEventsFailed', '20m',
+            { 'registry_events_failed_total{instance="a",root="/r"}' => '0+0x9 1+0x20' },
+            { 'registry_events_failed_total{instance="a",root="/r"}' => '3+0x30' }],
     );
 }
 
