@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 
-# The directives that the source knows are those that the documents describe.
+# The directives that the source knows are those that the documents describe,
+# and so are the errors that it answers with.
 
 use strict;
 use warnings;
@@ -42,7 +43,45 @@ ok($known{$_}, "docs/directives.md: $_ is in the source")
     for sort keys %reference;
 ok($known{$_}, "README.md: $_ is in the source") for sort keys %readme;
 
+errors();
+
 done_testing();
+
+
+# Status and code of each error have a row in docs/api.md, and what stands there
+# is the status or code of one.
+
+sub errors {
+    my ($table) = slurp("$top/src/core/base/reg_error.h")
+        =~ /^(#define REG_ERROR_TABLE.*?[^\\])\n/ms;
+    my ($section) = slurp("$top/docs/api.md") =~ /^## Errors\n(.*)/ms;
+    my (%pair, %status, %code);
+
+    for (split /\n/, $section // '') {
+        my ($statuses, $codes) = /\A\| ([\d, ]+) \| (`[^|]+`) \|/ or next;
+        for my $s (split /, /, $statuses) {
+            $pair{"$s $1"} = 1 while $codes =~ /`(\w+)`/g;
+        }
+    }
+
+    # what is not there is another error by the time it is answered
+
+    while ($table =~ /X\((\w+), +(\d+), "(\w+)"/g) {
+        next if $1 eq 'REG_ABSENT';
+        ok($pair{"$2 $3"}, "$1: $2 $3 is in docs/api.md");
+        $status{$2}++;
+        $code{$3}++;
+    }
+
+    cmp_ok(scalar keys %code, '>=', 15, 'errors found in the source');
+    # 412 is of nginx itself
+
+    for (sort keys %pair) {
+        my ($s, $c) = split / /;
+        ok($code{$c} && ($status{$s} || $s == 412),
+            "docs/api.md: $s $c is in the source");
+    }
+}
 
 
 # Entries of the ngx_command_t tables: { ngx_string("name"), flags, ...

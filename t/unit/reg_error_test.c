@@ -114,9 +114,23 @@ test_table(void)
         { REG_DELETE_DISABLED,       405, "UNSUPPORTED" },
         { REG_UNAUTHORIZED,          401, "UNAUTHORIZED" },
         { REG_DENIED,                403, "DENIED" },
+        { REG_UPLOADS_TOO_MANY,      429, "TOOMANYREQUESTS" },
+        { REG_EVENTS_GONE,           410, "RANGE_INVALID" },
+        { REG_QUERY_INVALID,         400, "UNSUPPORTED" },
+        { REG_BLOB_TOO_LARGE,        403, "DENIED" },
+        { REG_WRITES_CLOSED,         403, "DENIED" },
+        { REG_BODY_TOO_LARGE,        413, "SIZE_INVALID" },
+        { REG_BODY_INCOMPLETE,       400, "SIZE_INVALID" },
+        { REG_BUSY,                  503, "TOOMANYREQUESTS" },
         { REG_NO_SPACE,              507, "UNKNOWN" },
+        { REG_READ_ONLY,             503, "UNKNOWN" },
+        { REG_NO_MEMORY,             503, "UNKNOWN" },
+        { REG_STORAGE,               500, "UNKNOWN" },
+        { REG_ABSENT,                404, "UNKNOWN" },
         { REG_INTERNAL,              500, "UNKNOWN" }
     };
+
+    ok(sizeof(rows) / sizeof(rows[0]) == REG_ERROR_N - 1, "a row for each");
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         ok(reg_error_status(rows[i].rc) == rows[i].status
