@@ -6,6 +6,8 @@
  *                again by a timer
  *     idle       nothing is left to deliver: run() is called when there is
  *     busy       a request is under way: the answer goes on
+ *     gathering  it was taken, and was all that there was: the timer looks
+ *                again, so that what comes meanwhile is one request
  *     waiting    it failed: the timer tries the same batch again
  *
  * The cursor is written after an answer and before the next request, so that a
@@ -24,6 +26,10 @@
 
 /* ms after the store has failed */
 #define NGX_HTTP_REGISTRY_DELIVER_BROKEN  5000
+
+/* ms after a request that took all there was: one event is told at once, and
+   those that follow it, as the rest of a push, together */
+#define NGX_HTTP_REGISTRY_DELIVER_GATHER  50
 
 /* events looked at before others have their turn */
 #define NGX_HTTP_REGISTRY_DELIVER_LOOK    2000
@@ -48,8 +54,10 @@ struct ngx_http_registry_delivery_s {
     unsigned                       begun:1;
     unsigned                       mine:1;      /* the right to deliver */
     unsigned                       busy:1;
+    unsigned                       gathering:1;
     unsigned                       waiting:1;
     unsigned                       unsynced:1;  /* the note of how far it is */
+    unsigned                       more:1;      /* behind the batch */
     char                           id[REG_UUID_LEN + 1];
 };
 
@@ -146,7 +154,7 @@ ngx_http_registry_delivery_run(ngx_http_registry_delivery_t *d)
 {
     reg_store_t  *store;
 
-    if (d->busy || d->waiting || ngx_quit || ngx_terminate) {
+    if (d->busy || d->gathering || d->waiting || ngx_quit || ngx_terminate) {
         return;
     }
 
@@ -407,6 +415,8 @@ ngx_http_registry_deliver_fill(ngx_http_registry_delivery_t *d,
         return NGX_ERROR;
     }
 
+    d->more = (rc == REG_OK);
+
     if (d->batch.n) {
         return ngx_http_registry_deliver_ready(d);
     }
@@ -580,7 +590,16 @@ ngx_http_registry_deliver_answer(void *data,
 
     if (result->status >= 200 && result->status < 300) {
         ngx_http_registry_deliver_done(d, result->status);
-        ngx_http_registry_delivery_run(d);
+
+        if (d->more) {
+            ngx_http_registry_delivery_run(d);
+
+        } else {
+            ngx_http_registry_deliver_later(d,
+                                            NGX_HTTP_REGISTRY_DELIVER_GATHER);
+            d->gathering = 1;
+        }
+
         return;
     }
 
@@ -784,6 +803,7 @@ ngx_http_registry_deliver_timer(ngx_event_t *ev)
     ngx_http_registry_delivery_t *d = ev->data;
 
     ev->timedout = 0;
+    d->gathering = 0;
     d->waiting = 0;
 
     ngx_http_registry_delivery_run(d);
@@ -850,4 +870,5 @@ ngx_http_registry_delivery_end(ngx_http_registry_delivery_t *d)
     d->begun = 0;
     d->mine = 0;
     d->busy = 0;
+    d->gathering = 0;
 }

@@ -19,6 +19,9 @@
 #define NGX_HTTP_REGISTRY_WAKE_LOOK    5000
 #define NGX_HTTP_REGISTRY_WAKE_POLL    200
 
+/* ms between two looks at what the kernel tells, while it tells much */
+#define NGX_HTTP_REGISTRY_WAKE_GATHER  50
+
 /* ms between two times that what is left is counted, while much happens */
 #define NGX_HTTP_REGISTRY_WAKE_COUNT   1000
 
@@ -41,10 +44,13 @@ static ngx_int_t ngx_http_registry_wake_open(void);
 static int ngx_http_registry_wake_add(ngx_http_registry_events_t *events,
     const char *path, uint32_t mask);
 static void ngx_http_registry_wake_event(ngx_event_t *ev);
+static void ngx_http_registry_wake_again(ngx_event_t *ev);
+static ngx_uint_t ngx_http_registry_wake_read(ngx_connection_t *c);
 static void ngx_http_registry_wake_told(int watch, uint32_t mask);
 static void ngx_http_registry_wake_deliver(ngx_event_t *ev);
 
 static ngx_connection_t  *ngx_http_registry_wake_connection;
+static ngx_event_t        ngx_http_registry_wake_gather;
 #endif
 
 
@@ -346,26 +352,74 @@ ngx_http_registry_wake_add(ngx_http_registry_events_t *events,
 }
 
 
-/* Many writes are one reason to look. */
+/*
+ * Many writes are one reason to look: after the first the kernel is not
+ * listened to for a while, in which it keeps what it has to tell, and only
+ * what is different.
+ */
 
 static void
 ngx_http_registry_wake_event(ngx_event_t *ev)
+{
+    ngx_event_t       *gather;
+    ngx_connection_t  *c;
+
+    c = ev->data;
+    gather = &ngx_http_registry_wake_gather;
+
+    if (!ngx_http_registry_wake_read(c)
+        || ngx_del_event(ev, NGX_READ_EVENT, 0) != NGX_OK)
+    {
+        return;
+    }
+
+    gather->handler = ngx_http_registry_wake_again;
+    gather->data = c;
+    gather->log = c->log;
+    gather->cancelable = 1;
+
+    ngx_add_timer(gather, NGX_HTTP_REGISTRY_WAKE_GATHER);
+}
+
+
+static void
+ngx_http_registry_wake_again(ngx_event_t *ev)
+{
+    ngx_connection_t  *c;
+
+    c = ev->data;
+    ev->timedout = 0;
+
+    if (ngx_http_registry_wake_read(c)
+        || ngx_add_event(c->read, NGX_READ_EVENT, NGX_LEVEL_EVENT) != NGX_OK)
+    {
+        ngx_add_timer(ev, NGX_HTTP_REGISTRY_WAKE_GATHER);
+    }
+}
+
+
+/* 1 when it told something. */
+
+static ngx_uint_t
+ngx_http_registry_wake_read(ngx_connection_t *c)
 {
     char                         buf[4096]
                                  __attribute__((aligned(8)));
     char                        *p;
     ssize_t                      n;
-    ngx_connection_t            *c;
+    ngx_uint_t                   told;
     const struct inotify_event  *in;
 
-    c = ev->data;
+    told = 0;
 
     for ( ;; ) {
         n = read(c->fd, buf, sizeof(buf));
 
         if (n <= 0) {
-            return;
+            return told;
         }
+
+        told = 1;
 
         for (p = buf; p < buf + n; p += sizeof(struct inotify_event) + in->len)
         {
