@@ -2,7 +2,6 @@
 #include "reg_name.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <sys/random.h>
 
 
@@ -127,9 +126,11 @@ reg_uuid_valid(reg_str_t s)
 int
 reg_uuid_make(char *out)
 {
-    size_t         got;
+    size_t         i, got;
     ssize_t        n;
     unsigned char  u[16];
+
+    static const char  hex[] = "0123456789abcdef";
 
     for (got = 0; got < sizeof(u); got += (size_t) n) {
         n = getrandom(u + got, sizeof(u) - got, 0);
@@ -146,11 +147,17 @@ reg_uuid_make(char *out)
     u[6] = (unsigned char) ((u[6] & 0x0f) | 0x40);
     u[8] = (unsigned char) ((u[8] & 0x3f) | 0x80);
 
-    (void) snprintf(out, REG_UUID_LEN + 1,
-                    "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
-                    "%02x%02x%02x%02x%02x%02x",
-                    u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7],
-                    u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+    for (i = 0; i < sizeof(u); i++) {
+
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            *out++ = '-';
+        }
+
+        *out++ = hex[u[i] >> 4];
+        *out++ = hex[u[i] & 0xf];
+    }
+
+    *out = '\0';
 
     return 0;
 }

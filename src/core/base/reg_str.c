@@ -387,6 +387,11 @@ reg_buf_json(reg_buf_t *b, reg_str_t s)
 
     while (p < end) {
 
+        if (*p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') {
+            p++;
+            continue;
+        }
+
         n = reg_str_utf8(p, (size_t) (end - p));
 
         if (n != 0 && *p >= 0x20 && *p != '"' && *p != '\\') {
