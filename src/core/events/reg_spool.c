@@ -69,6 +69,7 @@ reg_spool_open(reg_spool_t **out, reg_store_t *s,
     sp->limits = *limits;
     sp->dir = -1;
     sp->lock = -1;
+    sp->known.size = -1;
     sp->tail.fd = -1;
     sp->seen.fd = -1;
 
@@ -336,6 +337,9 @@ reg_spool_take(reg_spool_t *sp, reg_error_t *e)
         }
 
         if (st.st_nlink != 0) {
+            sp->turn.size = st.st_size;
+            sp->turn.changed = (int64_t) st.st_ctim.tv_sec * 1000000000
+                               + st.st_ctim.tv_nsec;
             return REG_OK;
         }
 

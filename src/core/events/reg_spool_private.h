@@ -43,6 +43,7 @@ typedef struct {
     char      *window;          /* NULL until it is needed */
     uint64_t   at;              /* what of the file it holds */
     size_t     len;
+    uint64_t   end;             /* nothing behind is looked at; 0: all is */
 } reg_spool_place_t;
 
 
@@ -52,6 +53,17 @@ typedef struct {
     size_t     n;
     size_t     size;
 } reg_spool_segments_t;
+
+
+/*
+ * Tells whether somebody began a segment: who does so makes the lock file one
+ * byte longer before, so that its length, which is looked at with the lock,
+ * says it without a look for the name.
+ */
+typedef struct {
+    int64_t    size;            /* of the lock file */
+    int64_t    changed;         /* its last change, in ns: cut by whomever */
+} reg_spool_turn_t;
 
 
 typedef struct reg_spool_wait_s  reg_spool_wait_t;
@@ -72,6 +84,9 @@ struct reg_spool_s {
     pthread_mutex_t      write;
     int                  dir;          /* the folder, or -1 */
     int                  lock;         /* its lock file, or -1 */
+    reg_spool_turn_t     turn;         /* as of take() */
+    reg_spool_turn_t     known;        /* when tail was found to be the last
+                                          segment; size -1: never */
     reg_spool_place_t    tail;         /* where the next record goes */
     unsigned             settled:1;    /* its name is on disk */
     unsigned             torn:1;       /* a rest that could not be cut */

@@ -240,6 +240,7 @@ reg_spool_place_set(reg_spool_place_t *p, int fd, uint64_t first)
     p->rest = 0;
     p->at = 0;
     p->len = 0;
+    p->end = 0;
 }
 
 
@@ -311,13 +312,27 @@ reg_spool_place_next(reg_spool_place_t *p, reg_spool_record_t *rec)
 static int
 reg_spool_place_fill(reg_spool_place_t *p, uint64_t off)
 {
+    size_t   size;
     ssize_t  n;
 
     p->len = 0;
     p->at = off;
 
+    size = REG_SPOOL_WINDOW;
+
+    if (p->end != 0) {
+
+        if (off >= p->end) {
+            return 0;
+        }
+
+        size = (p->end - off < size) ? (size_t) (p->end - off) : size;
+    }
+
+    /* with an end it is let go of at the end, and what comes is not longer */
+
     if (p->window == NULL) {
-        p->window = malloc(REG_SPOOL_WINDOW);
+        p->window = malloc(size);
 
         if (p->window == NULL) {
             errno = ENOMEM;
@@ -325,7 +340,7 @@ reg_spool_place_fill(reg_spool_place_t *p, uint64_t off)
         }
     }
 
-    n = reg_fs_pread(p->fd, p->window, REG_SPOOL_WINDOW, off);
+    n = reg_fs_pread(p->fd, p->window, size, off);
 
     if (n == -1) {
         return -1;
@@ -420,16 +435,30 @@ reg_spool_place_end(reg_spool_place_t *p, reg_error_t *e)
     struct stat         st;
     reg_spool_record_t  rec;
 
-    if (fstat(p->fd, &st) == 0 && (uint64_t) st.st_size == p->off) {
-        p->rest = 0;
-        return REG_OK;
+    if (fstat(p->fd, &st) == -1) {
+        return reg_error_sys(e, errno, "fstat", REG_SPOOL);
     }
 
-    do {
+    /* what somebody appends meanwhile is not waited for */
+
+    reg_spool_place_rest(p);
+
+    p->end = (uint64_t) st.st_size;
+    p->rest = 0;
+    rc = 0;
+
+    while (p->off < p->end) {
         rc = reg_spool_place_next(p, &rec);
-    } while (rc == 1);
+
+        if (rc != 1) {
+            break;
+        }
+
+        rc = 0;
+    }
 
     err = errno;
+    p->end = 0;
     reg_spool_place_rest(p);
 
     return (rc == 0) ? REG_OK : reg_error_sys(e, err, "read", REG_SPOOL);

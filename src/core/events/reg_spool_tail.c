@@ -33,7 +33,9 @@ typedef struct {
 
 
 static uint64_t reg_spool_segment_size(const reg_spool_t *sp);
-static int reg_spool_stale(reg_spool_t *sp);
+static int reg_spool_same(reg_spool_t *sp);
+static int reg_spool_stale(reg_spool_t *sp, const struct stat *st);
+static int reg_spool_last(const reg_spool_t *sp);
 static reg_rc_t reg_spool_find(reg_spool_t *sp, int64_t now, reg_error_t *e);
 static reg_rc_t reg_spool_origin(reg_spool_t *sp, int64_t now,
     uint64_t *first, reg_error_t *e);
@@ -91,7 +93,8 @@ reg_spool_tail_ready(reg_spool_t *sp, size_t len, int64_t now, reg_error_t *e)
 
 /*
  * The next segment is named for the number that comes next, so that a look for
- * that name tells whether somebody has begun it.
+ * that name tells whether somebody has begun it; where nobody has begun any
+ * since the last look there is none.
  */
 
 reg_rc_t
@@ -103,14 +106,17 @@ reg_spool_tail_find(reg_spool_t *sp, int64_t now, reg_error_t *e)
 
     for ( ;; ) {
 
-        if (reg_spool_stale(sp)) {
-            reg_spool_tail_leave(sp, 0);
-        }
+        rc = REG_OK;
 
-        rc = (sp->tail.fd == -1) ? reg_spool_find(sp, now, e) : REG_OK;
+        if (!reg_spool_same(sp)) {
 
-        if (rc == REG_OK) {
-            rc = reg_spool_cut(sp, e);
+            if (sp->tail.fd == -1) {
+                rc = reg_spool_find(sp, now, e);
+            }
+
+            if (rc == REG_OK) {
+                rc = reg_spool_cut(sp, e);
+            }
         }
 
         if (rc != REG_OK) {
@@ -120,16 +126,21 @@ reg_spool_tail_find(reg_spool_t *sp, int64_t now, reg_error_t *e)
 
         next = sp->tail.last + 1;
 
-        if (next == sp->tail.first) {
+        if (next == sp->tail.first || reg_spool_last(sp)) {
             return REG_OK;
         }
 
         fd = reg_spool_segment_open(sp->s, next, O_RDWR);
 
         if (fd == -1) {
-            return (errno == ENOENT) ? REG_OK
-                                     : reg_error_sys(e, errno, "open",
-                                                     REG_SPOOL);
+
+            if (errno != ENOENT) {
+                return reg_error_sys(e, errno, "open", REG_SPOOL);
+            }
+
+            sp->known = sp->turn;
+
+            return REG_OK;
         }
 
         reg_spool_tail_leave(sp, 0);
@@ -138,16 +149,42 @@ reg_spool_tail_find(reg_spool_t *sp, int64_t now, reg_error_t *e)
 }
 
 
-/* 1 when the segment was removed, or cut where nobody cuts. */
+/* 1 when it is at the end of what it was at before, as mostly. */
 
 static int
-reg_spool_stale(reg_spool_t *sp)
+reg_spool_same(reg_spool_t *sp)
 {
     struct stat  st;
 
-    return sp->tail.fd != -1
-           && (fstat(sp->tail.fd, &st) == -1 || st.st_nlink == 0
-               || (uint64_t) st.st_size < sp->tail.off);
+    if (sp->tail.fd == -1) {
+        return 0;
+    }
+
+    if (fstat(sp->tail.fd, &st) == -1 || reg_spool_stale(sp, &st)) {
+        reg_spool_tail_leave(sp, 0);
+        return 0;
+    }
+
+    return (uint64_t) st.st_size == sp->tail.off;
+}
+
+
+/* 1 when the segment was removed, or cut where nobody cuts. */
+
+static int
+reg_spool_stale(reg_spool_t *sp, const struct stat *st)
+{
+    return st->st_nlink == 0 || (uint64_t) st->st_size < sp->tail.off;
+}
+
+
+/* 1 when nobody has begun a segment since there was none behind this. */
+
+static int
+reg_spool_last(const reg_spool_t *sp)
+{
+    return sp->known.size == sp->turn.size
+           && sp->known.changed == sp->turn.changed;
 }
 
 
@@ -309,6 +346,12 @@ reg_spool_tail_rotate(reg_spool_t *sp, int64_t now, reg_error_t *e)
     uint64_t  next;
     reg_rc_t  rc;
 
+    /* the others are told first: they look in vain when nothing comes of it */
+
+    if (ftruncate(sp->lock, (off_t) sp->turn.size + 1) == -1) {
+        return reg_error_sys(e, errno, "ftruncate", REG_SPOOL);
+    }
+
     rc = reg_spool_tail_drop(sp, reg_spool_segment_size(sp), now, e);
 
     next = sp->tail.last + 1;
@@ -368,6 +411,7 @@ reg_spool_tail_leave(reg_spool_t *sp, int sync)
     (void) pthread_mutex_unlock(&sp->wait);
 
     reg_spool_place_close(&sp->tail);
+    sp->known.size = -1;
     sp->settled = 0;
     sp->torn = 0;
 }
