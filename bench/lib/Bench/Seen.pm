@@ -92,7 +92,7 @@ sub once {
     my ($http, $places, $receiver) = ('', '', undef);
 
     if ($mode ne 'off') {
-        $http = json_log() . "access_log $dir/access.json registry_json;\n";
+        $http = json_log("$dir/access.json");
         $places = 'location = /metrics { registry_metrics; }';
     }
 
@@ -151,17 +151,23 @@ sub received {
 }
 
 
-# The maps and the format of the example.
+# The maps and the format of the example, and its line for the log, to a file
+# of ours.
 
 sub json_log {
+    my ($log) = @_;
+
     my $file = "$Bench::Machine::top/conf.examples/log-json.conf";
 
     open my $f, '<', $file or die "bench: $file: $!\n";
     local $/;
-    my ($text) = <$f> =~ /^http \{\n(.*?)^ +server \{/ms
-        or die "bench: $file has no http block\n";
+    my ($text, $line) =
+        <$f> =~ /^http \{\n(.*?)^ +server \{.*?^ +(access_log .*?;)/ms
+        or die "bench: $file has no http block with a log\n";
 
-    return $text;
+    $line =~ s/^access_log \K\S+/$log/;
+
+    return "$text    $line\n";
 }
 
 
