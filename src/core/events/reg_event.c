@@ -4,11 +4,13 @@
 #include "reg_json.h"
 #include "reg_time.h"
 
-#include <stdio.h>
 #include <string.h>
 
 
 #define REG_EVENT_SECOND  INT64_C(1000000000)
+
+/* of a number */
+#define REG_EVENT_DIGITS  24
 
 
 typedef struct {
@@ -24,6 +26,7 @@ static void reg_event_text(reg_buf_t *b, reg_str_t value);
 static reg_str_t reg_event_cut(reg_str_t value);
 static void reg_event_target(reg_buf_t *b, const reg_event_t *ev);
 static reg_str_t reg_event_url(const reg_event_t *ev, char *out);
+static reg_str_t reg_event_digits(uint64_t value, size_t least, char *out);
 static void reg_event_request(reg_buf_t *b, const reg_event_who_t *who);
 static int reg_event_fill(reg_event_t *ev, const json_t *tree);
 static void reg_event_source(reg_buf_t *b, reg_str_t host);
@@ -89,7 +92,12 @@ reg_event_print(reg_buf_t *b, reg_event_t *ev, reg_error_t *e)
 
     (void) reg_event_time_print(ev->time, time);
 
-    reg_buf_printf(b, "{\"id\":\"%s\",\"timestamp\":\"%s\"", ev->id, time);
+    reg_buf_str(b, reg_str("{\"id\":\""));
+    reg_buf_str(b, reg_str_of(ev->id));
+    reg_buf_str(b, reg_str("\",\"timestamp\":\""));
+    reg_buf_str(b, reg_str_of(time));
+    reg_buf_str(b, reg_str("\""));
+
     reg_event_member(b, ",\"action\":", reg_event_action(ev->action));
 
     reg_event_target(b, ev);
@@ -122,13 +130,10 @@ reg_event_print(reg_buf_t *b, reg_event_t *ev, reg_error_t *e)
 static void
 reg_event_target(reg_buf_t *b, const reg_event_t *ev)
 {
-    char       url[REG_EVENT_TEXT_MAX + 1];
+    char       url[REG_EVENT_TEXT_MAX], digits[REG_EVENT_DIGITS];
     reg_str_t  size;
-    char       digits[24];
 
-    size.data = digits;
-    size.len = (size_t) snprintf(digits, sizeof(digits), "%llu",
-                                 (unsigned long long) ev->size);
+    size = reg_event_digits(ev->size, 1, digits);
 
     reg_buf_str(b, reg_str(",\"target\":{"));
 
@@ -158,8 +163,8 @@ reg_event_target(reg_buf_t *b, const reg_event_t *ev)
 static reg_str_t
 reg_event_url(const reg_event_t *ev, char *out)
 {
-    int        n;
-    reg_str_t  base;
+    size_t     i;
+    reg_str_t  base, url, parts[6];
 
     if (ev->url.len != 0) {
         return ev->url;
@@ -175,17 +180,49 @@ reg_event_url(const reg_event_t *ev, char *out)
         return reg_null_str;
     }
 
-    n = snprintf(out, REG_EVENT_TEXT_MAX + 1, "%.*s/v2/%.*s/%s/%.*s",
-                 (int) base.len, base.data,
-                 (int) ev->repository.len, ev->repository.data,
-                 ev->manifest ? "manifests" : "blobs",
-                 (int) ev->digest.len, ev->digest.data);
+    parts[0] = base;
+    parts[1] = reg_str("/v2/");
+    parts[2] = ev->repository;
+    parts[3] = ev->manifest ? reg_str("/manifests/") : reg_str("/blobs/");
+    parts[4] = ev->digest;
+    parts[5] = reg_null_str;
 
-    if (n < 0 || n > REG_EVENT_TEXT_MAX) {
-        return reg_null_str;
+    url.data = out;
+    url.len = 0;
+
+    for (i = 0; parts[i].len != 0; i++) {
+
+        if (parts[i].len > REG_EVENT_TEXT_MAX - url.len) {
+            return reg_null_str;
+        }
+
+        memcpy(out + url.len, parts[i].data, parts[i].len);
+        url.len += parts[i].len;
     }
 
-    return reg_str_of(out);
+    return url;
+}
+
+
+/* In decimal, with zeros before it up to so many; out: REG_EVENT_DIGITS. */
+
+static reg_str_t
+reg_event_digits(uint64_t value, size_t least, char *out)
+{
+    char       *p;
+    reg_str_t   s;
+
+    p = out + REG_EVENT_DIGITS;
+
+    do {
+        *--p = (char) ('0' + value % 10);
+        value /= 10;
+    } while (value != 0 || (size_t) (out + REG_EVENT_DIGITS - p) < least);
+
+    s.data = p;
+    s.len = (size_t) (out + REG_EVENT_DIGITS - p);
+
+    return s;
 }
 
 
@@ -278,9 +315,10 @@ reg_event_cut(reg_str_t value)
 size_t
 reg_event_time_print(int64_t time, char *out)
 {
-    char     text[REG_TIME_LEN + 1];
-    int      n;
-    int64_t  seconds, ns;
+    char       text[REG_TIME_LEN + 1], digits[REG_EVENT_DIGITS];
+    size_t     n;
+    int64_t    seconds, ns;
+    reg_str_t  fraction;
 
     seconds = time / REG_EVENT_SECOND;
     ns = time % REG_EVENT_SECOND;
@@ -290,8 +328,13 @@ reg_event_time_print(int64_t time, char *out)
         (void) reg_time_print(0, text);
     }
 
-    n = snprintf(out, REG_EVENT_TIME_LEN + 1, "%.*s.%09d",
-                 (int) REG_TIME_LEN - 1, text, (int) ns);
+    fraction = reg_event_digits((uint64_t) ns, 9, digits);
+
+    n = REG_TIME_LEN - 1;
+    memcpy(out, text, n);
+    out[n++] = '.';
+    memcpy(out + n, fraction.data, fraction.len);
+    n += fraction.len;
 
     /* as Go does: no zeros behind, and no point behind nothing */
 
@@ -306,7 +349,7 @@ reg_event_time_print(int64_t time, char *out)
     out[n++] = 'Z';
     out[n] = '\0';
 
-    return (size_t) n;
+    return n;
 }
 
 

@@ -24,6 +24,7 @@
 #define REG_SPOOL_SUM     16
 
 
+static void reg_spool_digits(reg_buf_t *b, uint64_t value, size_t n);
 static void reg_spool_sum(reg_str_t head, reg_str_t body, char *digits);
 static int reg_spool_hex(const char *p, size_t n, uint64_t *value);
 static int reg_spool_place_fill(reg_spool_place_t *p, uint64_t off);
@@ -33,6 +34,9 @@ static int reg_spool_place_resync(reg_spool_place_t *p,
     reg_spool_record_t *rec, size_t *len);
 static reg_rc_t reg_spool_segment(void *ctx, reg_str_t name, int dir);
 static int reg_spool_segment_order(const void *a, const void *b);
+
+
+static const char  reg_spool_xdigits[] = "0123456789abcdef";
 
 
 /* --- records ------------------------------------------------------------- */
@@ -54,7 +58,7 @@ reg_spool_record_print(reg_buf_t *b, uint64_t seq,
     const reg_spool_item_t *item)
 {
     char       sum[2 * REG_SPOOL_SUM + 1];
-    size_t     head;
+    size_t     head, length;
     reg_str_t  parts[2];
 
     static const char  none[2 * REG_SPOOL_SUM + 1] =
@@ -62,8 +66,11 @@ reg_spool_record_print(reg_buf_t *b, uint64_t seq,
 
     head = b->len;
 
-    reg_buf_printf(b, "E1 %016llx %08zx ", (unsigned long long) seq,
-                   item->to.len + 1 + item->event.len);
+    length = item->to.len + 1 + item->event.len;
+
+    reg_buf_str(b, reg_str("E1 "));
+    reg_spool_digits(b, seq, 16);
+    reg_spool_digits(b, length, 8);
     reg_buf_add(b, none, 2 * REG_SPOOL_SUM);
     reg_buf_str(b, reg_str(" "));
     reg_buf_str(b, item->to);
@@ -86,6 +93,24 @@ reg_spool_record_print(reg_buf_t *b, uint64_t seq,
 }
 
 
+/* n hexadecimal digits, and a blank. */
+
+static void
+reg_spool_digits(reg_buf_t *b, uint64_t value, size_t n)
+{
+    char    text[17];
+    size_t  i;
+
+    for (i = n; i > 0; i--) {
+        text[i - 1] = reg_spool_xdigits[value & 0xf];
+        value >>= 4;
+    }
+
+    text[n] = ' ';
+    reg_buf_add(b, text, n + 1);
+}
+
+
 static void
 reg_spool_sum(reg_str_t head, reg_str_t body, char *digits)
 {
@@ -93,16 +118,14 @@ reg_spool_sum(reg_str_t head, reg_str_t body, char *digits)
     reg_str_t      pieces[2];
     unsigned char  sum[REG_SHA256_LEN];
 
-    static const char  hex[] = "0123456789abcdef";
-
     pieces[0] = head;
     pieces[1] = body;
 
     reg_sha256(pieces, 2, sum);
 
     for (i = 0; i < REG_SPOOL_SUM; i++) {
-        *digits++ = hex[sum[i] >> 4];
-        *digits++ = hex[sum[i] & 0xf];
+        *digits++ = reg_spool_xdigits[sum[i] >> 4];
+        *digits++ = reg_spool_xdigits[sum[i] & 0xf];
     }
 }
 
