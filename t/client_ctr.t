@@ -12,6 +12,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::Clients;
+use Test::Clients::Daemon;
 use Test::Clients::Image;
 use Test::More;
 
@@ -36,7 +37,7 @@ ca = "@{[ $tls->ca_file ]}"
 END
 mkdir "$dir/no-hosts";
 
-start_containerd();
+my @command = start_containerd($tests, $dir, $containerd, $ctr);
 
 plan tests => $tests;
 
@@ -193,7 +194,7 @@ sub same_content {
     my @bad;
 
     for my $digest ($image->{layout}->digests($image->{desc})) {
-        my $r = run(_command('content', 'get', $digest));
+        my $r = run(@command, 'content', 'get', $digest);
         push @bad, $digest
             if $r->{rc} || $r->{out} ne slurp($image->{layout}->path($digest));
     }
@@ -218,43 +219,14 @@ sub forget {
 }
 
 
-# --- containerd and ctr ------------------------------------------------------
-
-sub start_containerd {
-    my $log = "$dir/containerd.log";
-    my $config = spew("$dir/config.toml", <<"END");
-version = 2
-root = "$dir/root"
-state = "$dir/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
-
-[grpc]
-  address = "$dir/sock"
-
-[plugins."io.containerd.internal.v1.opt"]
-  path = "$dir/opt"
-END
-
-    background({ log => $log }, $containerd, '--config', $config);
-
-    return if wait_for(30, sub { run(_command('version'))->{rc} == 0 });
-
-    diag(slurp($log));
-    skip_suite('containerd does not run here', $tests);
-}
-
-
-sub _command {
-    return ($ctr, '--address', "$dir/sock", '--namespace', 'test', @_);
-}
-
+# --- ctr ---------------------------------------------------------------------
 
 # A step that is no assertion, but must not fail quietly either.
 
 sub ctr_out {
     my (@args) = @_;
 
-    my $r = run(_command(@args));
+    my $r = run(@command, @args);
     diag("ctr @args: $r->{err}") if $r->{rc};
     $r->{out} =~ s/\n\z//;
 
@@ -267,7 +239,7 @@ sub ctr_ok {
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    return run_ok($name, _command(@args));
+    return run_ok($name, @command, @args);
 }
 
 
@@ -276,5 +248,5 @@ sub ctr_fails {
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    return run_fails($name, $pattern, _command(@args));
+    return run_fails($name, $pattern, @command, @args);
 }

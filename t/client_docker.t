@@ -12,6 +12,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::Clients;
+use Test::Clients::Daemon;
 use Test::Clients::Image;
 use Test::More;
 
@@ -29,13 +30,8 @@ my $tls = start_registry(tls => 1);
 my $certs = '/etc/docker/certs.d/' . $tls->host;
 spew("$certs/ca.crt", slurp($tls->ca_file));
 
-# the one folder for which dockerd has no option
-my $opt = '/opt/containerd';
-my $had_opt = -e $opt;
-
-END { rmdir for $had_opt ? () : ("$opt/bin", "$opt/lib", $opt) }
-
-start_dockerd();
+my @docker = start_dockerd($tests, $dir, $dockerd, $docker,
+    '--max-concurrent-uploads=5', '--insecure-registry', $plain->host);
 
 plan tests => $tests;
 
@@ -277,18 +273,7 @@ sub big_layer {
 sub build {
     my ($name, $arch) = @_;
 
-    my $ctx = "$dir/$name";
-
-    spew("$ctx/hello", "hello from $name\n");
-    spew("$ctx/none", '');
-    Test::Clients::Image::random_file("$ctx/noise", 2_000_003, $name);
-    spew("$ctx/Dockerfile", <<"END");
-FROM scratch
-COPY hello /hello
-COPY none /etc/none
-COPY noise /usr/share/noise
-CMD ["/hello"]
-END
+    my $ctx = Test::Clients::Image::context("$dir/$name", $name, 'Dockerfile');
 
     my $r = docker({ timeout => 120 }, 'build', '--platform', "linux/$arch",
         '-t', $name, $ctx);
@@ -361,31 +346,12 @@ sub forget {
 }
 
 
-# --- docker and its daemon ---------------------------------------------------
-
-sub start_dockerd {
-    my $log = "$dir/dockerd.log";
-
-    background({ log => $log }, $dockerd,
-        '--config-file', spew("$dir/daemon.json", '{}'),
-        '--data-root', "$dir/data", '--exec-root', "$dir/exec",
-        '--pidfile', "$dir/pid", '-H', "unix://$dir/sock",
-        '--iptables=false', '--ip6tables=false', '--bridge=none',
-        '--max-concurrent-uploads=5',
-        '--insecure-registry', $plain->host);
-
-    return if wait_for(30, sub { docker('version')->{rc} == 0 });
-
-    diag(slurp($log));
-    skip_suite('dockerd does not run here', $tests);
-}
-
+# --- docker ------------------------------------------------------------------
 
 sub docker {
     my $opt = ref $_[0] eq 'HASH' ? shift : {};
 
-    return run({ %$opt, env => { DOCKER_BUILDKIT => 0 } }, $docker, '-H',
-        "unix://$dir/sock", @_);
+    return run({ %$opt, env => { DOCKER_BUILDKIT => 0 } }, @docker, @_);
 }
 
 
@@ -393,7 +359,7 @@ sub _command {
     my $opt = ref $_[0] eq 'HASH' ? shift : {};
 
     return ({ %$opt, env => { DOCKER_CLI_EXPERIMENTAL => 'enabled' } },
-        $docker, '-H', "unix://$dir/sock", @_);
+        @docker, @_);
 }
 
 

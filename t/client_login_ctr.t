@@ -14,6 +14,7 @@ use lib "$FindBin::Bin/lib";
 
 use MIME::Base64 qw( encode_base64 );
 use Test::Clients;
+use Test::Clients::Daemon;
 use Test::Clients::Login;
 use Test::More;
 
@@ -29,7 +30,7 @@ my @bearer = qw( bearer bearer-tls bearer-proxy-tls );
 my $site = Test::Clients::Login->new(qw( basic basic-tls cert ), @bearer);
 my $user = '';
 
-start_containerd();
+my @ctr = start_containerd($tests, $dir, $containerd, $ctr);
 
 plan tests => $tests;
 
@@ -147,34 +148,10 @@ END
 }
 
 
-# --- containerd and ctr ------------------------------------------------------
-
-sub start_containerd {
-    my $log = "$dir/containerd.log";
-    my $config = spew("$dir/config.toml", <<"END");
-version = 2
-root = "$dir/root"
-state = "$dir/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
-
-[grpc]
-  address = "$dir/sock"
-
-[plugins."io.containerd.internal.v1.opt"]
-  path = "$dir/opt"
-END
-
-    background({ log => $log }, $containerd, '--config', $config);
-
-    return if wait_for(30, sub { run(command('version'))->{rc} == 0 });
-
-    diag(slurp($log));
-    skip_suite('containerd does not run here', $tests);
-}
-
+# --- ctr ---------------------------------------------------------------------
 
 sub command {
-    return ($ctr, '--address', "$dir/sock", '--namespace', 'test', @_);
+    return (@ctr, @_);
 }
 
 

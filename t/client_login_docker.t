@@ -13,6 +13,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::Clients;
+use Test::Clients::Daemon;
 use Test::Clients::Image;
 use Test::Clients::Login;
 use Test::More;
@@ -31,13 +32,7 @@ for my $door (map { $site->door($_) } 'basic-tls', grep { /tls/ } @bearer) {
     spew(certs($door) . '/ca.crt', slurp($door->ca_file));
 }
 
-# the one folder for which dockerd has no option
-my $opt = '/opt/containerd';
-my $had_opt = -e $opt;
-
-END { rmdir for $had_opt ? () : ("$opt/bin", "$opt/lib", $opt) }
-
-start_dockerd();
+my @docker = start_dockerd($tests, $dir, $dockerd, $docker);
 
 plan tests => $tests;
 
@@ -116,29 +111,13 @@ sub certificate {
 }
 
 
-# --- docker and its daemon ---------------------------------------------------
-
-sub start_dockerd {
-    my $log = "$dir/dockerd.log";
-
-    background({ log => $log }, $dockerd,
-        '--config-file', spew("$dir/daemon.json", '{}'),
-        '--data-root', "$dir/data", '--exec-root', "$dir/exec",
-        '--pidfile', "$dir/pid", '-H', "unix://$dir/sock",
-        '--iptables=false', '--ip6tables=false', '--bridge=none');
-
-    return if wait_for(30, sub { run(command('version'))->{rc} == 0 });
-
-    diag(slurp($log));
-    skip_suite('dockerd does not run here', $tests);
-}
-
+# --- docker ------------------------------------------------------------------
 
 # Credentials go into a folder of this suite, never the user's own.
 
 sub command {
     my $opt = ref $_[0] eq 'HASH' ? shift : {};
 
-    return ({ %$opt, env => { DOCKER_CONFIG => "$dir/config" } }, $docker,
-        '-H', "unix://$dir/sock", @_);
+    return ({ %$opt, env => { DOCKER_CONFIG => "$dir/config" } }, @docker,
+        @_);
 }

@@ -216,18 +216,8 @@ sub certificate_is_checked {
 sub build {
     my ($name, $arch) = @_;
 
-    my $ctx = "$dir/$name";
-
-    spew("$ctx/hello", "hello from $name\n");
-    spew("$ctx/none", '');
-    Test::Clients::Image::random_file("$ctx/noise", 2_000_003, $name);
-    spew("$ctx/Containerfile", <<"END");
-FROM scratch
-COPY hello /hello
-COPY none /etc/none
-COPY noise /usr/share/noise
-CMD ["/hello"]
-END
+    my $ctx = Test::Clients::Image::context("$dir/$name", $name,
+        'Containerfile');
 
     podman_ok("image for $arch built from scratch", { timeout => 120 },
         'build', '--layers', '--arch', $arch, '-t', "localhost/$name", $ctx);

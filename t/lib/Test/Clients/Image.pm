@@ -360,7 +360,28 @@ sub random_file {
 }
 
 
-# The same inside an archive, as the one file "big".
+# A folder that an image can be built from, and the file that says how: several
+# layers, one of them of nothing, one that no compression makes smaller.
+
+sub context {
+    my ($dir, $name, $file) = @_;
+
+    spew("$dir/hello", "hello from $name\n");
+    spew("$dir/none", '');
+    random_file("$dir/noise", 2_000_003, $name);
+    spew("$dir/$file", <<"END");
+FROM scratch
+COPY hello /hello
+COPY none /etc/none
+COPY noise /usr/share/noise
+CMD ["/hello"]
+END
+
+    return $dir;
+}
+
+
+# What random_file() writes inside an archive, as the one file "big".
 
 sub random_tar {
     my ($file, $size, $seed) = @_;
