@@ -12,7 +12,6 @@
 
 static int reg_cli_target_part(reg_cli_target_t *t, int patterns);
 static int reg_cli_target_bad(const reg_cli_target_t *t, const char *why);
-static int reg_cli_target_star(reg_str_t glob, reg_str_t s);
 
 
 int
@@ -135,45 +134,5 @@ reg_cli_target_match(const reg_cli_target_t *t, reg_str_t name)
 int
 reg_cli_target_tag(const reg_cli_target_t *t, reg_str_t tag)
 {
-    return t->tags ? reg_cli_target_star(t->tag, tag)
-                   : reg_str_eq(t->tag, tag);
-}
-
-
-/* Back to the last star and no further: that is always enough. */
-
-static int
-reg_cli_target_star(reg_str_t glob, reg_str_t s)
-{
-    size_t  g, i, star, from;
-
-    g = 0;
-    i = 0;
-    from = 0;
-    star = glob.len;
-
-    while (i < s.len) {
-
-        if (g < glob.len && glob.data[g] == '*') {
-            star = g++;
-            from = i;
-
-        } else if (g < glob.len && glob.data[g] == s.data[i]) {
-            g++;
-            i++;
-
-        } else if (star < glob.len) {
-            g = star + 1;
-            i = ++from;
-
-        } else {
-            return 0;
-        }
-    }
-
-    while (g < glob.len && glob.data[g] == '*') {
-        g++;
-    }
-
-    return g == glob.len;
+    return t->tags ? reg_str_fits(tag, t->tag) : reg_str_eq(tag, t->tag);
 }

@@ -493,7 +493,7 @@ ngx_http_registry_warning_tagged(ngx_http_registry_ctx_t *ctx,
 
     for (i = 0; i < w->tags.nelts; i++) {
         for (j = 0; j < n; j++) {
-            if (reg_warning_glob(glob[i], tag[j])) {
+            if (reg_str_fits(tag[j], glob[i])) {
                 return 1;
             }
         }

@@ -6,6 +6,7 @@
 
 
 static void test_compare(void);
+static void test_fits(void);
 static void test_number(void);
 static void test_unescape(void);
 static void test_utf8(void);
@@ -20,6 +21,7 @@ int
 main(void)
 {
     test_compare();
+    test_fits();
     test_number();
     test_unescape();
     test_utf8();
@@ -76,6 +78,44 @@ test_compare(void)
 
     is(reg_str_of("abc"), "abc", "of a string");
     ok(reg_str_of(NULL).len == 0, "of NULL");
+}
+
+
+static void
+test_fits(void)
+{
+    size_t  i;
+
+    static const struct {
+        reg_str_t  glob;
+        reg_str_t  s;
+        int        fits;
+    } rows[] = {
+        { reg_str("v1"),       reg_str("v1"),         1 },
+        { reg_str("v1"),       reg_str("v1.0"),       0 },
+        { reg_str("v1"),       reg_str("V1"),         0 },
+        { reg_str("v1.*"),     reg_str("v1.0"),       1 },
+        { reg_str("v1.*"),     reg_str("v1."),        1 },
+        { reg_str("v1.*"),     reg_str("v1"),         0 },
+        { reg_str("*"),        reg_str("latest"),     1 },
+        { reg_str("*"),        reg_str(""),           1 },
+        { reg_str("**"),       reg_str("x"),          1 },
+        { reg_str("*-rc*"),    reg_str("1.0-rc1"),    1 },
+        { reg_str("*-rc*"),    reg_str("1.0-r-c1"),   0 },
+        { reg_str("*-rc*"),    reg_str("-rc-rc"),     1 },
+        { reg_str("*a*b*c"),   reg_str("xaybzc"),     1 },
+        { reg_str("*a*b*c"),   reg_str("abcabc"),     1 },
+        { reg_str("*a*b*c"),   reg_str("acb"),        0 },
+        { reg_str("a*a"),      reg_str("a"),          0 },
+        { reg_str("a*a"),      reg_str("aa"),         1 },
+        { reg_str(""),         reg_str(""),           1 },
+        { reg_str(""),         reg_str("a"),          0 }
+    };
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        is_num(reg_str_fits(rows[i].s, rows[i].glob), rows[i].fits,
+               rows[i].s.data);
+    }
 }
 
 

@@ -8,7 +8,6 @@
 static void test_values(void);
 static void test_room(void);
 static void test_bytes(void);
-static void test_globs(void);
 
 
 int
@@ -17,7 +16,6 @@ main(void)
     test_values();
     test_room();
     test_bytes();
-    test_globs();
 
     return done_testing();
 }
@@ -184,42 +182,4 @@ test_bytes(void)
     }
 
     is_num((long long) bad, 0, "65536 pairs of bytes");
-}
-
-
-static void
-test_globs(void)
-{
-    size_t  i;
-
-    static const struct {
-        reg_str_t  glob;
-        reg_str_t  s;
-        int        fits;
-    } rows[] = {
-        { reg_str("v1"),       reg_str("v1"),         1 },
-        { reg_str("v1"),       reg_str("v1.0"),       0 },
-        { reg_str("v1"),       reg_str("V1"),         0 },
-        { reg_str("v1.*"),     reg_str("v1.0"),       1 },
-        { reg_str("v1.*"),     reg_str("v1."),        1 },
-        { reg_str("v1.*"),     reg_str("v1"),         0 },
-        { reg_str("*"),        reg_str("latest"),     1 },
-        { reg_str("*"),        reg_str(""),           1 },
-        { reg_str("**"),       reg_str("x"),          1 },
-        { reg_str("*-rc*"),    reg_str("1.0-rc1"),    1 },
-        { reg_str("*-rc*"),    reg_str("1.0-r-c1"),   0 },
-        { reg_str("*-rc*"),    reg_str("-rc-rc"),     1 },
-        { reg_str("*a*b*c"),   reg_str("xaybzc"),     1 },
-        { reg_str("*a*b*c"),   reg_str("abcabc"),     1 },
-        { reg_str("*a*b*c"),   reg_str("acb"),        0 },
-        { reg_str("a*a"),      reg_str("a"),          0 },
-        { reg_str("a*a"),      reg_str("aa"),         1 },
-        { reg_str(""),         reg_str(""),           1 },
-        { reg_str(""),         reg_str("a"),          0 }
-    };
-
-    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        is_num(reg_warning_glob(rows[i].glob, rows[i].s), rows[i].fits,
-               rows[i].s.data);
-    }
 }

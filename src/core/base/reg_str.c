@@ -85,6 +85,45 @@ reg_str_ends(reg_str_t s, reg_str_t suffix)
 }
 
 
+/* A star that does not fit takes one byte more; an earlier one need not. */
+
+int
+reg_str_fits(reg_str_t s, reg_str_t glob)
+{
+    size_t  g, i, star, from;
+
+    g = 0;
+    i = 0;
+    star = glob.len;
+    from = 0;
+
+    while (i < s.len) {
+
+        if (g < glob.len && glob.data[g] == '*') {
+            star = g++;
+            from = i;
+
+        } else if (g < glob.len && glob.data[g] == s.data[i]) {
+            g++;
+            i++;
+
+        } else if (star < glob.len) {
+            g = star + 1;
+            i = ++from;
+
+        } else {
+            return 0;
+        }
+    }
+
+    while (g < glob.len && glob.data[g] == '*') {
+        g++;
+    }
+
+    return g == glob.len;
+}
+
+
 int
 reg_str_number(reg_str_t s, uint64_t max, uint64_t *value)
 {

@@ -60,6 +60,12 @@ int reg_str_starts(reg_str_t s, reg_str_t prefix);
 int reg_str_ends(reg_str_t s, reg_str_t suffix);
 
 /*
+ * 1 when the whole of s is what the glob says: bytes that stand for themselves
+ * and "*", any run of bytes, also none.
+ */
+int reg_str_fits(reg_str_t s, reg_str_t glob);
+
+/*
  * Parses an unsigned decimal number: digits alone, no sign, no blank.
  * Returns 0 and stores it, -1 when s is empty or holds anything else, 1 when
  * it is a number above max (then *value is max).

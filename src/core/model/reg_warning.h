@@ -1,7 +1,7 @@
 
 /*
  * Warnings to people: the value of a "Warning" header (distribution-spec,
- * "Warnings"; RFC 7234, 5.5), and the tags that one is about.
+ * "Warnings"; RFC 7234, 5.5).
  *
  *     299 - "This repository moves on Friday."
  *
@@ -36,12 +36,6 @@
  * for it and max is below REG_WARNING_LEAST.  b may have failed, as ever.
  */
 int reg_warning_print(reg_buf_t *b, reg_str_t text, size_t max);
-
-/*
- * 1 when the whole of s is what the glob says: bytes that stand for themselves
- * and "*", any run of bytes, also none.
- */
-int reg_warning_glob(reg_str_t glob, reg_str_t s);
 
 
 #endif /* REG_WARNING_H_INCLUDED */
