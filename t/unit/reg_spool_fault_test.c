@@ -269,13 +269,15 @@ test_sync_lies(void)
     sp = spool_open(0, 0);
     (void) put(sp, "", "two", NULL);
 
-    fault_only = FAULT_READ;
-    fault_arm(1, EIO);
-    is_num(put(sp, "", "three", &seq), REG_STORAGE, "a sync, and no reading");
+    /* the first looks for the next segment */
+
+    fault_only = FAULT_OPEN;
+    fault_arm(2, EIO);
+    is_num(put(sp, "", "three", &seq), REG_STORAGE, "a sync, and no opening");
     ok(fault_disarm(), "that was tried");
     fault_only = 0;
 
-    is_num(put(sp, "", "four", &seq), REG_OK, "the next can be read");
+    is_num(put(sp, "", "four", &seq), REG_OK, "the next is synced");
     ok(segment(seq) > 0, "in a new segment");
 
     reg_spool_close(sp);

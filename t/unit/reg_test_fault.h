@@ -12,8 +12,8 @@
  *
  * With fault_lazy set nothing is synced really, which takes most of the time.
  *
- * Counted are the calls that change something; those that read when fault_only
- * is FAULT_READ.  fault_short makes reads and
+ * Counted are the calls that change something; those that read, or open what is
+ * there, when fault_only is FAULT_READ or FAULT_OPEN.  fault_short makes reads and
  * writes move one byte at a time, and tells of a signal now and then.
  */
 
@@ -45,6 +45,7 @@
 #define FAULT_WRITE   4
 #define FAULT_TIME    8
 #define FAULT_READ   16
+#define FAULT_OPEN   32
 
 
 static long      fault_at;
@@ -183,7 +184,9 @@ openat(int dir, const char *name, int flags, ...)
     mode = (flags & O_CREAT) ? va_arg(args, mode_t) : 0;
     va_end(args);
 
-    if ((flags & O_CREAT) && fault(FAULT_NAME)) {
+    if ((flags & O_CREAT) ? fault(FAULT_NAME)
+                          : (fault_only == FAULT_OPEN && fault(FAULT_OPEN)))
+    {
         return -1;
     }
 

@@ -45,8 +45,6 @@ reg_fs_init(reg_fs_t **out, const char *root, reg_error_t *e)
 
     /* the root itself is the operator's, and may be a symbolic link */
 
-    atomic_init(&fs->probe, -1);
-
     do {
         fs->root = open(root, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
     } while (fs->root == -1 && errno == EINTR);
@@ -78,14 +76,6 @@ reg_fs_init(reg_fs_t **out, const char *root, reg_error_t *e)
 void
 reg_fs_free(reg_fs_t *fs)
 {
-    int  probe;
-
-    probe = atomic_load(&fs->probe);
-
-    if (probe != -1) {
-        (void) close(probe);
-    }
-
     (void) close(fs->root);
     free(fs);
 }

@@ -46,8 +46,6 @@
 typedef struct {
     int                    root;
     atomic_int             plain;       /* the kernel has no openat2() */
-    atomic_int             probe;       /* a file that tells whether the file
-                                           system has given up; or -1 */
     uint64_t               seed;
     atomic_uint_fast64_t   count;
 

@@ -124,36 +124,24 @@ reg_fs_sync_data(reg_fs_t *fs, int fd)
  * A file system that has just given up syncs without an error, although what
  * changed is lost: XFS a directory, whenever that is, and ext4 anything whose
  * journal commit failed before the sync came to look for it.  Both refuse to
- * read then, though it be no byte, but of a file alone: that of the lock.
+ * open a file then; that of the lock is there wherever something is written,
+ * and nothing is known without one, or without a descriptor for it.
  */
 
 static int
 reg_fs_alive(reg_fs_t *fs)
 {
-    int   fd, none;
-    char  c;
+    int  fd;
 
-    fd = atomic_load_explicit(&fs->probe, memory_order_relaxed);
+    fd = reg_fs_open(fs, fs->root, REG_FS_LOCK, O_RDONLY);
 
     if (fd == -1) {
-        fd = reg_fs_open(fs, fs->root, REG_FS_LOCK, O_RDONLY);
-
-        if (fd == -1) {
-
-            /* without one, or a descriptor for it, nothing is known */
-
-            return (errno == EIO) ? -1 : 0;
-        }
-
-        none = -1;
-
-        if (!atomic_compare_exchange_strong(&fs->probe, &none, fd)) {
-            (void) close(fd);
-            fd = none;
-        }
+        return (errno == EIO) ? -1 : 0;
     }
 
-    return (pread(fd, &c, 0, 0) == -1 && errno == EIO) ? -1 : 0;
+    (void) close(fd);
+
+    return 0;
 }
 
 
