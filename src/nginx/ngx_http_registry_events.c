@@ -38,6 +38,7 @@
 typedef struct {
     ngx_http_registry_events_t     *events;
     const ngx_http_registry_who_t  *who;
+    reg_spool_reader_t             *reader;      /* NULL before a look */
     uint64_t                        next;        /* the cursor */
     uint64_t                        n;
     uint64_t                        wait;        /* seconds */
@@ -62,8 +63,7 @@ static ngx_int_t ngx_http_registry_events_read(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_events_work(ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_events_look(
-    ngx_http_registry_events_job_t *job, reg_spool_reader_t *reader,
-    reg_error_t *e);
+    ngx_http_registry_events_job_t *job, reg_error_t *e);
 static int ngx_http_registry_events_take(ngx_http_registry_events_job_t *job,
     const reg_spool_record_t *rec);
 static ngx_uint_t ngx_http_registry_events_all(
@@ -178,6 +178,7 @@ ngx_http_registry_events_cleanup(void *data)
 {
     ngx_http_registry_events_job_t  *job = data;
 
+    reg_spool_reader_close(job->reader);
     reg_buf_free(&job->batch.body);
 }
 
@@ -293,24 +294,27 @@ ngx_http_registry_events_work(ngx_http_registry_ctx_t *ctx)
 {
     reg_rc_t                         rc;
     reg_error_t                      e;
-    reg_spool_reader_t              *reader;
     ngx_http_registry_events_job_t  *job;
 
     job = ctx->job;
-    reader = NULL;
+    rc = REG_OK;
     reg_error_clear(&e);
 
-    rc = reg_spool_reader_open(&reader, ctx->store, 1, &e);
+    if (job->reader == NULL) {
+        rc = reg_spool_reader_open(&job->reader, ctx->store, 1, &e);
 
-    if (rc == REG_OK) {
-        rc = reg_spool_seek(reader, job->next, NULL, &e);
+        if (rc == REG_OK) {
+            rc = reg_spool_seek(job->reader, job->next, NULL, &e);
+        }
     }
 
     if (rc == REG_OK) {
-        rc = ngx_http_registry_events_look(job, reader, &e);
-    }
+        rc = ngx_http_registry_events_look(job, &e);
 
-    reg_spool_reader_close(reader);
+        /* many may wait, and each would begin with the whole segment */
+
+        reg_spool_rest(job->reader);
+    }
 
     if (e.sys) {
         ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, e.sys,
@@ -325,7 +329,7 @@ ngx_http_registry_events_work(ngx_http_registry_ctx_t *ctx)
 
 static reg_rc_t
 ngx_http_registry_events_look(ngx_http_registry_events_job_t *job,
-    reg_spool_reader_t *reader, reg_error_t *e)
+    reg_error_t *e)
 {
     int                  added;
     reg_rc_t             rc;
@@ -335,7 +339,7 @@ ngx_http_registry_events_look(ngx_http_registry_events_job_t *job,
     job->more = 0;
 
     for (i = 0; i < NGX_HTTP_REGISTRY_EVENTS_LOOK; i++) {
-        rc = reg_spool_next(reader, &rec, e);
+        rc = reg_spool_next(job->reader, &rec, e);
 
         if (rc == REG_ABSENT) {
             return REG_OK;

@@ -8,6 +8,7 @@ static void test_emit(void);
 static void test_refused(void);
 static void test_for(void);
 static void test_reader(void);
+static void test_rest(void);
 static void test_torn(void);
 static void test_damage(void);
 static void test_forged(void);
@@ -31,6 +32,7 @@ main(void)
     test_refused();
     test_for();
     test_reader();
+    test_rest();
     test_torn();
     test_damage();
     test_forged();
@@ -294,6 +296,115 @@ test_reader(void)
     (void) put(sp, "", "4", NULL);
     is_num(reg_spool_next(r, &rec, NULL), REG_OK, "what is waited for");
     ok(rec.seq == FIRST + 4 && rec.lost == 0, "comes");
+
+    reg_spool_reader_close(r);
+    reg_spool_close(sp);
+}
+
+
+/* Bytes that this process has read by its calls. */
+
+static uint64_t
+bytes_read(void)
+{
+    FILE                *f;
+    unsigned long long   n;
+
+    n = 0;
+    f = fopen("/proc/self/io", "r");
+
+    if (f == NULL || fscanf(f, "rchar: %llu", &n) != 1) {
+        bail("/proc/self/io");
+    }
+
+    (void) fclose(f);
+
+    return n;
+}
+
+
+/* A reader rests between any two events, and goes on where it was. */
+
+static void
+test_rest(void)
+{
+    int                   i;
+    char                  event[20001];
+    uint64_t              before;
+    reg_spool_t          *sp;
+    reg_spool_record_t    rec;
+    reg_spool_reader_t   *r;
+
+    again();
+    sp = spool_open(0, 0);
+    r = reader(0);
+
+    memset(event, 'x', sizeof(event) - 1);
+    event[sizeof(event) - 1] = '\0';
+
+    reg_spool_rest(r);
+    is_num(reg_spool_next(r, &rec, NULL), REG_ABSENT, "none yet");
+
+    for (i = 0; i < 100; i++) {
+        (void) put(sp, "", event, NULL);
+        reg_spool_rest(r);
+        is_num(reg_spool_next(r, &rec, NULL), REG_OK, "one comes");
+        ok(rec.seq == FIRST + (uint64_t) i && rec.event.len == 20000,
+           "the right one");
+        reg_spool_rest(r);
+        is_num(reg_spool_next(r, &rec, NULL), REG_ABSENT, "then none");
+    }
+
+    before = bytes_read();
+
+    for (i = 0; i < 10; i++) {
+        reg_spool_rest(r);
+        (void) reg_spool_next(r, &rec, NULL);
+    }
+
+    ok(bytes_read() - before < 1000000, "what was read is not read again");
+
+    (void) put(sp, "", "a", NULL);
+    (void) put(sp, "", "b", NULL);
+    (void) reg_spool_next(r, &rec, NULL);
+    reg_spool_again(r);
+    reg_spool_rest(r);
+    (void) reg_spool_next(r, &rec, NULL);
+    is(rec.event, "a", "what is given once more is given");
+    reg_spool_rest(r);
+    (void) reg_spool_next(r, &rec, NULL);
+    is(rec.event, "b", "and the next behind it");
+
+    reg_spool_rest(r);
+    (void) reg_spool_seek(r, FIRST, NULL, NULL);
+    (void) reg_spool_next(r, &rec, NULL);
+    ok(rec.seq == FIRST + 1, "who goes elsewhere is there");
+
+    reg_spool_reader_close(r);
+    reg_spool_close(sp);
+
+    /* from segment to segment, some of which go meanwhile */
+
+    again();
+    sp = spool_open(1024 * 1024, 0);
+    r = reader(0);
+
+    for (i = 0; i < 200; i++) {
+        (void) put(sp, "", event, NULL);
+        reg_spool_rest(r);
+        ok(reg_spool_next(r, &rec, NULL) == REG_OK
+           && rec.seq == FIRST + (uint64_t) i && rec.lost == 0,
+           "one after the other");
+    }
+
+    for (i = 0; i < 200; i++) {
+        (void) put(sp, "", event, NULL);
+    }
+
+    reg_spool_rest(r);
+    ok(reg_spool_next(r, &rec, NULL) == REG_OK
+       && rec.lost == rec.seq - FIRST - 200 && rec.lost != 0,
+       "its segment went while it rested");
 
     reg_spool_reader_close(r);
     reg_spool_close(sp);

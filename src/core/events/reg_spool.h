@@ -214,6 +214,13 @@ reg_rc_t reg_spool_next(reg_spool_reader_t *r, reg_spool_record_t *rec,
    which was told.  fast */
 void reg_spool_again(reg_spool_reader_t *r);
 
+/*
+ * Between two calls of next() that may be long apart: the file is closed and
+ * memory freed, and next() goes on where it was without reading again what was
+ * read.  fast
+ */
+void reg_spool_rest(reg_spool_reader_t *r);
+
 /* 1 when a list of endpoints, as of a record, has that name.  fast */
 int reg_spool_for(reg_str_t to, reg_str_t name);
 

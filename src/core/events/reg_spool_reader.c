@@ -27,6 +27,9 @@
 struct reg_spool_reader_s {
     reg_store_t         *s;
     reg_spool_place_t    place;      /* nowhere before the first look */
+    uint64_t             left;       /* the segment it rests in, or 0; */
+    uint64_t             left_off;   /* how much of it was read, */
+    uint64_t             left_last;  /* up to which number */
     uint64_t             cursor;     /* the event that was given out last */
     uint64_t             synced;     /* bytes of the segment that are on disk */
     unsigned             sync:1;
@@ -38,6 +41,7 @@ struct reg_spool_reader_s {
 static reg_rc_t reg_spool_reader_find(reg_spool_reader_t *r, reg_error_t *e);
 static reg_rc_t reg_spool_reader_enter(reg_spool_reader_t *r, uint64_t first,
     reg_error_t *e);
+static void reg_spool_reader_back(reg_spool_reader_t *r);
 static reg_rc_t reg_spool_reader_over(reg_spool_reader_t *r, reg_error_t *e);
 static reg_rc_t reg_spool_reader_beyond(reg_spool_reader_t *r,
     uint64_t *next, reg_error_t *e);
@@ -86,6 +90,27 @@ reg_spool_again(reg_spool_reader_t *r)
 }
 
 
+void
+reg_spool_rest(reg_spool_reader_t *r)
+{
+    /* what is given once more lies in the window */
+
+    if (r->again) {
+        return;
+    }
+
+    r->rec.seq = 0;
+
+    if (r->place.fd != -1) {
+        r->left = r->place.first;
+        r->left_off = r->place.off;
+        r->left_last = r->place.last;
+    }
+
+    reg_spool_place_close(&r->place);
+}
+
+
 reg_rc_t
 reg_spool_seek(reg_spool_reader_t *r, uint64_t after, uint64_t *at,
     reg_error_t *e)
@@ -94,6 +119,7 @@ reg_spool_seek(reg_spool_reader_t *r, uint64_t after, uint64_t *at,
 
     reg_spool_place_close(&r->place);
 
+    r->left = 0;
     r->again = 0;
     r->rec.seq = 0;
     r->cursor = after;
@@ -251,6 +277,10 @@ reg_spool_reader_find(reg_spool_reader_t *r, reg_error_t *e)
         }
     }
 
+    if (rc == REG_OK && list.n != 0) {
+        reg_spool_reader_back(r);
+    }
+
     rc = (rc == REG_OK && list.n == 0) ? REG_ABSENT : rc;
 
     reg_spool_segments_free(&list);
@@ -295,6 +325,27 @@ reg_spool_reader_enter(reg_spool_reader_t *r, uint64_t first, reg_error_t *e)
     r->synced = 0;
 
     return REG_OK;
+}
+
+
+/*
+ * To where it rested, if it is the same segment.  Nothing that was read then
+ * is wanted once more, and what is there now stands behind it.
+ */
+
+static void
+reg_spool_reader_back(reg_spool_reader_t *r)
+{
+    struct stat  st;
+
+    if (r->left == r->place.first && r->left_last <= r->cursor
+        && fstat(r->place.fd, &st) == 0 && (uint64_t) st.st_size >= r->left_off)
+    {
+        r->place.off = r->left_off;
+        r->place.last = r->left_last;
+    }
+
+    r->left = 0;
 }
 
 
