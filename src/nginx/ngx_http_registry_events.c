@@ -301,7 +301,7 @@ ngx_http_registry_events_work(ngx_http_registry_ctx_t *ctx)
     reg_error_clear(&e);
 
     if (job->reader == NULL) {
-        rc = reg_spool_reader_open(&job->reader, ctx->store, 1, &e);
+        rc = reg_spool_reader_open(&job->reader, ctx->store, 0, &e);
 
         if (rc == REG_OK) {
             rc = reg_spool_seek(job->reader, job->next, NULL, &e);
@@ -310,6 +310,12 @@ ngx_http_registry_events_work(ngx_http_registry_ctx_t *ctx)
 
     if (rc == REG_OK) {
         rc = ngx_http_registry_events_look(job, &e);
+
+        /* a number that somebody has seen is not taken back by a power cut */
+
+        if (rc == REG_OK && !job->more && (job->batch.n || job->wait == 0)) {
+            rc = reg_spool_sure(job->reader, &e);
+        }
 
         /* many may wait, and each would begin with the whole segment */
 
@@ -486,7 +492,9 @@ ngx_http_registry_events_tick(ngx_http_request_t *r,
     if (ngx_exiting || ngx_terminate || ngx_quit
         || (ngx_msec_int_t) (job->until - ngx_current_msec) <= 0)
     {
-        return ngx_http_registry_events_answer(r, ctx);
+        job->wait = 0;
+
+        return ngx_http_registry_events_read(r, ctx);
     }
 
     if ((place == NULL || place->appends == job->seen)

@@ -472,6 +472,7 @@ test_read_fails(void)
 static void
 test_reader_sync(void)
 {
+    int                   n;
     reg_spool_t          *sp;
     reg_spool_record_t    rec;
     reg_spool_reader_t   *r;
@@ -501,6 +502,26 @@ test_reader_sync(void)
     is_num(reg_spool_next(r, &rec, NULL), REG_OK, "one sync");
     is_num(reg_spool_next(r, &rec, NULL), REG_OK, "for both");
     ok(!fault_disarm(), "and no more");
+    fault_only = 0;
+
+    reg_spool_reader_close(r);
+
+    /* one that does so only when it is told to */
+
+    (void) reg_spool_reader_open(&r, s, 0, NULL);
+    is_num(reg_spool_sure(r, NULL), REG_OK, "nothing was given out");
+
+    fault_only = FAULT_SYNC;
+    fault_arm(1, EIO);
+
+    for (n = 0; reg_spool_next(r, &rec, NULL) == REG_OK; n++) {
+        /* void */
+    }
+
+    is_num(n, 3, "all three");
+    is_num(reg_spool_sure(r, NULL), REG_STORAGE, "a sync fails");
+    ok(fault_disarm(), "which is the first");
+    is_num(reg_spool_sure(r, NULL), REG_OK, "and then not");
     fault_only = 0;
 
     reg_spool_reader_close(r);

@@ -221,6 +221,12 @@ void reg_spool_again(reg_spool_reader_t *r);
  */
 void reg_spool_rest(reg_spool_reader_t *r);
 
+/*
+ * All that a reader without sync gave out is on disk: REG_OK, or an error.  Not
+ * behind rest().
+ */
+reg_rc_t reg_spool_sure(reg_spool_reader_t *r, reg_error_t *e);
+
 /* 1 when a list of endpoints, as of a record, has that name.  fast */
 int reg_spool_for(reg_str_t to, reg_str_t name);
 

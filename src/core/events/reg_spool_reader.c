@@ -111,6 +111,15 @@ reg_spool_rest(reg_spool_reader_t *r)
 }
 
 
+/* Segments before this one were synced when it was begun. */
+
+reg_rc_t
+reg_spool_sure(reg_spool_reader_t *r, reg_error_t *e)
+{
+    return (r->place.fd == -1) ? REG_OK : reg_spool_reader_sync(r, e);
+}
+
+
 reg_rc_t
 reg_spool_seek(reg_spool_reader_t *r, uint64_t after, uint64_t *at,
     reg_error_t *e)
