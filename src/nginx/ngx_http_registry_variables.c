@@ -9,6 +9,7 @@
 #include "ngx_http_registry_variables.h"
 #include "ngx_http_registry_body.h"
 #include "ngx_http_registry_identity.h"
+#include "ngx_http_registry_json.h"
 
 #include "reg_credentials.h"
 #include "reg_may.h"
@@ -65,37 +66,58 @@ static reg_str_t ngx_http_registry_variable_header(ngx_http_request_t *r,
     const char *name);
 
 
+/* Of $registry_json: what it is there. */
+#define NGX_HTTP_REGISTRY_NOT_THERE  0
+#define NGX_HTTP_REGISTRY_A_STRING   1
+#define NGX_HTTP_REGISTRY_A_NUMBER   2
+
+
 static const struct {
     ngx_str_t                       name;
     ngx_http_registry_variable_pt   value;
+    ngx_uint_t                      json;
 } ngx_http_registry_variables[] = {
 
-    { ngx_string("registry_user"), ngx_http_registry_variable_user },
-    { ngx_string("registry_auth"), ngx_http_registry_variable_auth },
+    { ngx_string("registry_user"),
+      ngx_http_registry_variable_user, NGX_HTTP_REGISTRY_A_STRING },
+    { ngx_string("registry_auth"),
+      ngx_http_registry_variable_auth, NGX_HTTP_REGISTRY_A_STRING },
     { ngx_string("registry_repository"),
-      ngx_http_registry_variable_repository },
-    { ngx_string("registry_action"), ngx_http_registry_variable_action },
-    { ngx_string("registry_reference"), ngx_http_registry_variable_reference },
-    { ngx_string("registry_digest"), ngx_http_registry_variable_digest },
-    { ngx_string("registry_upload"), ngx_http_registry_variable_upload },
-    { ngx_string("registry_operation"), ngx_http_registry_variable_operation },
+      ngx_http_registry_variable_repository, NGX_HTTP_REGISTRY_A_STRING },
+    { ngx_string("registry_action"),
+      ngx_http_registry_variable_action, NGX_HTTP_REGISTRY_NOT_THERE },
+    { ngx_string("registry_reference"),
+      ngx_http_registry_variable_reference, NGX_HTTP_REGISTRY_NOT_THERE },
+    { ngx_string("registry_digest"),
+      ngx_http_registry_variable_digest, NGX_HTTP_REGISTRY_A_STRING },
+    { ngx_string("registry_upload"),
+      ngx_http_registry_variable_upload, NGX_HTTP_REGISTRY_A_STRING },
+    { ngx_string("registry_operation"),
+      ngx_http_registry_variable_operation, NGX_HTTP_REGISTRY_A_STRING },
     { ngx_string("registry_credentials"),
-      ngx_http_registry_variable_credentials },
-    { ngx_string("registry_login"), ngx_http_registry_variable_login },
+      ngx_http_registry_variable_credentials, NGX_HTTP_REGISTRY_A_STRING },
+    { ngx_string("registry_login"),
+      ngx_http_registry_variable_login, NGX_HTTP_REGISTRY_A_STRING },
     { ngx_string("registry_claimed_user"),
-      ngx_http_registry_variable_claimed_user },
-    { ngx_string("registry_expires"), ngx_http_registry_variable_expires },
-    { ngx_string("registry_from"), ngx_http_registry_variable_from },
-    { ngx_string("registry_tag"), ngx_http_registry_variable_tag },
-    { ngx_string("registry_error"), ngx_http_registry_variable_error },
-    { ngx_string("registry_received"), ngx_http_registry_variable_received },
-    { ngx_string("registry_cache"), ngx_http_registry_variable_cache },
+      ngx_http_registry_variable_claimed_user, NGX_HTTP_REGISTRY_NOT_THERE },
+    { ngx_string("registry_expires"),
+      ngx_http_registry_variable_expires, NGX_HTTP_REGISTRY_NOT_THERE },
+    { ngx_string("registry_from"),
+      ngx_http_registry_variable_from, NGX_HTTP_REGISTRY_NOT_THERE },
+    { ngx_string("registry_tag"),
+      ngx_http_registry_variable_tag, NGX_HTTP_REGISTRY_A_STRING },
+    { ngx_string("registry_error"),
+      ngx_http_registry_variable_error, NGX_HTTP_REGISTRY_A_STRING },
+    { ngx_string("registry_received"),
+      ngx_http_registry_variable_received, NGX_HTTP_REGISTRY_A_NUMBER },
+    { ngx_string("registry_cache"),
+      ngx_http_registry_variable_cache, NGX_HTTP_REGISTRY_A_STRING },
     { ngx_string("registry_thread_wait"),
-      ngx_http_registry_variable_thread_wait },
+      ngx_http_registry_variable_thread_wait, NGX_HTTP_REGISTRY_A_NUMBER },
     { ngx_string("registry_thread_time"),
-      ngx_http_registry_variable_thread_time },
+      ngx_http_registry_variable_thread_time, NGX_HTTP_REGISTRY_A_NUMBER },
 
-    { ngx_null_string, NULL }
+    { ngx_null_string, NULL, 0 }
 };
 
 
@@ -119,7 +141,7 @@ ngx_http_registry_variables_add(ngx_conf_t *cf)
         var->data = i;
     }
 
-    return NGX_OK;
+    return ngx_http_registry_json_add(cf);
 }
 
 
@@ -149,6 +171,59 @@ ngx_http_registry_variable(ngx_http_request_t *r,
     v->valid = 1;
     v->no_cacheable = 1;
     v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_registry_variables_json(ngx_http_request_t *r, reg_buf_t *b)
+{
+    ngx_uint_t                     i, string;
+    reg_str_t                      value, name;
+    ngx_http_registry_ctx_t       *ctx;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    ctx = NULL;
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    if (rlcf->root) {
+        ctx = ngx_http_registry_get_ctx(r);
+        if (ctx == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    for (i = 0; ngx_http_registry_variables[i].name.len; i++) {
+
+        if (ngx_http_registry_variables[i].json == NGX_HTTP_REGISTRY_NOT_THERE)
+        {
+            continue;
+        }
+
+        value = ctx ? ngx_http_registry_variables[i].value(r, ctx)
+                    : reg_null_str;
+
+        string = (ngx_http_registry_variables[i].json
+                  == NGX_HTTP_REGISTRY_A_STRING);
+
+        name = ngx_http_registry_str(&ngx_http_registry_variables[i].name);
+        name.data += sizeof("registry_") - 1;
+        name.len -= sizeof("registry_") - 1;
+
+        reg_buf_str(b, reg_str(",\""));
+        reg_buf_str(b, name);
+
+        if (string) {
+            reg_buf_str(b, reg_str("\":\""));
+            reg_buf_json(b, value);
+            reg_buf_str(b, reg_str("\""));
+
+        } else {
+            reg_buf_str(b, reg_str("\":"));
+            reg_buf_str(b, value.len ? value : reg_str("null"));
+        }
+    }
 
     return NGX_OK;
 }

@@ -1,0 +1,190 @@
+
+/*
+ * One variable instead of some twenty: nginx asks for each of them, and for its
+ * length before, and what is no UTF-8 takes a regular expression each to be
+ * found.  It is the same JSON in all locations, those without a registry too.
+ */
+
+
+#include "ngx_http_registry_json.h"
+#include "ngx_http_registry_variables.h"
+
+
+/* of a line: the request line and the agent are as long as nginx lets them */
+#define NGX_HTTP_REGISTRY_JSON_MAX  (4 * 1024 * 1024)
+
+/* of a line that is usual: more is given back */
+#define NGX_HTTP_REGISTRY_JSON_KEEP  16384
+
+
+static ngx_int_t ngx_http_registry_json(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_registry_json_request(ngx_http_request_t *r,
+    reg_buf_t *b);
+static ngx_int_t ngx_http_registry_json_value(ngx_http_request_t *r,
+    ngx_str_t *name, ngx_str_t *value);
+static void ngx_http_registry_json_member(reg_buf_t *b, const char *name,
+    ngx_str_t *value);
+
+
+/* of the process: a line is made at a time */
+static reg_buf_t  ngx_http_registry_json_line;
+
+
+ngx_int_t
+ngx_http_registry_json_add(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var;
+
+    static ngx_str_t  name = ngx_string("registry_json");
+    static ngx_str_t  id = ngx_string("request_id");
+
+    /* with an index it is the same wherever it is asked for */
+
+    if (ngx_http_get_variable_index(cf, &id) == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    var = ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE);
+    if (var == NULL) {
+        return NGX_ERROR;
+    }
+
+    var->get_handler = ngx_http_registry_json;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_json(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    u_char     *p;
+    ngx_int_t   rc;
+    reg_buf_t  *b;
+
+    b = &ngx_http_registry_json_line;
+
+    if (b->max == 0) {
+        reg_buf_init(b, NGX_HTTP_REGISTRY_JSON_MAX);
+    }
+
+    reg_buf_reset(b);
+
+    rc = ngx_http_registry_json_request(r, b);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_registry_variables_json(r, b);
+    }
+
+    reg_buf_str(b, reg_str("}"));
+
+    if (reg_buf_failed(b)) {
+        rc = NGX_ERROR;
+    }
+
+    if (rc == NGX_OK) {
+        p = ngx_pnalloc(r->pool, b->len);
+
+        if (p) {
+            ngx_memcpy(p, b->data, b->len);
+
+            v->data = p;
+            v->len = b->len;
+            v->valid = 1;
+            v->no_cacheable = 1;
+            v->not_found = 0;
+
+        } else {
+            rc = NGX_ERROR;
+        }
+    }
+
+    if (b->len > NGX_HTTP_REGISTRY_JSON_KEEP || reg_buf_failed(b)) {
+        reg_buf_free(b);
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_registry_json_request(ngx_http_request_t *r, reg_buf_t *b)
+{
+    u_char          *p, text[8 * NGX_INT64_LEN];
+    ngx_str_t        agent, id, line;
+    ngx_uint_t       status;
+    ngx_time_t      *tp;
+    ngx_msec_int_t   ms;
+
+    static ngx_str_t  names[] = {
+        ngx_string("request_id"), ngx_string("request")
+    };
+
+    if (ngx_http_registry_json_value(r, &names[0], &id) != NGX_OK
+        || ngx_http_registry_json_value(r, &names[1], &line) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_str_null(&agent);
+
+    if (r->headers_in.user_agent) {
+        agent = r->headers_in.user_agent->value;
+    }
+
+    reg_buf_str(b, reg_str("{"));
+
+    ngx_http_registry_json_member(b, "\"time\":\"",
+                                  (ngx_str_t *) &ngx_cached_http_log_iso8601);
+    ngx_http_registry_json_member(b, ",\"from\":\"",
+                                  &r->connection->addr_text);
+    ngx_http_registry_json_member(b, ",\"id\":\"", &id);
+    ngx_http_registry_json_member(b, ",\"request\":\"", &line);
+    ngx_http_registry_json_member(b, ",\"agent\":\"", &agent);
+
+    /* numbers as $status, $request_time, $bytes_sent and $connection */
+
+    status = r->err_status ? r->err_status : r->headers_out.status;
+
+    tp = ngx_timeofday();
+    ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
+                           + (tp->msec - r->start_msec));
+    ms = ngx_max(ms, 0);
+
+    p = ngx_sprintf(text, ",\"status\":%ui,\"seconds\":%T.%03M,\"sent\":%O,"
+                    "\"connection\":%uA", status, (time_t) ms / 1000,
+                    (ngx_msec_t) (ms % 1000), r->connection->sent,
+                    r->connection->number);
+    reg_buf_add(b, text, p - text);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_registry_json_value(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value)
+{
+    ngx_http_variable_value_t  *vv;
+
+    vv = ngx_http_get_variable(r, name, ngx_hash_key(name->data, name->len));
+    if (vv == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->data = vv->data;
+    value->len = vv->not_found ? 0 : vv->len;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_registry_json_member(reg_buf_t *b, const char *name, ngx_str_t *value)
+{
+    reg_buf_str(b, reg_str_of(name));
+    reg_buf_json(b, ngx_http_registry_str(value));
+    reg_buf_str(b, reg_str("\""));
+}
