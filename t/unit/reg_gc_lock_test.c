@@ -26,6 +26,7 @@ static void test_slow(void);
 static void test_group(void);
 static void test_group_between(void);
 static void test_empty(void);
+static void test_empty_between(void);
 static void test_door(void);
 
 
@@ -115,6 +116,7 @@ main(void)
     test_group();
     test_group_between();
     test_empty();
+    test_empty_between();
     test_door();
 
     reg_store_close(s);
@@ -516,33 +518,184 @@ test_group_between(void)
 /* A repository of which many empty directories are left. */
 
 static void
-test_empty(void)
+hollow(int n)
 {
-    int   i, k;
+    int  i;
 
     fresh();
-    how.empty = 1;
-
     (void) push_blob(s, "some/app", REG_SHA256, reg_str("{}"), NULL);
+    age(at("docker"), DAY);
     collect(0);
 
-    for (i = 0; i < 80; i++) {
+    for (i = 0; i < n; i++) {
         make_dirs(at(REPOS "some/app/_referrers/sha256/%064d/sha256", i));
     }
 
-    for (k = 0; k < 20 && is_there(at(REPOS "some/app")); k++) {
-        age(at("docker"), DAY);
-        collect(500);
+    make_dirs(at(REPOS "some/app/_manifests/tags/v1/index/sha256"));
+    spit(at(REPOS "some/app/_referrers/scanned"), "-");
+    age(at("docker"), DAY);
+}
 
-        if (counts.longest > 12000) {
-            break;
-        }
+
+static void
+test_empty(void)
+{
+    unsigned  i;
+
+    static const struct {
+        int          n;
+        int64_t      cost;
+        int64_t      untagged;
+    } rows[] = {
+        { 2, 0, -1 },
+        { 80, 500, -1 },
+        { 80, 9000, 7 * DAY },
+        { 300, 500, 7 * DAY }
+    };
+
+    how.empty = 1;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        hollow(rows[i].n);
+        how.untagged = rows[i].untagged;
+        collect(rows[i].cost);
+
+        ok(!is_there(at(REPOS "some/app")), "an empty repository of %d "
+           "directories goes at once", 2 * rows[i].n);
+        is_num((long long) counts.empty_gone, 1, "and is counted");
+        ok(counts.longest <= 12000, "the store is locked for %u us at most",
+           (unsigned) counts.longest);
     }
 
-    ok(!is_there(at(REPOS "some/app")), "an empty repository of many "
-       "directories goes, in %d collections", k);
-    ok(counts.longest <= 12000, "and the store is locked for %u us at most",
-       (unsigned) counts.longest);
+    /* what is young, or deeper than anybody makes it, stays */
+
+    hollow(80);
+    age_one(at(REPOS "some/app/_referrers/sha256/%064d/sha256", 70), 0);
+    collect(0);
+    ok(is_there(at(REPOS "some/app/_referrers/sha256/%064d/sha256", 1)),
+       "one directory that is young keeps all of it");
+    is_num((long long) counts.empty_gone, 0, "which is counted, too");
+
+    hollow(1);
+    make_dirs(at(REPOS "some/app/_layers/1/2/3/4/5/6/7/8/9"));
+    age(at("docker"), DAY);
+    collect(0);
+    ok(is_there(at(REPOS "some/app/_layers/1/2/3/4/5/6/7/8/9")),
+       "and what nobody knows");
+
+    hollow(1);
+    spit(at(REPOS "some/app/_layers/scanned"), "-");
+    age(at("docker"), DAY);
+    collect(0);
+    ok(is_there(at(REPOS "some/app/_layers/scanned")), "and a file");
+
+    how.empty = 0;
+    how.untagged = -1;
+}
+
+
+static char  upload_id[REG_UUID_LEN + 1];
+
+
+static void
+op_upload(void)
+{
+    answer = reg_upload_create(s, reg_str("some/app"), REG_SHA256, 1,
+                               upload_id, NULL);
+}
+
+
+static void
+op_blob(void)
+{
+    answer = push_blob(s, "some/app", REG_SHA256, reg_str("new"), &fresh_one);
+}
+
+
+static void
+op_image(void)
+{
+    answer = push_image(s, "some/app", "v1", "", &fresh_one);
+}
+
+
+static int
+kept(unsigned i)
+{
+    switch (i) {
+
+    case 0:
+        return is_there(at(REPOS "some/app/_uploads/%s/data", upload_id));
+
+    case 1:
+        return reg_blob_exists(s, reg_str("some/app"), &fresh_one, NULL) == 1;
+
+    default:
+        return there(&fresh_one)
+               && is_there(at(REPOS "some/app/_manifests/tags/v1/current/"
+                              "link"));
+    }
+}
+
+
+/* Somebody pushes to it again, between any two steps. */
+
+static void
+test_empty_between(void)
+{
+    int        k, n, bad, half;
+    unsigned   i;
+    reg_gc_t  *g;
+
+    static const struct {
+        const char  *what;
+        void       (*op)(void);
+    } rows[] = {
+        { "the beginning of an upload", op_upload },
+        { "a blob",                     op_blob },
+        { "an image",                   op_image }
+    };
+
+    how.empty = 1;
+
+    for (i = 0; i < 3; i++) {
+        bad = 0;
+        half = 0;
+
+        for (k = 0; k < 200; k++) {
+            hollow(3);
+            g = begin();
+            cost_us = 3000;
+
+            for (n = 0; !reg_gc_done(g); n++) {
+                if (n == k) {
+                    half += !is_there(at(REPOS "some/app/_referrers/sha256/"
+                                         "%064d", 0));
+                    cost_us = 0;
+                    rows[i].op();
+                    cost_us = 3000;
+                }
+
+                step(g);
+            }
+
+            reg_gc_end(g);
+            cost_us = 0;
+
+            if (n <= k) {
+                break;
+            }
+
+            if (answer != REG_OK || !kept(i) || audit_findings(s) != 0) {
+                ok(0, "%s at step %d", rows[i].what, k);
+                bad++;
+            }
+        }
+
+        ok(bad == 0 && half > 3 && k < 200, "%s between any two of %d steps "
+           "stays, after half of it had gone %d times", rows[i].what, k,
+           half);
+    }
 
     how.empty = 0;
 }

@@ -91,6 +91,10 @@ reg_gc_end(reg_gc_t *g)
         reg_list_free(&g->lists[i]);
     }
 
+    for (i = 0; i < REG_GC_HOLLOW; i++) {
+        reg_list_free(&g->hollow.lists[i]);
+    }
+
     if (g->state == REG_GC_DONE) {
         reg_care_done(&g->care);
     }
@@ -207,7 +211,8 @@ reg_gc_step(reg_gc_t *g, reg_error_t *e)
         return reg_gc_sync(g, e);
 
     case REG_GC_EMPTY:
-        return reg_gc_empty(g, e);
+        reg_gc_empty(g);
+        return REG_OK;
 
     case REG_GC_BLOBS:
         return reg_gc_blobs(g, e);
@@ -303,8 +308,8 @@ reg_gc_repository(reg_gc_t *g, reg_error_t *e)
         g->touched = 0;
         g->holds = 0;
         g->unsure = 0;
-        g->looked = 0;
         g->state = REG_GC_REVISIONS;
+        reg_gc_hollow_clear(g);
     }
 
     return REG_OK;

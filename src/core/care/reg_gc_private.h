@@ -28,6 +28,9 @@
 /* directories below one: blobs/<alg>/<2>/<hex>, tags/<tag>/index/<alg>/<hex> */
 #define REG_GC_LEVELS    4
 
+/* directories within one another in a repository that is empty */
+#define REG_GC_HOLLOW    8
+
 
 typedef enum {
     REG_GC_START = 0,           /* the time is taken, alone in the store */
@@ -55,6 +58,8 @@ typedef struct {
     unsigned        entry:1;        /* for the manifest d */
     unsigned        alone:1;        /* of a group that goes in slices */
     unsigned        stays:1;
+    unsigned        own:1;          /* the directory of a repository */
+    unsigned        file:1;         /* in one */
     uint64_t        size;
     size_t          group;          /* the first of so many; 0: of no more */
     size_t          node;           /* of the graph */
@@ -62,6 +67,17 @@ typedef struct {
     reg_digest_t    target;
     reg_path_t      path;           /* of the directory that goes */
 } reg_gc_item_t;
+
+
+/* What is gone through of a repository that seems to be empty. */
+typedef struct {
+    reg_names_list_t  lists[REG_GC_HOLLOW];
+    size_t            ends[REG_GC_HOLLOW];      /* of path */
+    unsigned          depth;
+    unsigned          part;                     /* the next of its parts */
+    unsigned          prune:1;                  /* it is; now it goes */
+    reg_path_t        path;
+} reg_gc_hollow_t;
 
 
 struct reg_gc_s {
@@ -82,12 +98,9 @@ struct reg_gc_s {
     unsigned             touched:1;     /* something went */
     unsigned             holds:1;       /* something is left in it */
     unsigned             unsure:1;      /* a tag cannot be read */
-    unsigned             looked:1;      /* it seems to be empty */
+    reg_gc_hollow_t      hollow;
     reg_gc_graph_t       graph;         /* for those without a tag */
-    unsigned             thin:1;        /* but is more than there is time for */
-    unsigned             timed:1;       /* others wait for us */
-    unsigned             late:1;        /* and have for long enough */
-    unsigned             ordered:1;     /* the graph is */
+    unsigned             ordered:1;     /* it is */
     size_t               place;         /* so many of its order were put into
                                            the batch */
     size_t               left;          /* so many are to come of a group that
@@ -164,8 +177,15 @@ reg_rc_t reg_gc_untagged(reg_gc_t *g, reg_error_t *e);
 reg_rc_t reg_gc_revision_there(reg_gc_t *g, const reg_digest_t *d,
     reg_error_t *e);
 
-/* Removes the repository in hand, if it is as empty as it looks. */
-reg_rc_t reg_gc_empty(reg_gc_t *g, reg_error_t *e);
+
+/* --- reg_gc_empty.c --- */
+
+/* Goes one directory further in the repository in hand, which goes if empty. */
+void reg_gc_empty(reg_gc_t *g);
+void reg_gc_hollow_clear(reg_gc_t *g);
+
+/* Under the lock: a directory of it, or its mark; gone, or g->holds. */
+void reg_gc_hollow_remove(reg_gc_t *g, reg_gc_item_t *item);
 
 /* Removes the directory in hand, if repositories have stood in it. */
 void reg_gc_bare(reg_gc_t *g);

@@ -327,6 +327,11 @@ reg_gc_look(reg_gc_t *g, reg_gc_item_t *item, reg_error_t *e)
     uint64_t   size;
     reg_rc_t   rc;
 
+    if (item->what == REG_GC_REPOSITORY) {
+        reg_gc_hollow_remove(g, item);
+        return REG_OK;
+    }
+
     if (item->stays || reg_gc_needed(g, item)) {
         return REG_OK;
     }
@@ -397,6 +402,16 @@ reg_gc_decided(reg_gc_t *g, reg_error_t *e)
     reg_gc_item_t  *item;
 
     item = &g->batch[0];
+
+    if (item->what == REG_GC_REPOSITORY) {
+
+        if (item->gone && item->own) {
+            g->counts.empty_gone++;
+            reg_gc_tell(g, item->what, item->path.s, 0);
+        }
+
+        return REG_OK;
+    }
 
     if (item->gone) {
         g->touched = 1;

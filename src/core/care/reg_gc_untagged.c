@@ -25,35 +25,13 @@
 
 #include "reg_gc_private.h"
 
-#include "reg_fs.h"
-
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-
-/* directories in an empty repository; one that has more is not empty */
-#define REG_GC_EMPTY_DIRS  200
 
 
 static reg_rc_t reg_gc_order(reg_gc_t *g, reg_error_t *e);
 static size_t reg_gc_group(const reg_gc_t *g);
 static reg_rc_t reg_gc_put(reg_gc_t *g, size_t n, reg_error_t *e);
-static int reg_gc_empty_look(reg_gc_t *g);
-static int reg_gc_late(reg_gc_t *g);
-static int reg_gc_empty_dir(reg_gc_t *g, const char *path, unsigned *budget);
-static int reg_gc_prune(reg_gc_t *g, const char *path);
-static int reg_gc_prune_in(reg_gc_t *g, const char *path);
-
-
-#define REG_GC_PARTS  4
-
-/* in the order in which they go */
-static const char  *const reg_gc_parts[REG_GC_PARTS] = {
-    "/_uploads", "/_referrers", "/_manifests", "/_layers"
-};
 
 
 reg_rc_t
@@ -64,7 +42,6 @@ reg_gc_tag(reg_gc_t *g, const reg_path_t *path, reg_error_t *e)
     reg_stat_t    st;
     reg_digest_t  d;
 
-    g->holds = 1;
     g->counts.calls++;
 
     link = *path;
@@ -78,7 +55,9 @@ reg_gc_tag(reg_gc_t *g, const reg_path_t *path, reg_error_t *e)
     rc = reg_link_read(g->s, link.s, &d, e);
 
     if (rc == REG_OK) {
+        g->holds = 1;
         reg_gc_graph_tag(&g->graph, &d);
+
         return REG_OK;
     }
 
@@ -92,6 +71,7 @@ reg_gc_tag(reg_gc_t *g, const reg_path_t *path, reg_error_t *e)
         /* a tag that cannot be read is on who knows what */
 
         g->unsure = 1;
+        g->holds = 1;
     }
 
     return rc;
@@ -285,243 +265,4 @@ reg_gc_revision_there(reg_gc_t *g, const reg_digest_t *d, reg_error_t *e)
     }
 
     return g->s->driver->stat(g->s, path.s, &st, e);
-}
-
-
-/*
- * Only directories are removed, each as long as it is empty, that of uploads
- * first: the beginning of one is what needs no lock, and makes anew what it
- * misses.  It is looked without the lock first, and under it there is time for
- * what is left of most repositories.  Of one with more some goes, the deepest,
- * and the rest when that is long ago.
- */
-
-reg_rc_t
-reg_gc_empty(reg_gc_t *g, reg_error_t *e)
-{
-    int         lock, empty;
-    reg_rc_t    rc;
-    unsigned    i;
-    reg_path_t  path;
-
-    if (!g->looked) {
-        g->looked = (unsigned) reg_gc_empty_look(g);
-        g->thin = 0;
-
-        if (!g->looked) {
-            g->state = REG_GC_WALK;
-        }
-
-        return REG_OK;
-    }
-
-    rc = reg_gc_lock(g, &lock, e);
-
-    if (rc != REG_OK) {
-        return rc;
-    }
-
-    g->timed = (lock != -1);
-    g->late = 0;
-
-    empty = (!g->thin && reg_gc_empty_look(g));
-
-    for (i = 0; i < REG_GC_PARTS && g->timed; i++) {
-        (void) reg_walk_path(&g->walk, &path, "%s", reg_gc_parts[i]);
-
-        if (empty) {
-            empty = (reg_gc_prune(g, path.s) == 0);
-
-        } else if (g->thin && i > 0) {
-            reg_gc_prune_in(g, path.s);
-        }
-    }
-
-    (void) reg_walk_path(&g->walk, &path, "%s", "");
-
-    if (empty && g->timed) {
-
-        /* others may stand in it: then it is a part of their name, no more */
-
-        (void) unlinkat(reg_fs_of(g->s)->root, path.s, AT_REMOVEDIR);
-    }
-
-    g->timed = 0;
-    reg_gc_unlock(g, lock, 0);
-
-    if (empty) {
-        g->counts.empty_gone++;
-        reg_gc_tell(g, REG_GC_REPOSITORY, path.s, 0);
-    }
-
-    if (g->late && !g->thin) {
-        g->thin = 1;
-        return REG_OK;
-    }
-
-    g->state = REG_GC_WALK;
-
-    return REG_OK;
-}
-
-
-/*
- * What stood above a repository that went, or its own directory, where somebody
- * was killed before it: it holds nothing, and is nothing.  Whoever makes
- * another in it makes it anew, as after a delete.
- */
-
-void
-reg_gc_bare(reg_gc_t *g)
-{
-    reg_path_t  path;
-    reg_stat_t  st;
-
-    if (!g->how->empty || g->how->dry || g->walk.depth < 2
-        || g->walk.levels[g->walk.depth - 1]->len > 0)
-    {
-        return;
-    }
-
-    (void) reg_walk_path(&g->walk, &path, "%s", "");
-
-    if (g->s->driver->stat(g->s, path.s, &st, NULL) == REG_OK
-        && st.mtime < g->before)
-    {
-        (void) unlinkat(reg_fs_of(g->s)->root, path.s, AT_REMOVEDIR);
-    }
-}
-
-
-/* 1 when it holds nothing, and has for long. */
-
-static int
-reg_gc_empty_look(reg_gc_t *g)
-{
-    int         empty;
-    reg_rc_t    rc;
-    unsigned    i, budget;
-    reg_stat_t  st;
-    reg_path_t  path;
-
-    budget = REG_GC_EMPTY_DIRS;
-    empty = 1;
-
-    for (i = 0; i <= REG_GC_PARTS && empty; i++) {
-        (void) reg_walk_path(&g->walk, &path, "%s",
-                             (i < REG_GC_PARTS) ? reg_gc_parts[i] : "");
-
-        rc = g->s->driver->stat(g->s, path.s, &st, NULL);
-
-        if (rc == REG_OK) {
-            empty = (st.mtime < g->before
-                     && (i == REG_GC_PARTS
-                         || reg_gc_empty_dir(g, path.s, &budget)));
-
-        } else {
-            empty = (rc == REG_ABSENT);
-        }
-    }
-
-    return empty;
-}
-
-
-/* 1 when others have waited for long enough. */
-
-static int
-reg_gc_late(reg_gc_t *g)
-{
-    if (g->timed && g->us() - g->began > REG_GC_HOLD) {
-        g->late = 1;
-    }
-
-    return g->timed && g->late;
-}
-
-
-/* 1 when there is nothing but directories, and the mark of the referrers. */
-
-static int
-reg_gc_empty_dir(reg_gc_t *g, const char *path, unsigned *budget)
-{
-    int                n, empty;
-    char               below[REG_PATH_MAX];
-    const char        *name;
-    reg_stat_t         st;
-    reg_names_list_t   list;
-
-    if (*budget == 0 || reg_gc_late(g)) {
-        return 0;
-    }
-
-    (*budget)--;
-    memset(&list, 0, sizeof(list));
-
-    empty = (reg_list_read(&list, g->s, path, 1, NULL) == REG_OK);
-
-    while (empty && (name = reg_list_next(&list)) != NULL) {
-        n = snprintf(below, sizeof(below), "%s/%s", path, name);
-
-        empty = (n > 0 && n < (int) sizeof(below)
-                 && (strcmp(name, "scanned") == 0
-                     || (g->s->driver->stat(g->s, below, &st, NULL) == REG_OK
-                         && st.dir && st.mtime < g->before
-                         && reg_gc_empty_dir(g, below, budget))));
-    }
-
-    reg_list_free(&list);
-
-    return empty;
-}
-
-
-/* 0 when the directory is gone. */
-
-static int
-reg_gc_prune(reg_gc_t *g, const char *path)
-{
-    return (reg_gc_prune_in(g, path) == 0
-            && (unlinkat(reg_fs_of(g->s)->root, path, AT_REMOVEDIR) == 0
-                || errno == ENOENT))
-           ? 0 : -1;
-}
-
-
-/* 0 when nothing is in it any more. */
-
-static int
-reg_gc_prune_in(reg_gc_t *g, const char *path)
-{
-    int                n, rc;
-    char               below[REG_PATH_MAX];
-    const char        *name;
-    reg_names_list_t   list;
-
-    rc = 0;
-    memset(&list, 0, sizeof(list));
-
-    if (reg_list_read(&list, g->s, path, 1, NULL) != REG_OK) {
-        return 0;
-    }
-
-    while ((rc == 0 || g->thin) && !reg_gc_late(g)
-           && (name = reg_list_next(&list)) != NULL)
-    {
-        n = snprintf(below, sizeof(below), "%s/%s", path, name);
-
-        if (n < 0 || n >= (int) sizeof(below)) {
-            rc = -1;
-
-        } else if (strcmp(name, "scanned") != 0) {
-            rc |= reg_gc_prune(g, below);
-
-        } else {
-            rc |= g->thin ? -1 : unlinkat(reg_fs_of(g->s)->root, below, 0);
-        }
-    }
-
-    reg_list_free(&list);
-
-    return g->late ? -1 : rc;
 }
