@@ -113,6 +113,19 @@ test_old(void)
     (void) utimensat(AT_FDCWD, at(FILE_NAME), t, 0);
     is_num(unfinished(), 0, "one that is dated back");
     ok(last.done == 1000 * REG_CARE_SECOND, "is as old as that");
+
+    (void) begin(1);
+    reg_care_end(&c);
+    (void) unfinished();
+    ok(last.done == 1000 * REG_CARE_SECOND,
+       "and remains so when only the clock is noted");
+
+    spit(at(FILE_NAME), "boot 1 2 3 4.\n");
+    (void) utimensat(AT_FDCWD, at(FILE_NAME), t, 0);
+    (void) begin(1);
+    reg_care_end(&c);
+    is_num(unfinished(), 0, "the clock is noted in a file of one line");
+    ok(last.done == 1000 * REG_CARE_SECOND, "which is not done now by that");
 }
 
 

@@ -40,7 +40,7 @@
 static int64_t reg_care_steady(void);
 static reg_rc_t reg_care_open(reg_care_t *c, reg_error_t *e);
 static int reg_care_probe(reg_care_t *c);
-static void reg_care_recall(reg_care_t *c);
+static void reg_care_recall(reg_care_t *c, const struct stat *st);
 static void reg_care_jumps(reg_care_t *c, const char *line);
 static void reg_care_read(int fd, char *line, const struct stat *st,
     reg_care_last_t *last);
@@ -53,8 +53,9 @@ reg_rc_t
 reg_care_begin(reg_care_t *c, reg_store_t *s, const char *path,
     reg_error_t *e)
 {
-    int       err;
-    reg_rc_t  rc;
+    int          err;
+    reg_rc_t     rc;
+    struct stat  st;
 
     c->s = s;
     c->path = path;
@@ -72,7 +73,9 @@ reg_care_begin(reg_care_t *c, reg_store_t *s, const char *path,
         return rc;
     }
 
-    if (reg_care_probe(c) == -1) {
+    /* the probe renews the time that it changed, which may say when that was */
+
+    if (fstat(c->fd, &st) == -1 || reg_care_probe(c) == -1) {
         err = errno;
         reg_care_end(c);
 
@@ -82,7 +85,7 @@ reg_care_begin(reg_care_t *c, reg_store_t *s, const char *path,
     c->offset = c->now - c->steady();
 
     reg_care_boot(c->boot);
-    reg_care_recall(c);
+    reg_care_recall(c, &st);
 
     if (!c->dry) {
         c->last.began = c->now;
@@ -239,21 +242,15 @@ reg_care_before(const reg_care_t *c, int64_t age)
 }
 
 
-/*
- * What is not readable says nothing.  The probe has renewed the time of the
- * file by now, but it had been changed before if there is anything in it.
- */
+/* What is not readable says nothing. */
 
 static void
-reg_care_recall(reg_care_t *c)
+reg_care_recall(reg_care_t *c, const struct stat *st)
 {
-    char         lines[REG_CARE_LINES + 1];
-    struct stat  st;
+    char  lines[REG_CARE_LINES + 1];
 
-    if (fstat(c->fd, &st) == 0) {
-        reg_care_read(c->fd, lines, &st, &c->last);
-        reg_care_jumps(c, lines);
-    }
+    reg_care_read(c->fd, lines, st, &c->last);
+    reg_care_jumps(c, lines);
 }
 
 
