@@ -554,14 +554,15 @@ sub idle {
 
 
 # Has the manager begin all of its work, now: it is replaced. Not killed, for
-# under libfaketime it shares a semaphore with all of its kind.
+# under libfaketime it shares a semaphore with all of its kind. One that is at
+# work may come to its end first, or the next would be found at it, too.
 
 sub rouse {
     my ($self) = @_;
 
     for (1 .. 50) {
         my $old = $self->manager;
-        my $ready = $self->_overdue(LOCK_EX | LOCK_NB);
+        my $ready = wait_for(2, sub { $self->_overdue(LOCK_EX | LOCK_NB) });
 
         kill 'TERM', $old;
         wait_for(30, sub { !alive($old) });
