@@ -220,7 +220,11 @@ EOC
 sub _write_conf {
     my ($self) = @_;
 
-    $self->{conf_file} = $self->write_file('conf/nginx.conf', $self->conf);
+    # a master may be reading the one before
+
+    my $new = $self->write_file('conf/nginx.conf.new', $self->conf);
+    $self->{conf_file} = $new =~ s/\.new\z//r;
+    rename $new, $self->{conf_file} or die "$self->{conf_file}: $!\n";
 }
 
 
