@@ -326,13 +326,26 @@ put_list(const char *tag, const reg_digest_t *d, size_t n, const char *type)
 }
 
 
+static reg_rc_t
+refer(const reg_digest_t *subject, reg_digest_t *d)
+{
+    char  text[1024];
+
+    (void) snprintf(text, sizeof(text), ",\"subject\":{\"mediaType\":\""
+                    REG_TYPE_OCI_MANIFEST "\",\"digest\":\"%s\",\"size\":1}",
+                    subject->text);
+
+    return push_image(s, "some/app", NULL, text, d);
+}
+
+
 /* An index of an index of twenty, and a signature of one of these. */
 
 static void
 group(void)
 {
     int   i;
-    char  text[1024];
+    char  text[64];
 
     for (i = 0; i < CHILDREN; i++) {
         (void) snprintf(text, sizeof(text), ",\"annotations\":{\"c\":\"%d\"}",
@@ -343,10 +356,7 @@ group(void)
     inner = put_list(NULL, children, CHILDREN, REG_TYPE_OCI_MANIFEST);
     outer = put_list(NULL, &inner, 1, REG_TYPE_OCI_INDEX);
 
-    (void) snprintf(text, sizeof(text), ",\"subject\":{\"mediaType\":\""
-                    REG_TYPE_OCI_MANIFEST "\",\"digest\":\"%s\",\"size\":1}",
-                    children[7].text);
-    (void) push_image(s, "some/app", NULL, text, &sig);
+    (void) refer(&children[7], &sig);
 
     age(at("docker"), 10 * DAY);
 }
@@ -439,6 +449,29 @@ op_head(void)
 }
 
 
+static void
+op_sig_head(void)
+{
+    answer = reg_revision_lease(s, reg_str("some/app"), &sig,
+                                REG_LEASE_SECOND, NULL);
+    fresh_one = sig;
+}
+
+
+static void
+op_sig(void)
+{
+    answer = refer(&children[7], &fresh_one);
+}
+
+
+static void
+op_sig_sig(void)
+{
+    answer = refer(&sig, &fresh_one);
+}
+
+
 /* Somebody needs a part of it again, between any two slices. */
 
 static void
@@ -454,12 +487,15 @@ test_group_between(void)
         { "a tag on one of many",        op_child },
         { "an index of their index",     op_list },
         { "an index of some of them",    op_half },
-        { "HEAD of their index",         op_head }
+        { "HEAD of their index",         op_head },
+        { "HEAD of a signature",         op_sig_head },
+        { "a signature once more",       op_sig },
+        { "a signature of a signature",  op_sig_sig }
     };
 
     how.untagged = 7 * DAY;
 
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < 7; i++) {
         yes = 0;
         bad = 0;
 
@@ -500,7 +536,7 @@ test_group_between(void)
 
             if ((answer == REG_OK && !there(&fresh_one))
                 || audit_findings(s) != 0
-                || (there(&children[7]) && was && !there(&sig)))
+                || (was && there(&sig) != there(&children[7])))
             {
                 ok(0, "%s at step %d", rows[i].what, k);
                 bad++;

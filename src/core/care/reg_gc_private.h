@@ -25,6 +25,9 @@
 /* manifests that go under one lock, all of them or none */
 #define REG_GC_TOGETHER  16
 
+/* referrers of one that goes by itself which are looked at before */
+#define REG_GC_REFERRED  64
+
 /* directories below one: blobs/<alg>/<2>/<hex>, tags/<tag>/index/<alg>/<hex> */
 #define REG_GC_LEVELS    4
 
@@ -172,6 +175,13 @@ reg_rc_t reg_gc_entry(reg_gc_t *g, const reg_path_t *path, reg_error_t *e);
 
 /* Puts manifests into the batch that nothing keeps. */
 reg_rc_t reg_gc_untagged(reg_gc_t *g, reg_error_t *e);
+
+/*
+ * Under the lock: *needed is 1 when one that has this as its subject, over any
+ * number of steps, is young.
+ */
+reg_rc_t reg_gc_referred(reg_gc_t *g, size_t node, int *needed,
+    reg_error_t *e);
 
 /* REG_OK when the repository in hand has that manifest, REG_ABSENT. */
 reg_rc_t reg_gc_revision_there(reg_gc_t *g, const reg_digest_t *d,

@@ -321,6 +321,7 @@ reg_gc_together(reg_gc_t *g, reg_gc_item_t *first, reg_error_t *e)
 static reg_rc_t
 reg_gc_look(reg_gc_t *g, reg_gc_item_t *item, reg_error_t *e)
 {
+    int        needed;
     char       name[REG_FS_UNIQUE];
     int64_t    mtime, before;
     unsigned   dead;
@@ -363,6 +364,16 @@ reg_gc_look(reg_gc_t *g, reg_gc_item_t *item, reg_error_t *e)
     if (rc != REG_OK || mtime >= before || (item->dead && !dead)) {
         item->stays = 1;
         return rc;
+    }
+
+    if (item->alone) {
+        needed = 0;
+        rc = reg_gc_referred(g, item->node, &needed, e);
+
+        if (rc != REG_OK || needed) {
+            item->stays = 1;
+            return rc;
+        }
     }
 
     if (!g->how->dry) {

@@ -213,6 +213,42 @@ reg_gc_put(reg_gc_t *g, size_t n, reg_error_t *e)
 }
 
 
+reg_rc_t
+reg_gc_referred(reg_gc_t *g, size_t node, int *needed, reg_error_t *e)
+{
+    size_t                i, n, all[REG_GC_REFERRED];
+    int64_t               mtime;
+    unsigned              dead;
+    uint64_t              size;
+    reg_rc_t              rc;
+    reg_path_t            path;
+    const reg_gc_node_t  *referrer;
+
+    n = reg_gc_graph_referrers(&g->graph, node, all, REG_GC_REFERRED);
+
+    for (i = 0; i < n; i++) {
+        referrer = &g->graph.nodes[all[i]];
+
+        (void) reg_walk_path(&g->walk, &path, "/_manifests/revisions/%s/%s",
+                             reg_alg_name(referrer->d.alg).data,
+                             reg_digest_hex(&referrer->d));
+
+        rc = reg_gc_age(g, &path, "/link", &mtime, &dead, &size, e);
+
+        if (rc == REG_OK && mtime >= g->untagged) {
+            *needed = 1;
+            return REG_OK;
+        }
+
+        if (rc != REG_OK && rc != REG_ABSENT) {
+            return rc;
+        }
+    }
+
+    return REG_OK;
+}
+
+
 /* <alg>/<hex> at the end: an entry that is for a manifest of that digest. */
 
 reg_rc_t
