@@ -78,7 +78,7 @@ sub two_masters {
 
 # The manager of the first holds still in the middle of a collection, before
 # its nth change of the file that is the right to collect: with the first it has
-# that right, with the third the lock of the store, too. It does so until go_on().
+# that right, with the third the lock of the store, too, until go_on().
 
 sub hold {
     my ($x, $n) = @_;

@@ -363,7 +363,7 @@ sub left {
     my ($self) = @_;
 
     my @left = grep { -e } @{ $self->{goes} };
-    $self->{goes} = \@left;
+    $self->{goes} = [@left];
 
     push @left, glob "$self->{own}/trash/*";
     push @left, $self->_rot_file if defined $self->{rot} && -e $self->_rot_file;
