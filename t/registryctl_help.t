@@ -26,6 +26,7 @@ cmp_ok(scalar @groups, '>=', 3, 'groups');
 my %calls = map { %{ from_help($_) } } @groups;
 cmp_ok(scalar keys %calls, '>=', 10, 'commands');
 
+version();
 widths();
 help_of_one();
 reference();
@@ -33,6 +34,20 @@ manual();
 completion();
 
 done_testing();
+
+
+# One version, wherever it is told.
+
+sub version {
+    my ($want) = slurp('src/core/base/reg_version.h')
+        =~ /REG_VERSION +"([\d.]+)"/;
+    my $r = ctl('--version');
+    is_exit($r, 0, '--version');
+    is($r->{out}, "registryctl $want\n", 'is that of the source');
+    my $minor = $want =~ s/\.\d+\z//r;
+    like(slurp('docs/directives.md'), qr/\bversion \Q$minor\E\.\n/,
+        'and of the reference');
+}
 
 
 sub slurp { return file_text("$top/$_[0]") // die "no $_[0]\n" }

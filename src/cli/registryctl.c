@@ -10,6 +10,8 @@
 
 #include "reg_cli.h"
 
+#include "reg_version.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,6 +62,11 @@ main(int argc, char **argv)
 
     if (is_help(argv[1]) && argc < 3) {
         return usage();
+    }
+
+    if (strcmp(argv[1], "--version") == 0 && argc < 3) {
+        printf("registryctl %s\n", REG_VERSION);
+        return REG_CLI_OK;
     }
 
     /* "registryctl help user add" is "registryctl user add --help" */

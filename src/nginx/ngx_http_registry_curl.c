@@ -4,6 +4,8 @@
 
 #include "ngx_http_registry_curl.h"
 
+#include "reg_version.h"
+
 #include <ngx_event.h>
 
 #include <curl/curl.h>
@@ -248,7 +250,7 @@ ngx_http_registry_curl_settle(ngx_http_registry_curl_t *curl)
     NGX_HTTP_REGISTRY_SET(CURLOPT_NOSIGNAL, 1L)
     NGX_HTTP_REGISTRY_SET(CURLOPT_FOLLOWLOCATION, 0L)
     NGX_HTTP_REGISTRY_SET(CURLOPT_TCP_KEEPALIVE, 1L)
-    NGX_HTTP_REGISTRY_SET(CURLOPT_USERAGENT, "nginx-registry")
+    NGX_HTTP_REGISTRY_SET(CURLOPT_USERAGENT, "nginx-registry/" REG_VERSION)
     NGX_HTTP_REGISTRY_SET(CURLOPT_WRITEFUNCTION, ngx_http_registry_curl_body)
     NGX_HTTP_REGISTRY_SET(CURLOPT_WRITEDATA, curl)
     NGX_HTTP_REGISTRY_SET(CURLOPT_HEADERFUNCTION, ngx_http_registry_curl_body)

@@ -1,5 +1,6 @@
 
-/* The version of the registry, which registry_build_info tells. */
+/* The version of the registry, which registry_build_info, the User-Agent of
+   webhooks and "registryctl --version" tell. */
 
 
 #ifndef REG_VERSION_H_INCLUDED
