@@ -25,7 +25,8 @@
 /* ms between two times that what is left is counted, while much happens */
 #define NGX_HTTP_REGISTRY_WAKE_COUNT   1000
 
-/* ms between two times that what is too old is dropped */
+/* ms between two times that what is too old is dropped, at most; what is kept
+   for a shorter time goes about when it should */
 #define NGX_HTTP_REGISTRY_WAKE_TRIM    60000
 
 
@@ -208,11 +209,18 @@ ngx_http_registry_wake_all(ngx_http_registry_events_t *events)
 static void
 ngx_http_registry_wake_trim(ngx_http_registry_events_t *events)
 {
+    ngx_msec_t    wait;
     reg_error_t   e;
     reg_spool_t  *spool;
     reg_store_t  *store;
 
-    if (ngx_current_msec - events->trimmed < NGX_HTTP_REGISTRY_WAKE_TRIM) {
+    wait = NGX_HTTP_REGISTRY_WAKE_TRIM;
+
+    if (events->keep && (ngx_msec_t) events->keep < wait / 1000) {
+        wait = (ngx_msec_t) events->keep * 1000;
+    }
+
+    if (ngx_current_msec - events->trimmed < wait) {
         return;
     }
 

@@ -1,0 +1,171 @@
+#!/usr/bin/perl
+
+# registry_events_keep: what is older goes, by the process that delivers when
+# nobody writes, and by whoever begins the next segment; who reads the feed hears
+# of it.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+use Test::Registry;
+use Test::Registry::Notify;
+use Test::Registry::Receiver;
+
+use constant { TAGS => 64, OLD => 7200 };
+
+by_itself();
+by_the_next();
+for_ever();
+
+done_testing();
+
+
+sub server {
+    my ($hook, $keep) = @_;
+
+    return Test::Registry->new(master => 1, workers => 1,
+        server => 'location = /metrics { registry_metrics; }'
+            . ' location = /feed { registry %%ROOT%%;'
+            . ' registry_events pull=off; }',
+        http => "registry_events_size 4m; registry_events_keep $keep;"
+            . ' registry_notify ci ' . $hook->url('/ci') . ' batch=1'
+            . ' threshold=1 backoff=300ms max_backoff=300ms;')->run;
+}
+
+
+# What the feed says behind a cursor: its status, and the keys.
+
+sub feed {
+    my ($t, $after, %o) = @_;
+
+    my $r = $t->get("/feed?after=$after&n=" . ($o{n} // 1000));
+    return $r->status if $r->status != 200;
+    my $all = $r->json;
+    return (200, $all->{next}, map { key_of($_) } @{ $all->{events} });
+}
+
+
+sub segments {
+    my @all = sort glob events_dir($_[0]) . '/*.log';
+    return @all;
+}
+
+
+# One PUT with many tags.
+
+sub many {
+    my ($t, $image, $name) = @_;
+
+    my @tags = map { "$name-$_" } 1 .. TAGS;
+    my $r = tag_put($t, 'app', "$image->{digest}?"
+        . join('&', map { "tag=$_" } @tags), $image);
+    die $r->as_text if $r->status != 201;
+    return map { "push app:$_" } @tags;
+}
+
+
+# --- nobody writes ----------------------------------------------------------
+
+sub by_itself {
+    my $hook = Test::Registry::Receiver->new;
+    my $t = server($hook, '3s');
+    my $image = stocked($t, 'app');
+    my @old = map { "old$_" } 1 .. 8;
+
+    tag_put($t, 'app', $_, $image)->status == 201 or fail($_) for @old;
+
+    my ($status, $early, $first) = feed($t, 0, n => 1);
+    is($status, 200, 'what is young is there');
+    like($first, qr/\Apush app\@/, 'from the first event on');
+    my $begun = (segments($t))[0];
+
+    # the age counts from the last event of the segment, and is looked at every
+    # few seconds
+
+    my $gone = wait_for(60, sub { !-e $begun });
+    ok($gone, 'it goes without anybody writing');
+    is(scalar(tail_of($t->root)), 0, 'all of it');
+
+    # what was lost is known when something follows; until then nobody moves on
+
+    is(join(' ', feed($t, $early)), "200 $early", 'nothing follows yet');
+    is((feed($t, 0))[0], 200, 'and from the beginning there is nothing');
+
+    # what was read before is delivered still, but not by another process
+
+    $t->restart;
+    $hook->run;
+    tag_put($t, 'app', 'new', $image);
+    my $fresh = 'push app:new';
+    my @events;
+    wait_for(40, sub {
+        @events = $hook->taken('/ci');
+        return grep { key_of($_) eq 'push app:new' } @events;
+    });
+    is(join(' ', map { key_of($_) } @events), $fresh,
+        'what went is not delivered, and what comes is');
+
+    is((feed($t, $early))[0], 410, 'the feed: 410 for who was behind');
+    is(join(' ', (feed($t, 0))[0, 2]), "200 $fresh",
+        'and what is new for who begins again');
+    $t->finish;
+}
+
+
+# --- the next segment -------------------------------------------------------
+
+# The process that delivers stands still meanwhile, so that it is not the one.
+
+sub by_the_next {
+    my $hook = Test::Registry::Receiver->new;
+    my $t = server($hook, '1h');
+    my $image = stocked($t, 'app');
+
+    my ($status, $early) = feed($t, 0, n => 1);
+    my $manager = manager_of($t);
+    kill 'STOP', $manager;
+
+    my $n = 0;
+    many($t, $image, 'a' . ++$n) while segments($t) < 3 && $n < 200;
+    my @there = segments($t);
+    is(scalar @there, 3, 'three segments');
+
+    my $then = time - OLD;
+    utime $then, $then, $there[0] or die "$there[0]: $!\n";
+    tag_put($t, 'app', 'one', $image);
+    is(join(' ', segments($t)), "@there", 'an event alone drops nothing');
+    is((feed($t, $early))[0], 200, 'who is behind gets it still');
+
+    many($t, $image, 'b' . ++$n) while segments($t) < 4 && -e $there[0]
+        && $n < 300;
+    ok(!-e $there[0], 'the next segment does');
+    ok(-e $there[1] && -e $there[2], 'and what is young stays');
+    is((feed($t, $early))[0], 410, 'the feed: 410 for who was behind');
+    kill 'CONT', $manager;
+    $t->finish;
+}
+
+
+# --- 0 ----------------------------------------------------------------------
+
+sub for_ever {
+    my $hook = Test::Registry::Receiver->new;
+    my $t = server($hook, '0');
+    my $image = stocked($t, 'app');
+    my $then = time - 3650 * 86400;
+
+    my $n = 0;
+    many($t, $image, 'a' . ++$n) while segments($t) < 2 && $n < 200;
+    my @there = segments($t);
+    utime $then, $then, $_ or die "$_: $!\n" for @there;
+    many($t, $image, 'b' . ++$n) while segments($t) < 3 && $n < 300;
+    is(scalar(grep { -e } @there), 2, 'registry_events_keep 0: nothing goes');
+    is((feed($t, 0, n => 1))[0], 200, 'and all of it can be read');
+    $t->finish;
+}
