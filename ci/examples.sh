@@ -29,6 +29,7 @@ END
 cat >"$tmp/registry.tokens" <<END
 robot sha256:$(printf '%064d' 0) expires=never allow=pull:**
 END
+echo secret >"$tmp/ci.secret"
 
 # what is written to below /var/log and /var/lib by default
 own="access_log off;"

@@ -191,7 +191,8 @@ END
 sub completion {
     symlink registryctl(), "$dir/registryctl";
 
-    is_deeply(offered(''), [ @groups, 'help', '--help' ], 'bash: groups');
+    is_deeply(offered(''), [ @groups, 'help', '--help', '--version' ],
+        'bash: groups');
     is_deeply(offered('to'), ['token'], 'bash: one of them');
     is_deeply(offered('help', ''), \@groups, 'bash: help of groups');
 

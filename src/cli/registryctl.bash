@@ -42,7 +42,7 @@ _registryctl()
 
     if [ "$COMP_CWORD" -eq 1 ]; then
         words='user token key audit gc purge-uploads scrub ls tags inspect du rm'
-        words="$words events backup backups restore help --help"
+        words="$words events backup backups restore help --help --version"
 
     elif [ "$COMP_CWORD" -eq 2 ] && [ -z "$single" ]; then
         case $group in

@@ -146,7 +146,8 @@ usage(void)
     }
 
     printf("\n"
-           "\"registryctl GROUP --help\" shows the commands of a group.\n\n"
+           "\"registryctl GROUP --help\" shows the commands of a group,\n"
+           "\"registryctl --version\" the version.\n\n"
            "Exit status: 0 done; 1 no: a wrong password, no such name, or "
            "there is one\nalready; 2 called wrongly; 3 could not be done.\n");
 
