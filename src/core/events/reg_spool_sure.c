@@ -199,6 +199,7 @@ reg_spool_emit_sure(reg_spool_t *sp, reg_str_t to, reg_event_t *events,
     reg_error_t  last;
 
     rc = REG_OK;
+    reg_error_clear(&last);
 
     for (tries = 0; tries < REG_SPOOL_SURE; tries++) {
         reg_error_clear(&last);
