@@ -306,13 +306,14 @@ sub audit_lines {
 # The token endpoint, tokens, and HTTP/2.
 
 sub audit_bearer {
+    my $newer = Test::Registry::Binary::has_version('1.25.1');
+
     $t = example('log-audit.conf', passwords => { ann => 'a' },
         edit => ['443 ssl' => '127.0.0.1:%%PORT%%'
-            . (Test::Registry::Binary::has_version('1.25.1') ? ''
-                : ' http2') . ";\nlisten 127.0.0.1:%%PORT1%%",
+            . ($newer ? ";\nhttp2 on" : ' http2')
+            . ";\nlisten 127.0.0.1:%%PORT1%%",
             'registry_delete  ' => "registry_token_server on;\n"
-                . (Test::Registry::Binary::has_version('1.25.1')
-                    ? "http2 on;\n" : '') . 'registry_delete  '])->run;
+                . 'registry_delete  '])->run;
     ($count, $pulls) = (0, 0);
 
     my @at = (port => $t->extra_port(1));
