@@ -247,7 +247,27 @@ download()
 source_of()
 {
     (cd "$dir" && quietly "$root/source.log" \
-        apt apt-get -q source --only-source "$1")
+        apt apt-get -q source --only-source "$1${2:+=$2}")
+}
+
+
+# An update whose source has not come to the archive yet, or has left it: the
+# one before is of the same suite.
+older_source_of()
+{
+    for _version in $(apt apt-cache showsrc --only-source "$1" \
+                      | awk '$1 == "Version:" { print $2 }' | sort -rV)
+    do
+        rm -rf "$dir"
+        mkdir -p "$dir"
+        say "fetching the source of $1 $_version of $suite"
+
+        if source_of "$1" "$_version"; then
+            return 0
+        fi
+    done
+
+    return 1
 }
 
 
@@ -283,7 +303,7 @@ case $verb in
 
         mkdir -p "$dir"
         say "fetching the source of $2 of $suite"
-        with_fresh_lists source_of "$2"
+        with_fresh_lists source_of "$2" || older_source_of "$2"
     ;;
 
     *)
