@@ -19,6 +19,10 @@ struct ngx_http_registry_emit_s {
 
 static ngx_int_t ngx_http_registry_emit_base(ngx_http_request_t *r,
     reg_event_who_t *who);
+static void ngx_http_registry_emit_fill(ngx_http_registry_ctx_t *ctx,
+    reg_event_t *events, size_t n);
+static void ngx_http_registry_emit_count(ngx_http_registry_emit_t *emit,
+    reg_rc_t rc);
 static reg_rc_t ngx_http_registry_emit_failed(ngx_http_registry_emit_t *emit,
     reg_error_t *cause, reg_error_t *e);
 static reg_rc_t ngx_http_registry_emit_deleted(ngx_http_registry_ctx_t *ctx,
@@ -226,11 +230,9 @@ reg_rc_t
 ngx_http_registry_emit(ngx_http_registry_ctx_t *ctx, reg_event_t *events,
     size_t n)
 {
-    size_t                      i;
-    reg_rc_t                    rc;
-    reg_error_t                 e;
-    ngx_http_registry_emit_t   *emit;
-    ngx_http_registry_place_t  *place;
+    reg_rc_t                   rc;
+    reg_error_t                e;
+    ngx_http_registry_emit_t  *emit;
 
     emit = ctx->emit;
 
@@ -238,27 +240,45 @@ ngx_http_registry_emit(ngx_http_registry_ctx_t *ctx, reg_event_t *events,
         return REG_OK;
     }
 
-    for (i = 0; i < n; i++) {
-        events[i].who = emit->who;
-        events[i].repository = ctx->op.name;
-    }
-
+    ngx_http_registry_emit_fill(ctx, events, n);
     reg_error_clear(&e);
 
     rc = reg_spool_emit(emit->spool, emit->to, events, n, 1,
                         ngx_http_registry_emit_now(), NULL, &e);
 
-    if (rc != REG_OK) {
-        return ngx_http_registry_emit_failed(emit, &e, &ctx->error);
+    ngx_http_registry_emit_count(emit, rc);
+
+    return (rc == REG_OK) ? REG_OK
+                          : ngx_http_registry_emit_failed(emit, &e,
+                                                          &ctx->error);
+}
+
+
+static void
+ngx_http_registry_emit_fill(ngx_http_registry_ctx_t *ctx, reg_event_t *events,
+    size_t n)
+{
+    size_t  i;
+
+    for (i = 0; i < n; i++) {
+        events[i].who = ctx->emit->who;
+        events[i].repository = ctx->op.name;
     }
+}
+
+
+static void
+ngx_http_registry_emit_count(ngx_http_registry_emit_t *emit, reg_rc_t rc)
+{
+    ngx_http_registry_place_t  *place;
 
     place = emit->events->root->place;
 
     if (place) {
-        (void) ngx_atomic_fetch_add(&place->appends, 1);
+        (void) ngx_atomic_fetch_add((rc == REG_OK) ? &place->appends
+                                                   : &place->appends_failed,
+                                    1);
     }
-
-    return REG_OK;
 }
 
 
@@ -271,15 +291,9 @@ static reg_rc_t
 ngx_http_registry_emit_failed(ngx_http_registry_emit_t *emit,
     reg_error_t *cause, reg_error_t *e)
 {
-    ngx_str_t                  *root;
-    ngx_http_registry_place_t  *place;
+    ngx_str_t  *root;
 
     root = &emit->events->root->root;
-    place = emit->events->root->place;
-
-    if (place) {
-        (void) ngx_atomic_fetch_add(&place->appends_failed, 1);
-    }
 
     ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, cause->sys,
                   "an event was not recorded, and a client was told so: "
@@ -332,11 +346,10 @@ ngx_http_registry_emit_blob(ngx_http_registry_ctx_t *ctx, unsigned action,
 reg_rc_t
 ngx_http_registry_emit_room(ngx_http_registry_ctx_t *ctx, size_t n)
 {
-    char                        tag[REG_TAG_MAX];
-    reg_rc_t                    rc;
-    reg_event_t                 ev;
-    ngx_http_registry_emit_t   *emit;
-    ngx_http_registry_place_t  *place;
+    char                       tag[REG_TAG_MAX];
+    reg_rc_t                   rc;
+    reg_event_t                ev;
+    ngx_http_registry_emit_t  *emit;
 
     emit = ctx->emit;
 
@@ -350,8 +363,7 @@ ngx_http_registry_emit_room(ngx_http_registry_ctx_t *ctx, size_t n)
     /* as long as any of them */
 
     ev.action = REG_EVENT_DELETE;
-    ev.who = emit->who;
-    ev.repository = ctx->op.name;
+    ngx_http_registry_emit_fill(ctx, &ev, 1);
     ev.digest.data = ctx->op.digest.text;
     ev.digest.len = ctx->op.has_digest ? ctx->op.digest.len : 0;
     ev.tag.data = tag;
@@ -364,11 +376,7 @@ ngx_http_registry_emit_room(ngx_http_registry_ctx_t *ctx, size_t n)
         return REG_OK;
     }
 
-    place = emit->events->root->place;
-
-    if (place) {
-        (void) ngx_atomic_fetch_add(&place->appends_failed, 1);
-    }
+    ngx_http_registry_emit_count(emit, rc);
 
     (void) ngx_snprintf((u_char *) ctx->error.detail, REG_ERROR_DETAIL,
                         "nothing was deleted: the event that tells of it could "
@@ -384,19 +392,17 @@ static reg_rc_t
 ngx_http_registry_emit_deleted(ngx_http_registry_ctx_t *ctx,
     reg_event_t *events, size_t n)
 {
-    size_t                      i;
-    reg_rc_t                    rc;
-    reg_error_t                 e;
-    ngx_http_registry_emit_t   *emit;
-    ngx_http_registry_place_t  *place;
+    size_t                     i;
+    reg_rc_t                   rc;
+    reg_error_t                e;
+    ngx_http_registry_emit_t  *emit;
 
     emit = ctx->emit;
-    place = emit->events->root->place;
+
+    ngx_http_registry_emit_fill(ctx, events, n);
 
     for (i = 0; i < n; i++) {
         events[i].action = REG_EVENT_DELETE;
-        events[i].who = emit->who;
-        events[i].repository = ctx->op.name;
     }
 
     reg_error_clear(&e);
@@ -404,11 +410,7 @@ ngx_http_registry_emit_deleted(ngx_http_registry_ctx_t *ctx,
     rc = reg_spool_emit_sure(emit->spool, emit->to, events, n,
                              ngx_http_registry_emit_now(), &e);
 
-    if (place) {
-        (void) ngx_atomic_fetch_add((rc == REG_OK) ? &place->appends
-                                                   : &place->appends_failed,
-                                    1);
-    }
+    ngx_http_registry_emit_count(emit, rc);
 
     if (rc == REG_OK) {
         return REG_OK;

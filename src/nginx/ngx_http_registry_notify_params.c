@@ -11,14 +11,15 @@
 /* bytes of an endpoint's answer that are read, for the sake of the status */
 #define NGX_HTTP_REGISTRY_NOTIFY_READ  65536
 
-#define NGX_HTTP_REGISTRY_NOTIFY_TIMEOUT    5000
-#define NGX_HTTP_REGISTRY_NOTIFY_THRESHOLD  3
-#define NGX_HTTP_REGISTRY_NOTIFY_BACKOFF    1000
-#define NGX_HTTP_REGISTRY_NOTIFY_MAX        300000
-#define NGX_HTTP_REGISTRY_NOTIFY_BATCH      50
+#define NGX_HTTP_REGISTRY_NOTIFY_TIMEOUT        5000
+#define NGX_HTTP_REGISTRY_NOTIFY_THRESHOLD      3
+#define NGX_HTTP_REGISTRY_NOTIFY_THRESHOLD_MAX  1000000
+#define NGX_HTTP_REGISTRY_NOTIFY_BACKOFF        1000
+#define NGX_HTTP_REGISTRY_NOTIFY_MAX            300000
+#define NGX_HTTP_REGISTRY_NOTIFY_BATCH          50
 
 /* ms; what a reload may have to wait for */
-#define NGX_HTTP_REGISTRY_NOTIFY_LONGEST    600000
+#define NGX_HTTP_REGISTRY_NOTIFY_LONGEST        600000
 
 
 typedef char *(*ngx_http_registry_param_pt)(ngx_conf_t *cf,
@@ -92,7 +93,8 @@ static const ngx_http_registry_param_t  ngx_http_registry_params[] = {
     { ngx_string("timeout="), ngx_http_registry_notify_time,
       NGX_HTTP_REGISTRY_EP(curl.timeout), 0 },
 
-    { ngx_string("threshold="), ngx_http_registry_notify_number, 1000000, 0 },
+    { ngx_string("threshold="), ngx_http_registry_notify_number,
+      NGX_HTTP_REGISTRY_EP(retry.threshold), 0 },
 
     { ngx_string("backoff="), ngx_http_registry_notify_time,
       NGX_HTTP_REGISTRY_EP(retry.backoff), 0 },
@@ -101,7 +103,7 @@ static const ngx_http_registry_param_t  ngx_http_registry_params[] = {
       NGX_HTTP_REGISTRY_EP(retry.max), 0 },
 
     { ngx_string("batch="), ngx_http_registry_notify_number,
-      REG_NOTIFY_BATCH_MAX, 0 },
+      NGX_HTTP_REGISTRY_EP(batch), 0 },
 
     { ngx_string("format="), ngx_http_registry_notify_format, 0, 0 },
 
@@ -434,24 +436,27 @@ ngx_http_registry_notify_time(ngx_conf_t *cf,
 }
 
 
-/* "batch=" and "threshold=", told apart by what they may be at most. */
-
 static char *
 ngx_http_registry_notify_number(ngx_conf_t *cf,
-    ngx_http_registry_endpoint_t *ep, ngx_str_t *value, size_t max)
+    ngx_http_registry_endpoint_t *ep, ngx_str_t *value, size_t offset)
 {
-    ngx_int_t  n;
+    ngx_int_t   n, max;
+    ngx_uint_t  batch;
+
+    batch = (offset == NGX_HTTP_REGISTRY_EP(batch));
+    max = batch ? REG_NOTIFY_BATCH_MAX
+                : NGX_HTTP_REGISTRY_NOTIFY_THRESHOLD_MAX;
 
     n = ngx_atoi(value->data, value->len);
 
-    if (n == NGX_ERROR || n == 0 || n > (ngx_int_t) max) {
+    if (n == NGX_ERROR || n == 0 || n > max) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"registry_notify\" has the number \"%V\", which "
-                           "must be from 1 to %uz", value, max);
+                           "must be from 1 to %i", value, max);
         return NGX_CONF_ERROR;
     }
 
-    if (max == REG_NOTIFY_BATCH_MAX) {
+    if (batch) {
         ep->batch = n;
 
     } else {

@@ -139,19 +139,13 @@ reg_spool_size_of(reg_str_t to, reg_event_t *ev, int64_t now, size_t *len,
 static reg_rc_t
 reg_spool_room(reg_spool_t *sp, size_t len, reg_error_t *e)
 {
-    int  err;
+    int     err;
+    size_t  most;
 
-    err = 0;
+    most = (len < REG_SPOOL_ROOM) ? REG_SPOOL_ROOM : len;
+    err = reg_spool_allocate(sp, most);
 
-    if (len < REG_SPOOL_ROOM) {
-        err = reg_spool_allocate(sp, REG_SPOOL_ROOM);
-
-        if (err == 0) {
-            return REG_OK;
-        }
-    }
-
-    if (err == 0 || err == ENOSPC || err == EDQUOT) {
+    if ((err == ENOSPC || err == EDQUOT) && len < most) {
         err = reg_spool_allocate(sp, len);
     }
 
@@ -198,10 +192,9 @@ reg_spool_emit_sure(reg_spool_t *sp, reg_str_t to, reg_event_t *events,
     reg_rc_t     rc;
     reg_error_t  last;
 
-    rc = REG_OK;
-    reg_error_clear(&last);
+    tries = 0;
 
-    for (tries = 0; tries < REG_SPOOL_SURE; tries++) {
+    do {
         reg_error_clear(&last);
 
         rc = reg_spool_emit(sp, to, events, n, 1, now, NULL, &last);
@@ -209,7 +202,8 @@ reg_spool_emit_sure(reg_spool_t *sp, reg_str_t to, reg_event_t *events,
         if (rc == REG_OK) {
             return REG_OK;
         }
-    }
+
+    } while (++tries < REG_SPOOL_SURE);
 
     if (e != NULL && e->rc == REG_OK) {
         *e = last;
