@@ -7,7 +7,7 @@
  * pool thread works for it, or its body is still coming): then ctx->next is
  * the step that goes on, and it returns NGX_AGAIN.  Or it leaves ctx->next
  * NULL and returns what the request is finalized with.  The only call that
- * does so stands in ngx_http_registry_handler.c.
+ * does so stands in ngx_http_registry_request.c.
  *
  * Threads see plain values: a job that the step has filled, the operation and
  * the error of the context.  While a thread works ctx->busy is set, and the
