@@ -4,7 +4,6 @@
 #include "ngx_http_registry_notify.h"
 #include "ngx_http_registry_root.h"
 #include "ngx_http_registry_scrub.h"
-#include "ngx_http_registry_stats.h"
 
 
 static ngx_http_registry_root_t *ngx_http_registry_root_find(
@@ -216,32 +215,4 @@ ngx_http_registry_root_leave(ngx_http_registry_root_t *root)
         reg_store_close(root->store);
         root->store = NULL;
     }
-}
-
-
-reg_store_t *
-ngx_http_registry_store(ngx_http_registry_root_t *root, ngx_log_t *log)
-{
-    reg_error_t  e;
-
-    if (root->store) {
-        return root->store;
-    }
-
-    reg_error_clear(&e);
-
-    if (reg_store_open(&root->store, (char *) root->root.data, &e) != REG_OK) {
-        root->store = NULL;
-        ngx_log_error(NGX_LOG_CRIT, log, e.sys,
-                      "could not open the registry's root \"%V\"%s",
-                      &root->root,
-                      e.sys == NGX_ENOENT
-                      ? "; make the directory, and give it to the worker user"
-                      : ngx_http_registry_way_out(&e));
-        return NULL;
-    }
-
-    ngx_http_registry_stats_driver(root->store);
-
-    return root->store;
 }

@@ -2,7 +2,7 @@
 /*
  * One directory of images, whichever locations name it: how the configuration
  * comes to have it, and what a process does with it from its start to its
- * end.  ngx_http_registry_store(), which opens it, is in ngx_http_registry.h.
+ * end.  ngx_http_registry_store.c opens it.
  */
 
 
