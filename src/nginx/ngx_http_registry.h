@@ -222,4 +222,25 @@ ngx_http_registry_str_copy(ngx_pool_t *pool, reg_str_t *copy, reg_str_t s)
 }
 
 
+/*
+ * Compiles what a directive says with variables in it: NGX_OK, or NGX_ERROR
+ * after a log line.
+ */
+
+static ngx_inline ngx_int_t
+ngx_http_registry_compile(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_http_complex_value_t *compiled)
+{
+    ngx_http_compile_complex_value_t  ccv;
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = value;
+    ccv.complex_value = compiled;
+
+    return ngx_http_compile_complex_value(&ccv);
+}
+
+
 #endif /* NGX_HTTP_REGISTRY_H_INCLUDED */

@@ -15,9 +15,8 @@ ngx_http_registry_readonly(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_registry_limits_conf_t *limits = conf;
 
-    ngx_str_t                         *value;
-    ngx_http_registry_readonly_t      *ro;
-    ngx_http_compile_complex_value_t   ccv;
+    ngx_str_t                     *value;
+    ngx_http_registry_readonly_t  *ro;
 
     if (limits->readonly != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
@@ -30,13 +29,7 @@ ngx_http_registry_readonly(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = &value[1];
-    ccv.complex_value = &ro->value;
-
-    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+    if (ngx_http_registry_compile(cf, &value[1], &ro->value) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -58,13 +51,7 @@ ngx_http_registry_readonly(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-        ccv.cf = cf;
-        ccv.value = &value[2];
-        ccv.complex_value = ro->sentence;
-
-        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+        if (ngx_http_registry_compile(cf, &value[2], ro->sentence) != NGX_OK) {
             return NGX_CONF_ERROR;
         }
     }

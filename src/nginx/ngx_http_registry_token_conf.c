@@ -299,9 +299,8 @@ static char *
 ngx_http_registry_token_set_realm(ngx_conf_t *cf,
     ngx_http_registry_bearer_t *bearer, ngx_str_t *value)
 {
-    reg_buf_t                          b;
-    reg_str_t                          realm;
-    ngx_http_compile_complex_value_t   ccv;
+    reg_buf_t  b;
+    reg_str_t  realm;
 
     realm = ngx_http_registry_str(value);
 
@@ -344,17 +343,8 @@ ngx_http_registry_token_set_realm(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = value;
-    ccv.complex_value = bearer->realm;
-
-    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
+    return (ngx_http_registry_compile(cf, value, bearer->realm) == NGX_OK)
+           ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 

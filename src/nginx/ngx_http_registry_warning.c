@@ -185,16 +185,9 @@ static ngx_int_t
 ngx_http_registry_warning_text(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_registry_warning_t *w)
 {
-    size_t                             i, n;
-    ngx_http_compile_complex_value_t   ccv;
+    size_t  i, n;
 
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = value;
-    ccv.complex_value = &w->text;
-
-    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+    if (ngx_http_registry_compile(cf, value, &w->text) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -285,20 +278,12 @@ static ngx_int_t
 ngx_http_registry_warning_condition(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_registry_warning_t *w)
 {
-    ngx_http_compile_complex_value_t  ccv;
-
     w->condition = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
     if (w->condition == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = value;
-    ccv.complex_value = w->condition;
-
-    return ngx_http_compile_complex_value(&ccv);
+    return ngx_http_registry_compile(cf, value, w->condition);
 }
 
 
