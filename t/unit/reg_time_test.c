@@ -8,6 +8,7 @@
 static void test_rows(void);
 static void test_bad(void);
 static void test_libc(void);
+static void test_ns(void);
 
 
 int
@@ -16,6 +17,7 @@ main(void)
     test_rows();
     test_bad();
     test_libc();
+    test_ns();
 
     return done_testing();
 }
@@ -116,4 +118,26 @@ test_libc(void)
     }
 
     is_num(wrong, 0, "libc agrees");
+}
+
+
+static void
+test_ns(void)
+{
+    size_t  i;
+
+    static const struct {
+        struct timespec  ts;
+        int64_t          ns;
+    } rows[] = {
+        { { 0, 0 },                   0 },
+        { { 0, 999999999 },           999999999 },
+        { { 4294967296, 1 },          INT64_C(4294967296000000001) },
+        { { -1, 999999999 },          -1 },
+        { { 9223372036, 854775807 },  INT64_MAX }
+    };
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        is_num(reg_time_ns(&rows[i].ts), rows[i].ns, "nanoseconds");
+    }
 }

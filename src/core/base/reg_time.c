@@ -162,3 +162,10 @@ reg_time_parse(reg_str_t s, int64_t *time)
 
     return 0;
 }
+
+
+int64_t
+reg_time_ns(const struct timespec *ts)
+{
+    return (int64_t) ts->tv_sec * 1000000000 + ts->tv_nsec;
+}

@@ -3,7 +3,7 @@
  * Times as people read them: UTC, as RFC 3339 writes them, to the second.
  *
  * No time zone, no locale, no libc: what the rest of the core counts in is
- * seconds since 1970.
+ * seconds since 1970, and nanoseconds where the file system tells them.
  */
 
 
@@ -12,6 +12,8 @@
 
 
 #include "reg_str.h"
+
+#include <time.h>
 
 
 #define REG_TIME_LEN   (sizeof("2026-12-31T23:59:59Z") - 1)
@@ -34,6 +36,9 @@ int reg_time_print(int64_t time, char *out);
  * before 1970.
  */
 int reg_time_parse(reg_str_t s, int64_t *time);
+
+/* The nanoseconds of what a clock or a file says, from years 1678 to 2261. */
+int64_t reg_time_ns(const struct timespec *ts);
 
 
 #endif /* REG_TIME_H_INCLUDED */

@@ -242,13 +242,7 @@ reg_audit_type(reg_audit_run_t *a, const char *path, reg_stat_t *out)
     }
 
     if (out != NULL) {
-        out->size = (uint64_t) st.st_size;
-        out->ino = st.st_ino;
-        out->mtime = (int64_t) st.st_mtim.tv_sec * 1000000000
-                     + st.st_mtim.tv_nsec;
-        out->ctime = (int64_t) st.st_ctim.tv_sec * 1000000000
-                     + st.st_ctim.tv_nsec;
-        out->dir = S_ISDIR(st.st_mode);
+        reg_fs_stat(&st, out);
     }
 
     return S_ISREG(st.st_mode) ? REG_AUDIT_FILE

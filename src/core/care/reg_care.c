@@ -7,6 +7,7 @@
 #include "reg_care.h"
 
 #include "reg_fs.h"
+#include "reg_time.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -119,7 +120,7 @@ reg_care_steady(void)
 
     (void) clock_gettime(CLOCK_BOOTTIME, &ts);
 
-    return (int64_t) ts.tv_sec * REG_CARE_SECOND + ts.tv_nsec;
+    return reg_time_ns(&ts);
 }
 
 
@@ -205,8 +206,7 @@ reg_care_probe(reg_care_t *c)
         return -1;
     }
 
-    c->now = (int64_t) st.st_mtim.tv_sec * REG_CARE_SECOND
-             + st.st_mtim.tv_nsec;
+    c->now = reg_time_ns(&st.st_mtim);
 
     return 0;
 }
@@ -305,8 +305,7 @@ reg_care_read(int fd, char *lines, const struct stat *st,
         return;
     }
 
-    changed = (int64_t) st->st_mtim.tv_sec * REG_CARE_SECOND
-              + st->st_mtim.tv_nsec;
+    changed = reg_time_ns(&st->st_mtim);
 
     line = strchr(lines, '\n');
 

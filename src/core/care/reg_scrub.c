@@ -7,6 +7,7 @@
 #include "reg_scrub_private.h"
 
 #include "reg_fs.h"
+#include "reg_time.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -395,7 +396,7 @@ reg_scrub_enter(reg_scrub_t *p, uint64_t *cost, reg_error_t *e)
     f->fd = in.fd;
     f->ino = st.st_ino;
     f->size = (uint64_t) st.st_size;
-    f->ctime = (int64_t) st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec;
+    f->ctime = reg_time_ns(&st.st_ctim);
     f->again = 0;
 
     reg_scrub_start(p);

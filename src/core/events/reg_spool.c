@@ -27,6 +27,7 @@
 #include "reg_spool_private.h"
 
 #include "reg_fs.h"
+#include "reg_time.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -338,8 +339,7 @@ reg_spool_take(reg_spool_t *sp, reg_error_t *e)
 
         if (st.st_nlink != 0) {
             sp->turn.size = st.st_size;
-            sp->turn.changed = (int64_t) st.st_ctim.tv_sec * 1000000000
-                               + st.st_ctim.tv_nsec;
+            sp->turn.changed = reg_time_ns(&st.st_ctim);
             return REG_OK;
         }
 

@@ -9,6 +9,7 @@
 #include "reg_spool_private.h"
 
 #include "reg_fs.h"
+#include "reg_time.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -161,8 +162,7 @@ reg_spool_tail_old(reg_spool_t *sp, int64_t now)
 
     return sp->limits.keep != 0 && sp->tail.off != 0
            && fstat(sp->tail.fd, &st) == 0
-           && (int64_t) st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec
-              < now - sp->limits.keep;
+           && reg_time_ns(&st.st_mtim) < now - sp->limits.keep;
 }
 
 

@@ -6,6 +6,8 @@
 
 #include "reg_fs.h"
 
+#include "reg_time.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -115,6 +117,17 @@ reg_fs_fail(reg_error_t *e, int err, const char *call, const char *path)
     }
 
     return reg_error_sys(e, err, call, path);
+}
+
+
+void
+reg_fs_stat(const struct stat *st, reg_stat_t *out)
+{
+    out->size = (uint64_t) st->st_size;
+    out->ino = st->st_ino;
+    out->mtime = reg_time_ns(&st->st_mtim);
+    out->ctime = reg_time_ns(&st->st_ctim);
+    out->dir = S_ISDIR(st->st_mode);
 }
 
 

@@ -89,6 +89,9 @@ int reg_fs_absent(int err);
 reg_rc_t reg_fs_fail(reg_error_t *e, int err, const char *call,
     const char *path);
 
+/* What the driver tells of a file, from what the system says. */
+void reg_fs_stat(const struct stat *st, reg_stat_t *out);
+
 /*
  * open(2) below the directory dir (fs->root or one below).  O_CLOEXEC,
  * O_NOFOLLOW and O_NOCTTY are added, and O_NONBLOCK where something is read

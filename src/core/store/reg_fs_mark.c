@@ -16,6 +16,8 @@
 
 #include "reg_fs.h"
 
+#include "reg_time.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -89,8 +91,7 @@ reg_fs_whole(reg_fs_t *fs, int fd, const struct stat *st, uint64_t *whole)
     *whole = (uint64_t) st->st_size;
 
     key = reg_fs_mix(reg_fs_mix(st->st_ino, (uint64_t) st->st_size),
-                     (uint64_t) st->st_ctim.tv_sec * UINT64_C(1000000000)
-                     + (uint64_t) st->st_ctim.tv_nsec);
+                     (uint64_t) reg_time_ns(&st->st_ctim));
 
     slot = &fs->whole[(key >> 1) % REG_FS_KNOWN];
 

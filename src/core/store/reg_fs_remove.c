@@ -6,6 +6,8 @@
 
 #include "reg_fs.h"
 
+#include "reg_time.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -377,6 +379,5 @@ reg_fs_older(int dir, const char *name, int64_t before)
     struct stat  st;
 
     return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0
-           && (int64_t) st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec
-              < before;
+           && reg_time_ns(&st.st_mtim) < before;
 }

@@ -3,6 +3,7 @@
 
 #include "reg_fs.h"
 #include "reg_repo.h"
+#include "reg_time.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +87,7 @@ reg_referrers_scan(reg_store_t *s, const reg_op_t *op, reg_digests_t *found,
     }
 
     (void) clock_gettime(CLOCK_REALTIME, &ts);
-    now = (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+    now = reg_time_ns(&ts);
 
     scan = malloc(sizeof(reg_scan_t));
 

@@ -7,6 +7,7 @@
 #include "reg_store_fs.h"
 
 #include "reg_fs.h"
+#include "reg_time.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -127,7 +128,7 @@ reg_store_fs_file(reg_store_t *s, const char *path, reg_file_t *f,
         return reg_error_sys(e, err, "fgetxattr", path);
     }
 
-    f->mtime = (int64_t) st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    f->mtime = reg_time_ns(&st.st_mtim);
 
     return REG_OK;
 }
@@ -281,13 +282,7 @@ reg_store_fs_stat(reg_store_t *s, const char *path, reg_stat_t *out,
         return REG_ABSENT;
     }
 
-    out->size = (uint64_t) st.st_size;
-    out->ino = st.st_ino;
-    out->mtime = (int64_t) st.st_mtim.tv_sec * 1000000000
-                 + st.st_mtim.tv_nsec;
-    out->ctime = (int64_t) st.st_ctim.tv_sec * 1000000000
-                 + st.st_ctim.tv_nsec;
-    out->dir = S_ISDIR(st.st_mode);
+    reg_fs_stat(&st, out);
 
     return REG_OK;
 }

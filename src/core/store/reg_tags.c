@@ -9,6 +9,7 @@
 #include "reg_fs.h"
 #include "reg_names.h"
 #include "reg_repo.h"
+#include "reg_time.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -266,7 +267,7 @@ reg_tags_scan(reg_store_t *s, reg_str_t name, const char *path,
      */
 
     (void) clock_gettime(CLOCK_REALTIME, &ts);
-    now = (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+    now = reg_time_ns(&ts);
 
     list = calloc(1, sizeof(reg_tag_list_t));
 

@@ -6,6 +6,8 @@
 
 #include "reg_tree_private.h"
 
+#include "reg_time.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -344,9 +346,8 @@ reg_tree_key(reg_tree_dir_t *dir, const struct stat *st)
 
     (void) clock_gettime(CLOCK_REALTIME, &ts);
 
-    now = (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
-    changed = (int64_t) st->st_ctim.tv_sec * 1000000000
-              + st->st_ctim.tv_nsec;
+    now = reg_time_ns(&ts);
+    changed = reg_time_ns(&st->st_ctim);
 
     dir->key = reg_fs_mix(reg_fs_mix(st->st_dev, st->st_ino),
                           (uint64_t) changed);
