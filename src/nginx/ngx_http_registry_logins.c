@@ -1,5 +1,6 @@
 
 #include "ngx_http_registry_logins.h"
+#include "ngx_http_registry_tree.h"
 #include "ngx_http_registry_zone.h"
 
 #include "reg_hmac.h"
@@ -40,6 +41,8 @@ static void ngx_http_registry_logins_remove(
     ngx_http_registry_logins_node_t *node);
 static void *ngx_http_registry_logins_alloc(
     ngx_http_registry_main_conf_t *rmcf, ngx_http_registry_logins_t *logins);
+static ngx_int_t ngx_http_registry_logins_compare(const void *id,
+    const ngx_rbtree_node_t *node);
 static void ngx_http_registry_logins_insert(ngx_rbtree_node_t *temp,
     ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
 static time_t ngx_http_registry_logins_now(void);
@@ -409,35 +412,21 @@ static ngx_http_registry_logins_node_t *
 ngx_http_registry_logins_lookup(ngx_http_registry_logins_t *logins,
     const u_char *id)
 {
-    ngx_int_t                         rc;
-    ngx_rbtree_key_t                  key;
-    ngx_rbtree_node_t                *node, *sentinel;
-    ngx_http_registry_logins_node_t  *found;
+    ngx_rbtree_key_t  key;
 
     ngx_memcpy(&key, id, sizeof(ngx_rbtree_key_t));
 
-    node = logins->rbtree.root;
-    sentinel = logins->rbtree.sentinel;
+    return ngx_http_registry_tree_find(&logins->rbtree, key, id,
+                                       ngx_http_registry_logins_compare);
+}
 
-    while (node != sentinel) {
 
-        if (key != node->key) {
-            node = (key < node->key) ? node->left : node->right;
-            continue;
-        }
+static ngx_int_t
+ngx_http_registry_logins_compare(const void *id, const ngx_rbtree_node_t *node)
+{
+    const ngx_http_registry_logins_node_t *ln = (const void *) node;
 
-        found = (ngx_http_registry_logins_node_t *) node;
-
-        rc = ngx_memcmp(id, found->id, REG_CREDENTIALS_KEY);
-
-        if (rc == 0) {
-            return found;
-        }
-
-        node = (rc < 0) ? node->left : node->right;
-    }
-
-    return NULL;
+    return ngx_memcmp(id, ln->id, REG_CREDENTIALS_KEY);
 }
 
 
@@ -445,34 +434,10 @@ static void
 ngx_http_registry_logins_insert(ngx_rbtree_node_t *temp,
     ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel)
 {
-    ngx_rbtree_node_t                **p;
-    ngx_http_registry_logins_node_t   *new, *old;
+    const ngx_http_registry_logins_node_t *ln = (const void *) node;
 
-    for ( ;; ) {
-
-        if (node->key != temp->key) {
-            p = (node->key < temp->key) ? &temp->left : &temp->right;
-
-        } else {
-            new = (ngx_http_registry_logins_node_t *) node;
-            old = (ngx_http_registry_logins_node_t *) temp;
-
-            p = (ngx_memcmp(new->id, old->id, REG_CREDENTIALS_KEY) < 0)
-                ? &temp->left : &temp->right;
-        }
-
-        if (*p == sentinel) {
-            break;
-        }
-
-        temp = *p;
-    }
-
-    *p = node;
-    node->parent = temp;
-    node->left = sentinel;
-    node->right = sentinel;
-    ngx_rbt_red(node);
+    ngx_http_registry_tree_insert(temp, node, sentinel, ln->id,
+                                  ngx_http_registry_logins_compare);
 }
 
 

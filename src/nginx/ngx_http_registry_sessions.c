@@ -2,6 +2,7 @@
 #include "ngx_http_registry_access.h"
 #include "ngx_http_registry_limits.h"
 #include "ngx_http_registry_sessions.h"
+#include "ngx_http_registry_tree.h"
 #include "ngx_http_registry_zone.h"
 
 #include "reg_hmac.h"
@@ -66,13 +67,14 @@ static void ngx_http_registry_sessions_oldest(
 static void ngx_http_registry_sessions_look(
     ngx_http_registry_sessions_full_t *full, ngx_queue_t *q, time_t idle,
     time_t now);
+static ngx_int_t ngx_http_registry_sessions_compare(const void *id,
+    const ngx_rbtree_node_t *node);
 static void ngx_http_registry_sessions_insert(ngx_rbtree_node_t *temp,
     ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
+static ngx_int_t ngx_http_registry_sessions_compare_count(const void *id,
+    const ngx_rbtree_node_t *node);
 static void ngx_http_registry_sessions_insert_count(ngx_rbtree_node_t *temp,
     ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
-static void ngx_http_registry_sessions_link(ngx_rbtree_node_t **p,
-    ngx_rbtree_node_t *parent, ngx_rbtree_node_t *node,
-    ngx_rbtree_node_t *sentinel);
 static time_t ngx_http_registry_sessions_now(void);
 
 
@@ -395,9 +397,7 @@ static ngx_http_registry_sessions_count_t *
 ngx_http_registry_sessions_count(ngx_http_registry_main_conf_t *rmcf,
     const u_char *id, ngx_uint_t make)
 {
-    ngx_int_t                            rc;
     ngx_rbtree_key_t                     key;
-    ngx_rbtree_node_t                   *node;
     ngx_http_registry_sessions_t        *sessions;
     ngx_http_registry_sessions_count_t  *count;
 
@@ -405,28 +405,11 @@ ngx_http_registry_sessions_count(ngx_http_registry_main_conf_t *rmcf,
 
     ngx_memcpy(&key, id, sizeof(ngx_rbtree_key_t));
 
-    node = sessions->counts.root;
+    count = ngx_http_registry_tree_find(&sessions->counts, key, id,
+                                    ngx_http_registry_sessions_compare_count);
 
-    while (node != &sessions->counts_sentinel) {
-
-        if (key != node->key) {
-            node = (key < node->key) ? node->left : node->right;
-            continue;
-        }
-
-        count = (ngx_http_registry_sessions_count_t *) node;
-
-        rc = ngx_memcmp(id, count->id, REG_CREDENTIALS_KEY);
-
-        if (rc == 0) {
-            return count;
-        }
-
-        node = (rc < 0) ? node->left : node->right;
-    }
-
-    if (!make) {
-        return NULL;
+    if (count || !make) {
+        return count;
     }
 
     count = ngx_http_registry_zone_make_room(rmcf,
@@ -566,34 +549,22 @@ static ngx_http_registry_sessions_node_t *
 ngx_http_registry_sessions_find(ngx_http_registry_sessions_t *sessions,
     const char *id)
 {
-    ngx_int_t                           rc;
-    ngx_rbtree_key_t                    key;
-    ngx_rbtree_node_t                  *node;
-    ngx_http_registry_sessions_node_t  *found;
+    ngx_rbtree_key_t  key;
 
     ngx_memcpy(&key, id, sizeof(ngx_rbtree_key_t));
 
-    node = sessions->sessions.root;
+    return ngx_http_registry_tree_find(&sessions->sessions, key, id,
+                                       ngx_http_registry_sessions_compare);
+}
 
-    while (node != &sessions->sessions_sentinel) {
 
-        if (key != node->key) {
-            node = (key < node->key) ? node->left : node->right;
-            continue;
-        }
+static ngx_int_t
+ngx_http_registry_sessions_compare(const void *id,
+    const ngx_rbtree_node_t *node)
+{
+    const ngx_http_registry_sessions_node_t *sn = (const void *) node;
 
-        found = (ngx_http_registry_sessions_node_t *) node;
-
-        rc = ngx_memcmp(id, found->id, REG_UUID_LEN);
-
-        if (rc == 0) {
-            return found;
-        }
-
-        node = (rc < 0) ? node->left : node->right;
-    }
-
-    return NULL;
+    return ngx_memcmp(id, sn->id, REG_UUID_LEN);
 }
 
 
@@ -601,29 +572,20 @@ static void
 ngx_http_registry_sessions_insert(ngx_rbtree_node_t *temp,
     ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel)
 {
-    ngx_int_t                           less;
-    ngx_rbtree_node_t                 **p;
-    ngx_http_registry_sessions_node_t  *new, *old;
+    const ngx_http_registry_sessions_node_t *sn = (const void *) node;
 
-    new = (ngx_http_registry_sessions_node_t *) node;
+    ngx_http_registry_tree_insert(temp, node, sentinel, sn->id,
+                                  ngx_http_registry_sessions_compare);
+}
 
-    for ( ;; ) {
-        old = (ngx_http_registry_sessions_node_t *) temp;
 
-        less = (node->key != temp->key)
-               ? node->key < temp->key
-               : ngx_memcmp(new->id, old->id, REG_UUID_LEN) < 0;
+static ngx_int_t
+ngx_http_registry_sessions_compare_count(const void *id,
+    const ngx_rbtree_node_t *node)
+{
+    const ngx_http_registry_sessions_count_t *count = (const void *) node;
 
-        p = less ? &temp->left : &temp->right;
-
-        if (*p == sentinel) {
-            break;
-        }
-
-        temp = *p;
-    }
-
-    ngx_http_registry_sessions_link(p, temp, node, sentinel);
+    return ngx_memcmp(id, count->id, REG_CREDENTIALS_KEY);
 }
 
 
@@ -631,42 +593,10 @@ static void
 ngx_http_registry_sessions_insert_count(ngx_rbtree_node_t *temp,
     ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel)
 {
-    ngx_int_t                            less;
-    ngx_rbtree_node_t                  **p;
-    ngx_http_registry_sessions_count_t  *new, *old;
+    const ngx_http_registry_sessions_count_t *count = (const void *) node;
 
-    new = (ngx_http_registry_sessions_count_t *) node;
-
-    for ( ;; ) {
-        old = (ngx_http_registry_sessions_count_t *) temp;
-
-        less = (node->key != temp->key)
-               ? node->key < temp->key
-               : ngx_memcmp(new->id, old->id, REG_CREDENTIALS_KEY) < 0;
-
-        p = less ? &temp->left : &temp->right;
-
-        if (*p == sentinel) {
-            break;
-        }
-
-        temp = *p;
-    }
-
-    ngx_http_registry_sessions_link(p, temp, node, sentinel);
-}
-
-
-static void
-ngx_http_registry_sessions_link(ngx_rbtree_node_t **p,
-    ngx_rbtree_node_t *parent, ngx_rbtree_node_t *node,
-    ngx_rbtree_node_t *sentinel)
-{
-    *p = node;
-    node->parent = parent;
-    node->left = sentinel;
-    node->right = sentinel;
-    ngx_rbt_red(node);
+    ngx_http_registry_tree_insert(temp, node, sentinel, count->id,
+                                  ngx_http_registry_sessions_compare_count);
 }
 
 

@@ -1,5 +1,6 @@
 
 #include "ngx_http_registry_stats.h"
+#include "ngx_http_registry_tree.h"
 #include "ngx_http_registry_zone.h"
 
 
@@ -35,8 +36,8 @@ static ngx_int_t ngx_http_registry_zone_init(ngx_shm_zone_t *zone,
     void *data);
 static void ngx_http_registry_zone_insert(ngx_rbtree_node_t *temp,
     ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
-static ngx_int_t ngx_http_registry_zone_compare(const reg_digest_t *a,
-    const reg_digest_t *b);
+static ngx_int_t ngx_http_registry_zone_compare(const void *id,
+    const ngx_rbtree_node_t *node);
 static ngx_http_registry_zone_node_t *ngx_http_registry_zone_lookup(
     ngx_http_registry_zone_t *zone, const reg_digest_t *d);
 static ngx_rbtree_key_t ngx_http_registry_zone_key(const reg_digest_t *d);
@@ -300,35 +301,9 @@ static ngx_http_registry_zone_node_t *
 ngx_http_registry_zone_lookup(ngx_http_registry_zone_t *zone,
     const reg_digest_t *d)
 {
-    ngx_int_t                       rc;
-    ngx_rbtree_key_t                key;
-    ngx_rbtree_node_t              *node, *sentinel;
-    ngx_http_registry_zone_node_t  *zn;
-
-    key = ngx_http_registry_zone_key(d);
-
-    node = zone->rbtree.root;
-    sentinel = zone->rbtree.sentinel;
-
-    while (node != sentinel) {
-
-        if (key != node->key) {
-            node = (key < node->key) ? node->left : node->right;
-            continue;
-        }
-
-        zn = (ngx_http_registry_zone_node_t *) node;
-
-        rc = ngx_http_registry_zone_compare(d, &zn->digest);
-
-        if (rc == 0) {
-            return zn;
-        }
-
-        node = (rc < 0) ? node->left : node->right;
-    }
-
-    return NULL;
+    return ngx_http_registry_tree_find(&zone->rbtree,
+                                       ngx_http_registry_zone_key(d), d,
+                                       ngx_http_registry_zone_compare);
 }
 
 
@@ -336,42 +311,21 @@ static void
 ngx_http_registry_zone_insert(ngx_rbtree_node_t *temp,
     ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel)
 {
-    ngx_rbtree_node_t              **p;
-    ngx_http_registry_zone_node_t   *zn, *znt;
+    const ngx_http_registry_zone_node_t *zn = (const void *) node;
 
-    for ( ;; ) {
-
-        if (node->key != temp->key) {
-            p = (node->key < temp->key) ? &temp->left : &temp->right;
-
-        } else {
-            zn = (ngx_http_registry_zone_node_t *) node;
-            znt = (ngx_http_registry_zone_node_t *) temp;
-
-            p = (ngx_http_registry_zone_compare(&zn->digest, &znt->digest)
-                 < 0) ? &temp->left : &temp->right;
-        }
-
-        if (*p == sentinel) {
-            break;
-        }
-
-        temp = *p;
-    }
-
-    *p = node;
-    node->parent = temp;
-    node->left = sentinel;
-    node->right = sentinel;
-    ngx_rbt_red(node);
+    ngx_http_registry_tree_insert(temp, node, sentinel, &zn->digest,
+                                  ngx_http_registry_zone_compare);
 }
 
 
 static ngx_int_t
-ngx_http_registry_zone_compare(const reg_digest_t *a, const reg_digest_t *b)
+ngx_http_registry_zone_compare(const void *id, const ngx_rbtree_node_t *node)
 {
-    return ngx_memn2cmp((u_char *) a->text, (u_char *) b->text, a->len,
-                        b->len);
+    const reg_digest_t                  *d = id;
+    const ngx_http_registry_zone_node_t *zn = (const void *) node;
+
+    return ngx_memn2cmp((u_char *) d->text, (u_char *) zn->digest.text,
+                        d->len, zn->digest.len);
 }
 
 
