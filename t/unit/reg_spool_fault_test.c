@@ -66,6 +66,26 @@ again(int from)
 }
 
 
+/* Puts an event while the nth call of that kind fails, which has to be met. */
+
+static reg_rc_t
+put_failing(reg_spool_t *sp, const char *event, unsigned kind, long n,
+    int err, uint64_t *seq)
+{
+    reg_rc_t  rc;
+
+    fault_only = kind;
+    fault_arm(n, err);
+
+    rc = put(sp, "", event, seq);
+
+    ok(fault_disarm(), "\"%s\" met the fault", event);
+    fault_only = 0;
+
+    return rc;
+}
+
+
 /* The events of that store, with two of them more or less. */
 
 static int
@@ -234,12 +254,8 @@ test_sync_fails(void)
     sp = spool_open(0, 0);
     (void) put(sp, "", "two", NULL);
 
-    fault_only = FAULT_SYNC;
-    fault_arm(1, EIO);
-    is_num(put(sp, "", "three", &seq), REG_STORAGE, "the sync fails");
-    ok(fault_disarm(), "it did");
-    fault_only = 0;
-
+    is_num(put_failing(sp, "three", FAULT_SYNC, 1, EIO, &seq), REG_STORAGE,
+           "the sync fails");
     is_num(put(sp, "", "four", &seq), REG_OK, "the next does not");
     ok(segment(seq) > 0, "it is in a new segment");
     (void) events(0, &n);
@@ -271,12 +287,8 @@ test_sync_lies(void)
 
     /* the first looks for the next segment */
 
-    fault_only = FAULT_OPEN;
-    fault_arm(2, EIO);
-    is_num(put(sp, "", "three", &seq), REG_STORAGE, "a sync, and no opening");
-    ok(fault_disarm(), "that was tried");
-    fault_only = 0;
-
+    is_num(put_failing(sp, "three", FAULT_OPEN, 2, EIO, &seq), REG_STORAGE,
+           "a sync, and no opening");
     is_num(put(sp, "", "four", &seq), REG_OK, "the next is synced");
     ok(segment(seq) > 0, "in a new segment");
 
@@ -297,19 +309,13 @@ test_stays_broken(void)
     other = spool_open(0, 0);
     (void) put(sp, "", "one more", NULL);
 
-    fault_only = FAULT_SYNC;
-    fault_arm(1, EIO);
-    is_num(put(sp, "", "two", &seq), REG_STORAGE, "a sync fails");
-    ok(fault_disarm(), "it did");
+    is_num(put_failing(sp, "two", FAULT_SYNC, 1, EIO, &seq), REG_STORAGE,
+           "a sync fails");
 
     (void) put(other, "", "three", NULL);
 
-    fault_only = FAULT_READ;
-    fault_arm(1, EIO);
-    is_num(put(sp, "", "four", &seq), REG_STORAGE, "then a read");
-    ok(fault_disarm(), "it did, too");
-    fault_only = 0;
-
+    is_num(put_failing(sp, "four", FAULT_READ, 1, EIO, &seq), REG_STORAGE,
+           "then a read");
     is_num(put(sp, "", "five", &seq), REG_OK, "then nothing");
     ok(segment(seq) > 0, "the segment is left all the same");
 
@@ -335,12 +341,8 @@ test_no_cut(void)
     reg_spool_close(sp);
 
     sp = spool_open(0, 0);
-    fault_only = FAULT_WRITE;
-    fault_arm(1, EPERM);
-    is_num(put(sp, "", "two", &seq), REG_OK, "a rest that stays");
-    ok(fault_disarm(), "it did");
-    fault_only = 0;
-
+    is_num(put_failing(sp, "two", FAULT_WRITE, 1, EPERM, &seq), REG_OK,
+           "a rest that stays");
     ok(seq == FIRST + 1 && segment(seq) > 0, "the next is in a new segment");
     events_are(0, "one,two,", "and is read");
     reg_spool_close(sp);
@@ -357,12 +359,8 @@ test_no_cut(void)
     is_num(reg_spool_next(r, &rec, NULL), REG_ABSENT, "a reader is in it");
 
     sp = spool_open(0, 0);
-    fault_only = FAULT_WRITE;
-    fault_arm(1, EPERM);
-    is_num(put(sp, "", "two", &seq), REG_OK, "nothing but a rest");
-    ok(fault_disarm(), "it stays");
-    fault_only = 0;
-
+    is_num(put_failing(sp, "two", FAULT_WRITE, 1, EPERM, &seq), REG_OK,
+           "nothing but a rest that stays");
     events_are(0, "two,", "and costs nothing");
     ok(seq == FIRST, "nor a number");
 
