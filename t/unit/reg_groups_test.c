@@ -1,19 +1,16 @@
 
 #include "reg_groups.h"
 #include "reg_test_alloc.h"
+#include "reg_test_skipped.h"
 
 #include "reg_groups.c"
 #include "reg_index.c"
-
-
-static reg_buf_t  skipped;
 
 
 static void test_groups(void);
 static void test_lines(void);
 static void test_long(void);
 static void test_alloc(void);
-static void skip(void *data, size_t line, const char *reason);
 
 
 int
@@ -30,13 +27,6 @@ main(void)
     reg_buf_free(&skipped);
 
     return done_testing();
-}
-
-
-static void
-skip(void *data, size_t line, const char *reason)
-{
-    reg_buf_printf(data, "%zu:%s;", line, reason);
 }
 
 
