@@ -1,6 +1,6 @@
 
 #include "reg_cli.h"
-#include "reg_cli_store.h"
+#include "reg_cli_text.h"
 
 #include <errno.h>
 #include <stdarg.h>

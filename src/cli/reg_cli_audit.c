@@ -4,6 +4,7 @@
 
 #include "reg_cli.h"
 #include "reg_cli_store.h"
+#include "reg_cli_text.h"
 #include "reg_audit.h"
 
 #include <inttypes.h>

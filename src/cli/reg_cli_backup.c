@@ -8,6 +8,7 @@
 
 #include "reg_cli_store.h"
 #include "reg_cli_tar.h"
+#include "reg_cli_text.h"
 
 #include "reg_backup_dir.h"
 #include "reg_care.h"

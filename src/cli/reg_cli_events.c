@@ -3,6 +3,7 @@
 
 
 #include "reg_cli_events.h"
+#include "reg_cli_text.h"
 
 #include "reg_time.h"
 

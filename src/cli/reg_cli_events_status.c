@@ -3,6 +3,7 @@
 
 
 #include "reg_cli_events.h"
+#include "reg_cli_text.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,6 +3,7 @@
 
 
 #include "reg_cli_store.h"
+#include "reg_cli_text.h"
 
 #include "reg_catalog.h"
 #include "reg_repo.h"

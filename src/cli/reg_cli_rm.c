@@ -4,6 +4,7 @@
 
 #include "reg_cli_emit.h"
 #include "reg_cli_store.h"
+#include "reg_cli_text.h"
 
 #include "reg_catalog.h"
 #include "reg_name.h"

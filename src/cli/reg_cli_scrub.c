@@ -7,6 +7,7 @@
 #endif
 
 #include "reg_cli_store.h"
+#include "reg_cli_text.h"
 
 #include "reg_done.h"
 #include "reg_scrub.h"
