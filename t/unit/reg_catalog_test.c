@@ -1,5 +1,5 @@
 
-#include "reg_test_store.h"
+#include "reg_test_page.h"
 
 #include "reg_catalog.h"
 
@@ -23,8 +23,6 @@ static void unrepo(const char *name);
 
 static reg_store_t      *s;
 static reg_may_list_pt   may_list;
-static __thread char     last_link[1024];
-static __thread uint64_t last_count;
 
 
 int
@@ -68,9 +66,7 @@ unrepo(const char *name)
 static const char *
 page_of(reg_store_t *store, const char *query, char *text, size_t size)
 {
-    char         scratch[1024], *p;
-    json_t      *json, *list;
-    size_t       i, n;
+    char         scratch[1024];
     reg_op_t     op;
     reg_page_t   pg;
     reg_error_t  e;
@@ -85,38 +81,15 @@ page_of(reg_store_t *store, const char *query, char *text, size_t size)
     }
 
     reg_page_init(&pg, &op);
-    text[0] = '\0';
-    p = text;
 
     if (reg_catalog_page(store, &op, &pg, may_list, NULL, &e) != REG_OK) {
         (void) snprintf(text, size, "error %s", strerror(e.sys));
 
     } else {
-        json = json_loadb(pg.body.data, pg.body.len, 0, NULL);
-        list = json_object_get(json, "repositories");
-
-        if (!json_is_array(list)) {
-            (void) snprintf(text, size, "bad body");
-        }
-
-        for (i = 0; i < json_array_size(list); i++) {
-            n = (size_t) snprintf(p, size - (size_t) (p - text), "%s%s",
-                                  i ? " " : "",
-                                  json_string_value(json_array_get(list, i)));
-
-            if (n >= size - (size_t) (p - text)) {
-                break;
-            }
-
-            p += n;
-        }
-
-        json_decref(json);
+        page_text(&pg, "repositories", text, size);
     }
 
-    (void) snprintf(last_link, sizeof(last_link), "%.*s", (int) pg.link.len,
-                    pg.link.data ? pg.link.data : "");
-    last_count = pg.count;
+    page_note(&pg);
 
     reg_page_free(&pg);
 

@@ -1,5 +1,5 @@
 
-#include "reg_test_store.h"
+#include "reg_test_page.h"
 
 #include "reg_tags.h"
 
@@ -26,8 +26,6 @@ static void untag(const char *name, const char *tag);
 
 static reg_store_t   *s;
 static reg_digest_t   target;
-static __thread char       last_link[1024];
-static __thread uint64_t   last_count;
 
 
 int
@@ -77,9 +75,8 @@ static const char *
 page_of(reg_store_t *store, const char *name, const char *query, char *text,
     size_t size)
 {
-    char         path[512], scratch[512], *p;
-    json_t      *json, *tags;
-    size_t       i, n;
+    char         path[512], scratch[512];
+    json_t      *json;
     reg_op_t     op;
     reg_rc_t     rc;
     reg_page_t   pg;
@@ -99,36 +96,20 @@ page_of(reg_store_t *store, const char *name, const char *query, char *text,
     reg_page_init(&pg, &op);
     rc = reg_tags_page(store, &op, &pg, &e);
 
-    (void) snprintf(last_link, sizeof(last_link), "%.*s", (int) pg.link.len,
-                    pg.link.data ? pg.link.data : "");
-    last_count = pg.count;
-    text[0] = '\0';
+    page_note(&pg);
 
     if (rc != REG_OK) {
         (void) snprintf(text, size, "%s", reg_error_code(rc));
 
     } else {
+        page_text(&pg, "tags", text, size);
+
         json = json_loadb(pg.body.data, pg.body.len, 0, NULL);
-        tags = json_object_get(json, "tags");
-        p = text;
 
-        if (!json_is_array(tags)
-            || strcmp(json_string_value(json_object_get(json, "name")), name)
-               != 0)
+        if (strcmp(json_string_value(json_object_get(json, "name")), name)
+            != 0)
         {
-            (void) snprintf(text, size, "bad body");
-        }
-
-        for (i = 0; i < json_array_size(tags); i++) {
-            n = (size_t) snprintf(p, size - (size_t) (p - text), "%s%s",
-                                  i ? " " : "",
-                                  json_string_value(json_array_get(tags, i)));
-
-            if (n >= size - (size_t) (p - text)) {
-                break;
-            }
-
-            p += n;
+            (void) snprintf(text, size, "bad name");
         }
 
         json_decref(json);
