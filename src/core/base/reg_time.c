@@ -5,7 +5,8 @@
 #include <string.h>
 
 
-#define REG_TIME_DAY  86400
+#define REG_TIME_DAY     86400
+#define REG_TIME_SECOND  INT64_C(1000000000)
 
 
 static int reg_time_leap(int year);
@@ -167,5 +168,15 @@ reg_time_parse(reg_str_t s, int64_t *time)
 int64_t
 reg_time_ns(const struct timespec *ts)
 {
-    return (int64_t) ts->tv_sec * 1000000000 + ts->tv_nsec;
+    /* half of it is left to those who subtract */
+
+    if (ts->tv_sec >= INT64_MAX / REG_TIME_SECOND) {
+        return INT64_MAX;
+    }
+
+    if (ts->tv_sec < -(INT64_MAX / REG_TIME_SECOND / 2)) {
+        return -(INT64_MAX / 2);
+    }
+
+    return (int64_t) ts->tv_sec * REG_TIME_SECOND + ts->tv_nsec;
 }

@@ -37,7 +37,11 @@ int reg_time_print(int64_t time, char *out);
  */
 int reg_time_parse(reg_str_t s, int64_t *time);
 
-/* The nanoseconds of what a clock or a file says, from years 1678 to 2261. */
+/*
+ * The nanoseconds of what a clock or a file says.  There are none after the
+ * year 2261, and none before 1824, which file systems know: what was written by a
+ * clock that is so wrong is as young, or as old, as can be.
+ */
 int64_t reg_time_ns(const struct timespec *ts);
 
 

@@ -290,7 +290,7 @@ reg_tags_scan(reg_store_t *s, reg_str_t name, const char *path,
     }
 
     if (rc == REG_OK && list->tags.n >= REG_TAGS_WORTH
-        && st->ctime + reg_fs_tick(st->ctime) <= now
+        && st->ctime <= now - reg_fs_tick(st->ctime)
         && s->driver->stat(s, path, &after, NULL) == REG_OK
         && after.ino == st->ino && after.ctime == st->ctime)
     {
