@@ -10,7 +10,9 @@
  *     ngx_http_registry_emit.c             changes, in the threads that make
  *                                          them
  *     ngx_http_registry_pulls.c            pulls, gathered by a worker
- *     ngx_http_registry_deliver.c          one endpoint of one store
+ *     ngx_http_registry_deliver.c          one endpoint of one store:
+ *     ngx_http_registry_deliver_batch.c      what it is told
+ *     ngx_http_registry_deliver_send.c       telling it
  *     ngx_http_registry_wake.c             what makes the manager deliver
  *     ngx_http_registry_notes.c            how far endpoints are, synced
  *     ngx_http_registry_events.c           the feed
