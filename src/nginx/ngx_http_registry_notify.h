@@ -7,6 +7,7 @@
  *     ngx_http_registry_notify_module.c    directives and the wiring
  *     ngx_http_registry_notify_conf.c      endpoints of "registry_notify"
  *     ngx_http_registry_notify_params.c    what it says of each
+ *     ngx_http_registry_events_conf.c      feeds of "registry_events"
  *     ngx_http_registry_emit.c             changes, in the threads that make
  *                                          them
  *     ngx_http_registry_pulls.c            pulls, gathered by a worker
@@ -113,9 +114,22 @@ extern ngx_module_t  ngx_http_registry_notify_module;
 
 /* --- configuration ------------------------------------------------------- */
 
-/* The directive; the others stand in ngx_http_registry_notify_module.c. */
+/* The directives that are more than a slot; the others stand in
+   ngx_http_registry_notify_module.c. */
 char *ngx_http_registry_notify_set(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_registry_events_set(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* The events of a store, begun when it has none yet; NULL without memory. */
+ngx_http_registry_events_t *ngx_http_registry_notify_events(
+    ngx_conf_t *cf, ngx_http_registry_root_t *root);
+
+/* Finds the store of a feed, which is known when all of them are: NGX_OK, or
+   NGX_ERROR after a line in the log. */
+ngx_int_t ngx_http_registry_notify_feed(ngx_conf_t *cf,
+    ngx_http_registry_main_conf_t *rmcf,
+    ngx_http_registry_notify_conf_t *conf);
 
 /*
  * Sets an endpoint to the defaults, and then to what the directive at hand
