@@ -32,6 +32,7 @@ down_and_back();
 killed_before_the_note();
 upgraded();
 too_much();
+too_much_for_a_new_one();
 new_endpoint();
 replayed();
 counted();
@@ -337,6 +338,53 @@ sub too_much {
     $told += /\b(\d+) events?\b/ ? $1 : 0 for @lines;
     is($told, $lost, 'and the numbers add up');
     figure('events dropped', $lost);
+    $t->finish;
+}
+
+
+# An endpoint that never had anything hears of what went, too, from the first
+# event on: where it stands is noted before there is one.
+
+sub too_much_for_a_new_one {
+    my $hook = Test::Registry::Receiver->new;
+    my $t = server('registry_events_size 1m; registry_notify ci '
+        . $hook->url('/ci')
+        . ' threshold=1 backoff=500ms max_backoff=500ms;');
+
+    ok(wait_for(20, sub { -e events_dir($t) . '/endpoints/ci' }),
+        'a new endpoint is noted before there is an event');
+    my %begun = status_of($t->root);
+    cmp_ok($begun{ci}{cursor}, '>', 0, 'and where it begins');
+
+    my $image = stocked($t, 'app');
+    my @want = map { many($t, $image, $_) } 1 .. 40;
+    is(scalar @want, 40 * TAGS, 'more events than there is room for');
+
+    # the process that read the first of them is gone
+
+    $t->restart;
+    my @kept = map { key_of($_) } tail_of($t->root);
+    my $lost = 2 + @want - @kept;
+    cmp_ok($lost, '>', 0, 'some went');
+
+    my %ci;
+    wait_for(30, sub { %ci = status_of($t->root); $ci{ci}{lost} });
+    is($ci{ci}{lost}, $lost, 'registryctl events status: so many are lost');
+    is(metric_of($t, 'registry_notifications_dropped_total',
+        endpoint => 'ci'), $lost, 'and the metrics');
+    like($t->log_text, qr/\b$lost events of .* dropped before webhook "ci"/,
+        'and the log');
+
+    $hook->run;
+    my @got;
+    wait_for(40, sub {
+        @got = map { key_of($_) } $hook->taken('/ci');
+        return @got >= @kept;
+    });
+    is(join("\n", @got), join("\n", @kept), 'the rest is delivered, in order');
+    %ci = status_of($t->root);
+    is($ci{ci}{lost}, $lost, 'and no more is lost');
+    figure('events dropped before the first delivery', $lost);
     $t->finish;
 }
 

@@ -237,7 +237,7 @@ status_rows(status_t *st)
     }
 
     if (!rows.json) {
-        if (is->segments == 0) {
+        if (is->first == 0) {
             reg_cli_say("%s: there are no events", st->ev.root);
 
         } else {

@@ -207,10 +207,16 @@ static reg_rc_t
 ngx_http_registry_deliver_from(ngx_http_registry_delivery_t *d,
     reg_store_t *store, reg_error_t *e)
 {
-    reg_rc_t     rc;
-    const char  *name;
+    reg_rc_t      rc;
+    const char   *name;
+    reg_spool_t  *spool;
 
     name = (char *) d->endpoint->name.data;
+
+    spool = ngx_http_registry_spool(d->events, store);
+    if (spool == NULL) {
+        return reg_error_set(e, REG_NO_MEMORY, NULL);
+    }
 
     if (d->reader == NULL) {
         rc = reg_spool_reader_open(&d->reader, store, 1, e);
@@ -227,7 +233,9 @@ ngx_http_registry_deliver_from(ngx_http_registry_delivery_t *d,
     if (rc == REG_ABSENT) {
         ngx_memzero(&d->state, sizeof(reg_spool_endpoint_t));
 
-        rc = reg_spool_endpoint_begin(store, name, &d->state.cursor, e);
+        rc = reg_spool_endpoint_begin(spool, name,
+                                      ngx_http_registry_emit_now(),
+                                      &d->state.cursor, e);
 
         if (rc == REG_OK) {
             rc = reg_spool_seek(d->reader, d->state.cursor, NULL, e);

@@ -20,6 +20,7 @@
 #include "reg_spool_endpoint.c"
 
 
+static void test_begin(void);
 static void test_append(void);
 static void test_read(void);
 static void test_limits(void);
@@ -32,6 +33,7 @@ main(void)
     root_make();
     s = store_open();
 
+    test_begin();
     test_append();
     test_read();
     test_limits();
@@ -39,6 +41,45 @@ main(void)
     reg_store_close(s);
 
     return done_testing();
+}
+
+
+/* A new endpoint of an empty spool has a place, or none is told. */
+
+static void
+test_begin(void)
+{
+    int           wrong;
+    size_t        n;
+    reg_rc_t      rc;
+    uint64_t      cursor;
+    reg_spool_t  *sp;
+
+    wrong = 0;
+
+    for (n = 1; n < 1000; n++) {
+        (void) unlink(segment_path(FIRST));
+
+        sp = spool_open(0, 0);
+        reg_test_alloc_fail(n, 0);
+
+        rc = reg_spool_endpoint_begin(sp, "ci", NOW, &cursor, NULL);
+
+        if (!reg_test_alloc_restore()) {
+            wrong += (rc != REG_OK || cursor != FIRST - 1);
+            reg_spool_close(sp);
+            break;
+        }
+
+        wrong += (rc != REG_NO_MEMORY
+                  && (rc != REG_OK || cursor != FIRST - 1));
+        reg_spool_close(sp);
+    }
+
+    ok(wrong == 0 && n > 3, "%zu allocations of a beginning fail, one by one",
+       n - 1);
+
+    (void) unlink(segment_path(FIRST));
 }
 
 

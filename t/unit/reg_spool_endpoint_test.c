@@ -4,6 +4,7 @@
 
 static void test_names(void);
 static void test_begin(void);
+static void test_lost(void);
 static void test_save(void);
 static void test_error(void);
 static void test_unreadable(void);
@@ -20,6 +21,7 @@ main(void)
 
     test_names();
     test_begin();
+    test_lost();
     test_save();
     test_error();
     test_unreadable();
@@ -95,36 +97,82 @@ test_begin(void)
     root_make();
     s = store_open();
 
-    is_num(reg_spool_endpoint_begin(s, "ci", &cursor, NULL), REG_OK,
-           "without a spool");
-    is_num((long long) cursor, 0, "it begins before all");
-
     sp = spool_open(0, 0);
+    is_num(reg_spool_endpoint_begin(sp, "ci", NOW, &cursor, NULL), REG_OK,
+           "without a spool");
+    ok(cursor == FIRST - 1, "it begins before the first");
+    is_num(segment(FIRST), 0, "whose number is settled");
+
+    cursor = 0;
+    is_num(reg_spool_endpoint_begin(sp, "new", NOW + 1000000, &cursor, NULL),
+           REG_OK, "a second one");
+    ok(cursor == FIRST - 1, "begins with it");
+
     (void) put(sp, "", "0", NULL);
     (void) put(sp, "audit", "1", NULL);
     (void) put(sp, REG_SPOOL_NOBODY, "2", NULL);
 
-    (void) reg_spool_endpoint_begin(s, "ci", &cursor, NULL);
+    (void) reg_spool_endpoint_begin(sp, "ci", NOW, &cursor, NULL);
     ok(cursor == FIRST + 2, "behind what is not for it by name");
 
     (void) put(sp, "audit,ci", "3", NULL);
     (void) put(sp, "", "4", NULL);
     (void) put(sp, "ci", "5", NULL);
 
-    (void) reg_spool_endpoint_begin(s, "ci", &cursor, NULL);
+    (void) reg_spool_endpoint_begin(sp, "ci", NOW, &cursor, NULL);
     ok(cursor == FIRST + 2, "before the first that is");
-    (void) reg_spool_endpoint_begin(s, "audit", &cursor, NULL);
+    (void) reg_spool_endpoint_begin(sp, "audit", NOW, &cursor, NULL);
     ok(cursor == FIRST, "another");
-    (void) reg_spool_endpoint_begin(s, "new", &cursor, NULL);
+    (void) reg_spool_endpoint_begin(sp, "new", NOW, &cursor, NULL);
     ok(cursor == FIRST + 5, "one that nothing was for");
 
     /* nothing is left but a number */
 
     (void) truncate(segment_path(FIRST), 0);
     (void) rename(segment_path(FIRST), segment_path(FIRST + 6));
-    (void) reg_spool_endpoint_begin(s, "ci", &cursor, NULL);
+    (void) reg_spool_endpoint_begin(sp, "ci", NOW, &cursor, NULL);
     ok(cursor == FIRST + 5, "an empty segment");
 
+    reg_spool_close(sp);
+}
+
+
+/* What goes before a new endpoint had anything is lost for it, to the first. */
+
+static void
+test_lost(void)
+{
+    char                  text[1000];
+    size_t                i;
+    uint64_t              cursor;
+    reg_spool_t          *sp;
+    reg_spool_stat_t      st;
+    reg_spool_record_t    rec;
+    reg_spool_reader_t   *r;
+
+    reg_store_close(s);
+    root_make();
+    s = store_open();
+
+    sp = spool_open(REG_SPOOL_SIZE_MIN, 0);
+    (void) reg_spool_endpoint_begin(sp, "ci", NOW, &cursor, NULL);
+
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+
+    for (i = 0; i < 2000; i++) {
+        (void) put(sp, "ci", text, NULL);
+    }
+
+    (void) reg_spool_stat(sp, &st, NULL);
+
+    r = reader(cursor);
+    is_num(reg_spool_next(r, &rec, NULL), REG_OK, "what is left");
+    ok(st.dropped > 0 && rec.lost == st.dropped,
+       "and %llu lost before it, of %llu", (unsigned long long) rec.lost,
+       (unsigned long long) st.dropped);
+
+    reg_spool_reader_close(r);
     reg_spool_close(sp);
 }
 

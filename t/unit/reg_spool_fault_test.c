@@ -17,6 +17,7 @@ static void test_short(void);
 static void test_read_fails(void);
 static void test_reader_sync(void);
 static void test_endpoint(void);
+static void test_begin(int err, const char *what);
 static void test_sure(int err, const char *what);
 
 
@@ -37,6 +38,8 @@ main(void)
     test_read_fails();
     test_reader_sync();
     test_endpoint();
+    test_begin(EIO, "EIO");
+    test_begin(ENOSPC, "ENOSPC");
     test_sure(EIO, "EIO");
     test_sure(ENOSPC, "ENOSPC");
 
@@ -602,6 +605,51 @@ test_endpoint(void)
            "F14 a note that cannot be synced");
     ok(fault_disarm() && reg_spool_endpoint_sync(s, "ci", NULL) == REG_OK,
        "is one all the same");
+}
+
+
+/* The place of a new endpoint of an empty spool: settled, or an error. */
+
+static void
+test_begin(int err, const char *what)
+{
+    int           wrong, failed;
+    long          n;
+    uint64_t      cursor, seq;
+    reg_rc_t      rc;
+    reg_spool_t  *sp;
+
+    wrong = 0;
+    failed = 0;
+
+    for (n = 1; n < 100; n++) {
+        again(0);
+        sp = spool_open(0, 0);
+
+        fault_arm(n, err);
+        rc = reg_spool_endpoint_begin(sp, "ci", NOW, &cursor, NULL);
+
+        if (!fault_disarm()) {
+            wrong += (rc != REG_OK || cursor != FIRST - 1);
+            reg_spool_close(sp);
+            break;
+        }
+
+        failed += (rc != REG_OK);
+        wrong += (rc == REG_OK && cursor != FIRST - 1);
+
+        /* once more, and the next event is the one behind it */
+
+        wrong += (reg_spool_endpoint_begin(sp, "ci", NOW, &cursor, NULL)
+                  != REG_OK || cursor != FIRST - 1);
+        wrong += (put(sp, "ci", "one", &seq) != REG_OK || seq != FIRST);
+
+        reg_spool_close(sp);
+    }
+
+    ok(wrong == 0 && n > 3 && failed > 0,
+       "F14 F15 %s: a place is settled or not at each of %ld calls", what,
+       n - 1);
 }
 
 

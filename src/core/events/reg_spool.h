@@ -109,7 +109,8 @@ typedef struct {
 
 typedef struct {
     uint64_t  first;           /* the oldest event kept; 0: none */
-    uint64_t  last;            /* the newest that ever was; 0: none */
+    uint64_t  last;            /* the newest that ever was, or the number
+                                  before the first to come; 0: no spool */
     uint64_t  bytes;           /* of all segments */
     uint64_t  dropped;         /* events that this handle dropped for a limit */
     unsigned  segments;
@@ -268,10 +269,12 @@ reg_rc_t reg_spool_endpoint_load(reg_store_t *s, const char *name,
  * The cursor of an endpoint that was never saved: just before the first event
  * whose list names it, for that was made since there is such an endpoint,
  * though nobody had saved it yet; without one the last event that there is.
- * It reads the whole spool, some 100 MB in a second.
+ * Where there has never been any, the number before the first is settled: what
+ * goes for a limit before it was delivered counts as lost from the first on.
+ * now is the time in ns.  It reads the whole spool, some 100 MB in a second.
  */
-reg_rc_t reg_spool_endpoint_begin(reg_store_t *s, const char *name,
-    uint64_t *cursor, reg_error_t *e);
+reg_rc_t reg_spool_endpoint_begin(reg_spool_t *sp, const char *name,
+    int64_t now, uint64_t *cursor, reg_error_t *e);
 
 /* Makes the file durably, later ones are cheap: one write. */
 reg_rc_t reg_spool_endpoint_save(reg_store_t *s, const char *name,

@@ -47,6 +47,10 @@ typedef struct {
 
 static reg_rc_t reg_spool_named(char *path, const char *name,
     const char *tail, reg_error_t *e);
+static reg_rc_t reg_spool_endpoint_place(reg_store_t *s, const char *name,
+    uint64_t *cursor, reg_error_t *e);
+static reg_rc_t reg_spool_endpoint_settle(reg_spool_t *sp, int64_t now,
+    reg_error_t *e);
 static reg_rc_t reg_spool_endpoints_one(void *ctx, reg_str_t name, int dir);
 
 
@@ -143,7 +147,30 @@ reg_spool_endpoint_load(reg_store_t *s, const char *name,
 
 
 reg_rc_t
-reg_spool_endpoint_begin(reg_store_t *s, const char *name, uint64_t *cursor,
+reg_spool_endpoint_begin(reg_spool_t *sp, const char *name, int64_t now,
+    uint64_t *cursor, reg_error_t *e)
+{
+    reg_rc_t  rc;
+
+    rc = reg_spool_endpoint_place(sp->s, name, cursor, e);
+
+    if (rc != REG_OK || *cursor != 0) {
+        return rc;
+    }
+
+    /* 0 is before all there ever will be: nobody could tell what went */
+
+    rc = reg_spool_endpoint_settle(sp, now, e);
+
+    return (rc == REG_OK)
+           ? reg_spool_endpoint_place(sp->s, name, cursor, e) : rc;
+}
+
+
+/* 0 where there has never been an event. */
+
+static reg_rc_t
+reg_spool_endpoint_place(reg_store_t *s, const char *name, uint64_t *cursor,
     reg_error_t *e)
 {
     reg_rc_t              rc;
@@ -187,6 +214,28 @@ reg_spool_endpoint_begin(reg_store_t *s, const char *name, uint64_t *cursor,
         *cursor = end;
         return REG_OK;
     }
+
+    return rc;
+}
+
+
+/* Makes the first segment, whose name is the number that comes next. */
+
+static reg_rc_t
+reg_spool_endpoint_settle(reg_spool_t *sp, int64_t now, reg_error_t *e)
+{
+    reg_rc_t  rc;
+
+    (void) pthread_mutex_lock(&sp->write);
+
+    rc = reg_spool_take(sp, e);
+
+    if (rc == REG_OK) {
+        rc = reg_spool_tail_ready(sp, 0, now, e);
+        reg_spool_let_go(sp);
+    }
+
+    (void) pthread_mutex_unlock(&sp->write);
 
     return rc;
 }
