@@ -2,7 +2,7 @@
 
 # registry_events_keep: what is older goes, by the process that delivers when
 # nobody writes, and by whoever begins the next segment; who reads the feed hears
-# of it.
+# of it, and for an endpoint that was down it is counted.
 
 use strict;
 use warnings;
@@ -21,20 +21,23 @@ use constant { TAGS => 64, OLD => 7200 };
 
 by_itself();
 by_the_next();
+overtaken($_) for 0, 1;
 for_ever();
 
 done_testing();
 
 
 sub server {
-    my ($hook, $keep) = @_;
+    my ($hook, $keep, $batch) = @_;
+
+    $batch //= 1;
 
     return Test::Registry->new(master => 1, workers => 1,
         server => 'location = /metrics { registry_metrics; }'
             . ' location = /feed { registry %%ROOT%%;'
             . ' registry_events pull=off; }',
         http => "registry_events_size 4m; registry_events_keep $keep;"
-            . ' registry_notify ci ' . $hook->url('/ci') . ' batch=1'
+            . ' registry_notify ci ' . $hook->url('/ci') . " batch=$batch"
             . ' threshold=1 backoff=300ms max_backoff=300ms;')->run;
 }
 
@@ -149,6 +152,113 @@ sub by_the_next {
     is((feed($t, $early))[0], 410, 'the feed: 410 for who was behind');
     kill 'CONT', $manager;
     $t->finish;
+}
+
+
+# --- an endpoint that is down -----------------------------------------------
+
+# Two of three segments go for their age. Who delivers has the first open, and
+# loses the second in the middle; after a restart both are lost, and counted
+# once however often it is restarted.
+
+sub overtaken {
+    my ($restart) = @_;
+
+    my $how = $restart ? 'down, restarted' : 'down';
+    my $hook = Test::Registry::Receiver->new;
+    my $t = server($hook, '1h', 50);
+    my $image = stocked($t, 'app');
+    my %ci;
+    wait_for(20, sub { %ci = status_of($t->root); $ci{ci}{failures} });
+    cmp_ok($ci{ci}{failures}, '>', 0, "$how: it is tried");
+
+    my $n = 0;
+    many($t, $image, 'a' . ++$n) while segments($t) < 3 && $n < 200;
+    my @there = segments($t);
+    is(scalar @there, 3, "$how: three segments");
+    my @first = map { number_of($_) } @there;
+    my @all = map { key_of($_) } tail_of($t->root);
+
+    my $then = time - OLD;
+    utime $then, $then, $_ or die "$_: $!\n" for @there[0, 1];
+    many($t, $image, 'b' . ++$n) while -e $there[1] && $n < 300;
+    is(join(' ', map { -e ? 'there' : 'gone' } @there), 'gone gone there',
+        "$how: the two old ones go");
+
+    my @kept = map { key_of($_) } tail_of($t->root);
+    my @want = $restart ? @kept
+        : (@all[0 .. $first[1] - $first[0] - 1], @kept);
+    my $lost = $first[2] - $first[ $restart ? 0 : 1 ];
+
+    if ($restart) {
+        $t->restart;
+        is(dropped($t), "$lost $lost",
+            "$how: events status and the metrics tell of it");
+        fails_again($t);
+        fails_again($t);
+    }
+
+    $hook->run;
+    my @got;
+    wait_for(60, sub {
+        @got = map { key_of($_) } $hook->taken('/ci');
+        return @got >= @want;
+    });
+    is(scalar @got, scalar @want, "$how: what is left is delivered");
+    is(join("\n", @got), join("\n", @want), "$how: all of it, in order");
+
+    if (!$restart) {
+        is(dropped($t), "$lost $lost",
+            "$how: events status and the metrics tell of the rest");
+    }
+
+    %ci = status_of($t->root);
+    is($ci{ci}{lost}, $lost, "$how: which is counted once");
+    my @lines = $t->log_text =~ /(\d+) events of .* before webhook "ci"/g;
+    is("@lines", $lost, "$how: and has one line in the log");
+    is(join(' ', (feed($t, $first[0]))[0]), 410, "$how: and the feed");
+    $t->finish;
+}
+
+
+# The first number of a segment.
+
+sub number_of {
+    my ($path) = @_;
+
+    no warnings 'portable';
+    return $path =~ m{/(\w{16})\.log\z} ? hex $1 : die "$path\n";
+}
+
+
+# Another process, which tries in vain, too.
+
+sub fails_again {
+    my ($t) = @_;
+
+    my %before = status_of($t->root);
+    $t->restart;
+    wait_for(20, sub {
+        my %now = status_of($t->root);
+        return $now{ci}{failures} > $before{ci}{failures};
+    }) or fail('nothing was tried');
+}
+
+
+# Of endpoint ci: what status and what the metrics say.
+
+sub dropped {
+    my ($t) = @_;
+
+    my ($status, $metric);
+    wait_for(10, sub {
+        my %ci = status_of($t->root);
+        $status = $ci{ci}{lost};
+        $metric = metric_of($t, 'registry_notifications_dropped_total',
+            endpoint => 'ci') // 0;
+        return $status && $metric;
+    });
+    return "$status $metric";
 }
 
 

@@ -375,6 +375,18 @@ sub too_much_for_a_new_one {
     like($t->log_text, qr/\b$lost events of .* dropped before webhook "ci"/,
         'and the log');
 
+    # counted once, whoever begins again with what was not delivered
+
+    for (1 .. 2) {
+        $t->restart;
+        wait_for(30, sub {
+            my %now = status_of($t->root);
+            return $now{ci}{failures} > $ci{ci}{failures};
+        });
+        %ci = status_of($t->root);
+    }
+    is($ci{ci}{lost}, $lost, 'no restart counts them again');
+
     $hook->run;
     my @got;
     wait_for(40, sub {

@@ -227,6 +227,7 @@ ngx_http_registry_deliver_from(ngx_http_registry_delivery_t *d,
     }
 
     ngx_http_registry_deliver_forget(d);
+    d->gone = 0;
 
     rc = reg_spool_endpoint_load(store, name, &d->state, e);
 
@@ -277,6 +278,7 @@ ngx_http_registry_deliver_asked(ngx_http_registry_delivery_t *d,
 
     if (rc == REG_OK) {
         ngx_http_registry_deliver_forget(d);
+        d->gone = 0;
         d->state.cursor = after;
         d->passed = after;
 

@@ -14,7 +14,7 @@ static int ngx_http_registry_deliver_add(ngx_http_registry_delivery_t *d,
 static ngx_int_t ngx_http_registry_deliver_ready(
     ngx_http_registry_delivery_t *d);
 static void ngx_http_registry_deliver_lost(ngx_http_registry_delivery_t *d,
-    uint64_t n);
+    uint64_t n, uint64_t next);
 
 
 ngx_int_t
@@ -40,8 +40,17 @@ ngx_http_registry_deliver_fill(ngx_http_registry_delivery_t *d,
             break;
         }
 
-        if (rec.lost) {
-            ngx_http_registry_deliver_lost(d, rec.lost);
+        if (rec.lost || d->gone) {
+
+            /* what is in hand goes first, and may fail */
+
+            if (d->batch.n) {
+                d->gone = rec.lost;
+                added = 0;
+                break;
+            }
+
+            ngx_http_registry_deliver_lost(d, rec.lost + d->gone, rec.seq);
         }
 
         added = ngx_http_registry_deliver_add(d, &rec);
@@ -160,11 +169,20 @@ ngx_http_registry_deliver_ready(ngx_http_registry_delivery_t *d)
 }
 
 
-/* The spool came to its limit, and this endpoint was behind. */
+/*
+ * The spool came to its limit, and this endpoint was behind.  That it has passed
+ * what went is noted at once: who goes on in another process counts it no
+ * second time.
+ */
 
 static void
-ngx_http_registry_deliver_lost(ngx_http_registry_delivery_t *d, uint64_t n)
+ngx_http_registry_deliver_lost(ngx_http_registry_delivery_t *d, uint64_t n,
+    uint64_t next)
 {
+    d->gone = 0;
+    d->passed = next - 1;
+
+    d->state.cursor = d->passed;
     d->state.lost += n;
 
     NGX_HTTP_REGISTRY_COUNT(d, dropped, n)
@@ -174,6 +192,8 @@ ngx_http_registry_deliver_lost(ngx_http_registry_delivery_t *d, uint64_t n)
                   "them: the spool came to \"registry_events_size\" or "
                   "\"registry_events_keep\"", n, &d->events->root->root,
                   &d->endpoint->name);
+
+    ngx_http_registry_deliver_save(d);
 }
 
 
