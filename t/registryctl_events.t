@@ -360,6 +360,26 @@ sub replay {
             "--since $_, later than all");
         ok(!-e $from, 'asks for nothing');
     }
+
+    # nothing is kept but the next number
+
+    my ($log) = glob "$events/*.log";
+    my $empty = sprintf '%s/%016x.log', $events, $first + 13;
+    rename $log, "$log.away" or die "$log: $!\n";
+    put_file($empty, '');
+
+    for (['all'], ['--from', $first + 2], ['--since', '1d']) {
+        my @how = grep { $_ ne 'all' } @$_;
+        $r = ctl('events', 'replay', @how, $root, 'ci');
+        is_exit($r, 0, "@$_ of nothing");
+        like($r->{err}, qr/there are no events/, 'is told');
+        ok(!-e $from, 'and asks for nothing');
+    }
+    $r = ctl('events', 'status', $root);
+    like($r->{err}, qr/there are no events/, 'as status does');
+
+    unlink $empty;
+    rename "$log.away", $log or die "$log: $!\n";
 }
 
 

@@ -507,6 +507,11 @@ events_replay_one(reg_cli_events_t *ev, const char *name, uint64_t after,
         rc = events_replay_find(ev, name, &after, since, &n);
     }
 
+    if (rc == REG_OK && after == REG_SPOOL_END) {
+        reg_cli_say("%s: there are no events from there on", ev->root);
+        return REG_CLI_OK;
+    }
+
     /* never forwards: what lies between would not be delivered at all */
 
     if (rc == REG_OK && after >= state.cursor) {
@@ -548,18 +553,22 @@ events_since_then(const reg_spool_record_t *rec, int64_t since)
 }
 
 
-/* Where that is, and how many events there are for it. */
+/*
+ * Where that is, and how many events there are for it; without any at all
+ * REG_SPOOL_END, for what is gone would be missed once more.
+ */
 
 static reg_rc_t
 events_replay_find(reg_cli_events_t *ev, const char *name, uint64_t *after,
     int64_t since, uint64_t *n)
 {
-    int                   begun;
+    int                   begun, any;
     reg_rc_t              rc;
     reg_spool_record_t    rec;
     reg_spool_reader_t   *r;
 
     *n = 0;
+    any = 0;
     begun = 0;
 
     rc = reg_spool_reader_open(&r, ev->s, 0, &ev->e);
@@ -577,6 +586,8 @@ events_replay_find(reg_cli_events_t *ev, const char *name, uint64_t *after,
             break;
         }
 
+        any = 1;
+
         if (!begun && since != 0 && !events_since_then(&rec, since)) {
             *after = rec.seq;
             continue;
@@ -591,6 +602,10 @@ events_replay_find(reg_cli_events_t *ev, const char *name, uint64_t *after,
     }
 
     reg_spool_reader_close(r);
+
+    if (rc == REG_ABSENT && !any) {
+        *after = REG_SPOOL_END;
+    }
 
     return (rc == REG_ABSENT) ? REG_OK : rc;
 }
