@@ -1,7 +1,8 @@
 package Bench::Seen;
 
 # What it costs to see what the registry does: metrics, an access log in JSON
-# and a webhook, beside a server that has none of them.
+# and a webhook, beside a server that has none of them, and beside one with the
+# access log that nginx writes where nobody says anything.
 
 use strict;
 use warnings;
@@ -19,10 +20,11 @@ my $made = 0;
 my $pairs = 2;
 
 my %title = (
-    off  => 'none of them',
-    log  => 'metrics and a JSON access log',
-    on   => 'and a webhook',
-    told => 'which is told of pulls as well',
+    off   => 'nothing is seen, access_log off',
+    plain => "nginx's own access log",
+    log   => 'metrics and a JSON access log',
+    on    => 'and a webhook',
+    told  => 'which is told of pulls as well',
 );
 
 my %actions = (on => 'action=push,mount,delete',
@@ -35,15 +37,16 @@ sub table {
     return {
         name => 'seen-push', kind => 'rate', targets => ['ours'],
         title => 'push of a small image as above, seen and unseen',
-        run => \&run, modes => [qw(off log on)],
-        loads => [map { ["seen-push-$_", $title{$_}] } qw(off log on)],
+        run => \&run, modes => [qw(off plain log on)],
+        loads => [map { ["seen-push-$_", $title{$_}] } qw(off plain log on)],
         command => ['push-image', { repo => 'img', connections => 4,
                                     count => $d->{images} }],
     }, {
         name => 'seen-pull', kind => 'rate', targets => ['ours'],
         title => 'pull of a small image as above, seen and unseen',
-        run => \&run, modes => [qw(off log on told)], store => 'pull',
-        loads => [map { ["seen-pull-$_", $title{$_}] } qw(off log on told)],
+        run => \&run, modes => [qw(off plain log on told)], store => 'pull',
+        loads => [map { ["seen-pull-$_", $title{$_}] }
+                  qw(off plain log on told)],
         command => ['pull-image', { repo => 'img', seed => 'seed',
                                     connections => 4,
                                     duration => $d->{seconds} }],
@@ -91,7 +94,10 @@ sub once {
     my $root = $w->{store} ? "$dir/$w->{store}" : "$dir/seen" . $made++;
     my ($http, $places, $receiver) = ('', '', undef);
 
-    if ($mode ne 'off') {
+    if ($mode eq 'plain') {
+        $http = "access_log $dir/access.log;";
+
+    } elsif ($mode ne 'off') {
         $http = json_log("$dir/access.json");
         $places = 'location = /metrics { registry_metrics; }';
     }
@@ -128,7 +134,7 @@ sub once {
 
     Bench::Machine::end($receiver) if $receiver;
     $r->{log} = $complaint if defined $complaint;
-    unlink "$dir/access.json";
+    unlink "$dir/access.json", "$dir/access.log";
 
     return $r;
 }
