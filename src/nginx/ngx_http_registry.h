@@ -89,6 +89,7 @@ typedef struct {
     ngx_shm_zone_t   *zone;
     size_t            zone_size;
     ngx_shm_zone_t   *stats;       /* NULL: no registry anywhere */
+    ngx_int_t         request_id;  /* index of the variable */
 } ngx_http_registry_main_conf_t;
 
 

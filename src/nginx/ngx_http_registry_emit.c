@@ -7,6 +7,7 @@
 
 #include "ngx_http_registry_access.h"
 #include "ngx_http_registry_notify.h"
+#include "ngx_http_registry_request_id.h"
 
 
 struct ngx_http_registry_emit_s {
@@ -109,19 +110,15 @@ ngx_http_registry_emit_who(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, reg_event_who_t *who)
 {
     u_char                                *p;
-    ngx_str_t                              local;
+    ngx_str_t                              id, local;
     ngx_connection_t                      *c;
-    ngx_http_variable_value_t             *id;
     ngx_http_registry_notify_main_conf_t  *nmcf;
 
     c = r->connection;
     nmcf = ngx_http_get_module_main_conf(r, ngx_http_registry_notify_module);
 
-    id = ngx_http_get_indexed_variable(r, nmcf->request_id);
-
-    if (id && !id->not_found) {
-        who->id.len = id->len;
-        who->id.data = (char *) id->data;
+    if (ngx_http_registry_request_id(r, &id) == NGX_OK) {
+        who->id = ngx_http_registry_str(&id);
     }
 
     p = ngx_pnalloc(r->pool, NGX_SOCKADDR_STRLEN);

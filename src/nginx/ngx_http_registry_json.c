@@ -7,6 +7,7 @@
 
 
 #include "ngx_http_registry_json.h"
+#include "ngx_http_registry_request_id.h"
 #include "ngx_http_registry_variables.h"
 
 
@@ -37,13 +38,6 @@ ngx_http_registry_json_add(ngx_conf_t *cf)
     ngx_http_variable_t  *var;
 
     static ngx_str_t  name = ngx_string("registry_json");
-    static ngx_str_t  id = ngx_string("request_id");
-
-    /* with an index it is the same wherever it is asked for */
-
-    if (ngx_http_get_variable_index(cf, &id) == NGX_ERROR) {
-        return NGX_ERROR;
-    }
 
     var = ngx_http_add_variable(cf, &name, NGX_HTTP_VAR_NOCACHEABLE);
     if (var == NULL) {
@@ -118,12 +112,10 @@ ngx_http_registry_json_request(ngx_http_request_t *r, reg_buf_t *b)
     ngx_time_t      *tp;
     ngx_msec_int_t   ms;
 
-    static ngx_str_t  names[] = {
-        ngx_string("request_id"), ngx_string("request")
-    };
+    static ngx_str_t  request = ngx_string("request");
 
-    if (ngx_http_registry_json_value(r, &names[0], &id) != NGX_OK
-        || ngx_http_registry_json_value(r, &names[1], &line) != NGX_OK)
+    if (ngx_http_registry_request_id(r, &id) != NGX_OK
+        || ngx_http_registry_json_value(r, &request, &line) != NGX_OK)
     {
         return NGX_ERROR;
     }

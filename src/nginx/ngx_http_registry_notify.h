@@ -85,7 +85,6 @@ struct ngx_http_registry_events_s {
 typedef struct {
     ngx_array_t                    endpoints;    /* of ..._endpoint_t * */
     ngx_array_t                    feeds;        /* of ..._notify_conf_t * */
-    ngx_int_t                      request_id;   /* index of the variable */
     ngx_str_t                      instance;     /* of this run of nginx */
 } ngx_http_registry_notify_main_conf_t;
 

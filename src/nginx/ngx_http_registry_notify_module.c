@@ -362,8 +362,6 @@ ngx_http_registry_notify_init(ngx_conf_t *cf)
     ngx_http_registry_notify_conf_t       **feed;
     ngx_http_registry_notify_main_conf_t   *nmcf;
 
-    static ngx_str_t  request_id = ngx_string("request_id");
-
     rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_registry_module);
     nmcf = ngx_http_conf_get_module_main_conf(cf,
                                               ngx_http_registry_notify_module);
@@ -403,11 +401,7 @@ ngx_http_registry_notify_init(ngx_conf_t *cf)
         return NGX_OK;
     }
 
-    nmcf->request_id = ngx_http_get_variable_index(cf, &request_id);
-
-    if (nmcf->request_id == NGX_ERROR
-        || ngx_http_registry_notify_instance(cf, nmcf) != NGX_OK)
-    {
+    if (ngx_http_registry_notify_instance(cf, nmcf) != NGX_OK) {
         return NGX_ERROR;
     }
 

@@ -10,6 +10,7 @@
 #include "ngx_http_registry_body.h"
 #include "ngx_http_registry_identity.h"
 #include "ngx_http_registry_json.h"
+#include "ngx_http_registry_request_id.h"
 
 #include "reg_credentials.h"
 #include "reg_may.h"
@@ -139,6 +140,10 @@ ngx_http_registry_variables_add(ngx_conf_t *cf)
 
         var->get_handler = ngx_http_registry_variable;
         var->data = i;
+    }
+
+    if (ngx_http_registry_request_id_add(cf) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     return ngx_http_registry_json_add(cf);
