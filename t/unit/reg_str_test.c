@@ -13,6 +13,7 @@ static void test_utf8(void);
 static void test_buf(void);
 static void test_printf(void);
 static void test_json(void);
+static void test_json_places(void);
 static void test_uri(void);
 static void test_alloc(void);
 
@@ -418,6 +419,50 @@ test_json(void)
         is(reg_buf_slice(&b), rows[i].out, "json");
         reg_buf_free(&b);
     }
+
+    test_json_places();
+}
+
+
+/* Each byte at each place of a string: the same as each piece alone. */
+
+static void
+test_json_places(void)
+{
+    int        c, wrong;
+    char       text[20];
+    size_t     len, at;
+    reg_buf_t  b, want;
+
+    wrong = 0;
+    memset(text, 'a', sizeof(text));
+
+    reg_buf_init(&b, 1024);
+    reg_buf_init(&want, 1024);
+
+    for (len = 1; len <= sizeof(text); len++) {
+        for (at = 0; at < len; at++) {
+            for (c = 0; c < 256; c++) {
+                text[at] = (char) c;
+
+                reg_buf_reset(&b);
+                reg_buf_json(&b, (reg_str_t) { len, text });
+
+                reg_buf_reset(&want);
+                reg_buf_add(&want, text, at);
+                reg_buf_json(&want, (reg_str_t) { 1, text + at });
+                reg_buf_add(&want, text + at + 1, len - at - 1);
+
+                wrong += !reg_str_eq(reg_buf_slice(&b), reg_buf_slice(&want));
+                text[at] = 'a';
+            }
+        }
+    }
+
+    is_num(wrong, 0, "json: each byte at each place");
+
+    reg_buf_free(&want);
+    reg_buf_free(&b);
 }
 
 

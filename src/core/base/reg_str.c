@@ -11,7 +11,12 @@
 #define REG_BUF_START  512
 
 
+/* a byte in each of eight */
+#define REG_STR_EACH(c)  (UINT64_C(0x0101010101010101) * (c))
+
+
 static int reg_str_hex(char c);
+static int reg_str_plain(const unsigned char *p);
 
 
 reg_str_t
@@ -311,7 +316,15 @@ reg_buf_reserve(reg_buf_t *b, size_t len)
 void
 reg_buf_add(reg_buf_t *b, const void *data, size_t len)
 {
-    if (len == 0 || reg_buf_reserve(b, len) != 0) {
+    if (len == 0) {
+        return;
+    }
+
+    /* mostly there is room */
+
+    if ((b->state != REG_BUF_OK || len >= b->size - b->len)
+        && reg_buf_reserve(b, len) != 0)
+    {
         return;
     }
 
@@ -424,11 +437,19 @@ reg_buf_json(reg_buf_t *b, reg_str_t s)
     end = p + s.len;
     run = p;
 
-    while (p < end) {
+    for ( ;; ) {
 
-        if (*p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') {
+        while (end - p >= 8 && reg_str_plain(p)) {
+            p += 8;
+        }
+
+        while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
+        {
             p++;
-            continue;
+        }
+
+        if (p == end) {
+            break;
         }
 
         n = reg_str_utf8(p, (size_t) (end - p));
@@ -458,6 +479,25 @@ reg_buf_json(reg_buf_t *b, reg_str_t s)
     }
 
     reg_buf_add(b, run, (size_t) (p - run));
+}
+
+
+/*
+ * 1 when eight bytes stand in a JSON string as they are, at once: those that do
+ * not, or one of them at least, end up with their highest bit set.
+ */
+
+static int
+reg_str_plain(const unsigned char *p)
+{
+    uint64_t  c;
+
+    memcpy(&c, p, sizeof(c));
+
+    return ((c | (c - REG_STR_EACH(0x20))
+             | ((c ^ REG_STR_EACH('"')) - REG_STR_EACH(1))
+             | ((c ^ REG_STR_EACH('\\')) - REG_STR_EACH(1)))
+            & REG_STR_EACH(0x80)) == 0;
 }
 
 
