@@ -24,7 +24,7 @@ static ngx_int_t ngx_http_registry_json_request(ngx_http_request_t *r,
     reg_buf_t *b);
 static ngx_int_t ngx_http_registry_json_value(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *value);
-static void ngx_http_registry_json_member(reg_buf_t *b, const char *name,
+static void ngx_http_registry_json_member(reg_buf_t *b, reg_str_t name,
     ngx_str_t *value);
 
 
@@ -128,13 +128,13 @@ ngx_http_registry_json_request(ngx_http_request_t *r, reg_buf_t *b)
 
     reg_buf_str(b, reg_str("{"));
 
-    ngx_http_registry_json_member(b, "\"time\":\"",
+    ngx_http_registry_json_member(b, reg_str("\"time\":\""),
                                   (ngx_str_t *) &ngx_cached_http_log_iso8601);
-    ngx_http_registry_json_member(b, ",\"from\":\"",
+    ngx_http_registry_json_member(b, reg_str(",\"from\":\""),
                                   &r->connection->addr_text);
-    ngx_http_registry_json_member(b, ",\"id\":\"", &id);
-    ngx_http_registry_json_member(b, ",\"request\":\"", &line);
-    ngx_http_registry_json_member(b, ",\"agent\":\"", &agent);
+    ngx_http_registry_json_member(b, reg_str(",\"id\":\""), &id);
+    ngx_http_registry_json_member(b, reg_str(",\"request\":\""), &line);
+    ngx_http_registry_json_member(b, reg_str(",\"agent\":\""), &agent);
 
     /* numbers as $status, $request_time, $bytes_sent and $connection */
 
@@ -174,9 +174,9 @@ ngx_http_registry_json_value(ngx_http_request_t *r, ngx_str_t *name,
 
 
 static void
-ngx_http_registry_json_member(reg_buf_t *b, const char *name, ngx_str_t *value)
+ngx_http_registry_json_member(reg_buf_t *b, reg_str_t name, ngx_str_t *value)
 {
-    reg_buf_str(b, reg_str_of(name));
+    reg_buf_str(b, name);
     reg_buf_json(b, ngx_http_registry_str(value));
     reg_buf_str(b, reg_str("\""));
 }

@@ -67,38 +67,45 @@ static reg_str_t ngx_http_registry_variable_header(ngx_http_request_t *r,
     const char *name);
 
 
-/* Of $registry_json: what it is there. */
-#define NGX_HTTP_REGISTRY_NOT_THERE  0
-#define NGX_HTTP_REGISTRY_A_STRING   1
-#define NGX_HTTP_REGISTRY_A_NUMBER   2
+/* Of $registry_json: what stands before its value, and whether that is a
+   string. */
+#define NGX_HTTP_REGISTRY_NOT_THERE  { 0, NULL }, 0
+#define NGX_HTTP_REGISTRY_A_STRING(name)                                      \
+    { sizeof(",\"" name "\":\"") - 1, ",\"" name "\":\"" }, 1
+#define NGX_HTTP_REGISTRY_A_NUMBER(name)                                      \
+    { sizeof(",\"" name "\":") - 1, ",\"" name "\":" }, 0
 
 
 static const struct {
     ngx_str_t                       name;
     ngx_http_registry_variable_pt   value;
-    ngx_uint_t                      json;
+    reg_str_t                       json;
+    unsigned                        string:1;
 } ngx_http_registry_variables[] = {
 
     { ngx_string("registry_user"),
-      ngx_http_registry_variable_user, NGX_HTTP_REGISTRY_A_STRING },
+      ngx_http_registry_variable_user, NGX_HTTP_REGISTRY_A_STRING("user") },
     { ngx_string("registry_auth"),
-      ngx_http_registry_variable_auth, NGX_HTTP_REGISTRY_A_STRING },
+      ngx_http_registry_variable_auth, NGX_HTTP_REGISTRY_A_STRING("auth") },
     { ngx_string("registry_repository"),
-      ngx_http_registry_variable_repository, NGX_HTTP_REGISTRY_A_STRING },
+      ngx_http_registry_variable_repository,
+      NGX_HTTP_REGISTRY_A_STRING("repository") },
     { ngx_string("registry_action"),
       ngx_http_registry_variable_action, NGX_HTTP_REGISTRY_NOT_THERE },
     { ngx_string("registry_reference"),
       ngx_http_registry_variable_reference, NGX_HTTP_REGISTRY_NOT_THERE },
     { ngx_string("registry_digest"),
-      ngx_http_registry_variable_digest, NGX_HTTP_REGISTRY_A_STRING },
+      ngx_http_registry_variable_digest, NGX_HTTP_REGISTRY_A_STRING("digest") },
     { ngx_string("registry_upload"),
-      ngx_http_registry_variable_upload, NGX_HTTP_REGISTRY_A_STRING },
+      ngx_http_registry_variable_upload, NGX_HTTP_REGISTRY_A_STRING("upload") },
     { ngx_string("registry_operation"),
-      ngx_http_registry_variable_operation, NGX_HTTP_REGISTRY_A_STRING },
+      ngx_http_registry_variable_operation,
+      NGX_HTTP_REGISTRY_A_STRING("operation") },
     { ngx_string("registry_credentials"),
-      ngx_http_registry_variable_credentials, NGX_HTTP_REGISTRY_A_STRING },
+      ngx_http_registry_variable_credentials,
+      NGX_HTTP_REGISTRY_A_STRING("credentials") },
     { ngx_string("registry_login"),
-      ngx_http_registry_variable_login, NGX_HTTP_REGISTRY_A_STRING },
+      ngx_http_registry_variable_login, NGX_HTTP_REGISTRY_A_STRING("login") },
     { ngx_string("registry_claimed_user"),
       ngx_http_registry_variable_claimed_user, NGX_HTTP_REGISTRY_NOT_THERE },
     { ngx_string("registry_expires"),
@@ -106,19 +113,22 @@ static const struct {
     { ngx_string("registry_from"),
       ngx_http_registry_variable_from, NGX_HTTP_REGISTRY_NOT_THERE },
     { ngx_string("registry_tag"),
-      ngx_http_registry_variable_tag, NGX_HTTP_REGISTRY_A_STRING },
+      ngx_http_registry_variable_tag, NGX_HTTP_REGISTRY_A_STRING("tag") },
     { ngx_string("registry_error"),
-      ngx_http_registry_variable_error, NGX_HTTP_REGISTRY_A_STRING },
+      ngx_http_registry_variable_error, NGX_HTTP_REGISTRY_A_STRING("error") },
     { ngx_string("registry_received"),
-      ngx_http_registry_variable_received, NGX_HTTP_REGISTRY_A_NUMBER },
+      ngx_http_registry_variable_received,
+      NGX_HTTP_REGISTRY_A_NUMBER("received") },
     { ngx_string("registry_cache"),
-      ngx_http_registry_variable_cache, NGX_HTTP_REGISTRY_A_STRING },
+      ngx_http_registry_variable_cache, NGX_HTTP_REGISTRY_A_STRING("cache") },
     { ngx_string("registry_thread_wait"),
-      ngx_http_registry_variable_thread_wait, NGX_HTTP_REGISTRY_A_NUMBER },
+      ngx_http_registry_variable_thread_wait,
+      NGX_HTTP_REGISTRY_A_NUMBER("thread_wait") },
     { ngx_string("registry_thread_time"),
-      ngx_http_registry_variable_thread_time, NGX_HTTP_REGISTRY_A_NUMBER },
+      ngx_http_registry_variable_thread_time,
+      NGX_HTTP_REGISTRY_A_NUMBER("thread_time") },
 
-    { ngx_null_string, NULL, 0 }
+    { ngx_null_string, NULL, NGX_HTTP_REGISTRY_NOT_THERE }
 };
 
 
@@ -184,8 +194,8 @@ ngx_http_registry_variable(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_registry_variables_json(ngx_http_request_t *r, reg_buf_t *b)
 {
-    ngx_uint_t                     i, string;
-    reg_str_t                      value, name;
+    ngx_uint_t                     i;
+    reg_str_t                      value;
     ngx_http_registry_ctx_t       *ctx;
     ngx_http_registry_loc_conf_t  *rlcf;
 
@@ -201,31 +211,20 @@ ngx_http_registry_variables_json(ngx_http_request_t *r, reg_buf_t *b)
 
     for (i = 0; ngx_http_registry_variables[i].name.len; i++) {
 
-        if (ngx_http_registry_variables[i].json == NGX_HTTP_REGISTRY_NOT_THERE)
-        {
+        if (ngx_http_registry_variables[i].json.len == 0) {
             continue;
         }
 
         value = ctx ? ngx_http_registry_variables[i].value(r, ctx)
                     : reg_null_str;
 
-        string = (ngx_http_registry_variables[i].json
-                  == NGX_HTTP_REGISTRY_A_STRING);
+        reg_buf_str(b, ngx_http_registry_variables[i].json);
 
-        name = ngx_http_registry_str(&ngx_http_registry_variables[i].name);
-        name.data += sizeof("registry_") - 1;
-        name.len -= sizeof("registry_") - 1;
-
-        reg_buf_str(b, reg_str(",\""));
-        reg_buf_str(b, name);
-
-        if (string) {
-            reg_buf_str(b, reg_str("\":\""));
+        if (ngx_http_registry_variables[i].string) {
             reg_buf_json(b, value);
             reg_buf_str(b, reg_str("\""));
 
         } else {
-            reg_buf_str(b, reg_str("\":"));
             reg_buf_str(b, value.len ? value : reg_str("null"));
         }
     }
@@ -641,18 +640,32 @@ ngx_http_registry_variable_thread_time(ngx_http_request_t *r,
 static reg_str_t
 ngx_http_registry_variable_seconds(ngx_http_request_t *r, uint64_t us)
 {
-    u_char     *p;
-    reg_str_t   time;
+    u_char      *p, *end;
+    reg_str_t    time;
+    ngx_uint_t   i;
 
-    time = reg_null_str;
-
-    p = ngx_pnalloc(r->pool, NGX_INT64_LEN + sizeof(".000000"));
-
-    if (p) {
-        time.data = (char *) p;
-        time.len = ngx_sprintf(p, "%uL.%06uL", us / 1000000, us % 1000000)
-                   - p;
+    p = ngx_pnalloc(r->pool, NGX_INT64_LEN + sizeof("."));
+    if (p == NULL) {
+        return reg_null_str;
     }
+
+    /* from behind; there are two in each line of a log */
+
+    end = p + NGX_INT64_LEN + sizeof(".");
+    p = end;
+
+    for (i = 0; i < 7 || us; i++) {
+
+        if (i == 6) {
+            *--p = '.';
+        }
+
+        *--p = (u_char) ('0' + us % 10);
+        us /= 10;
+    }
+
+    time.data = (char *) p;
+    time.len = end - p;
 
     return time;
 }
