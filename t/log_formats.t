@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
 # The log formats of conf.examples: every line of log-json.conf is JSON,
-# whatever a client sends; the lines of log-audit.conf, each compared whole.
+# whatever a client sends; the lines of log-audit.conf, each compared whole; the
+# id of a request, which is one.
 
 use strict;
 use warnings;
@@ -17,6 +18,7 @@ use Time::HiRes qw(sleep);
 use Test::Registry;
 use Test::Registry::Examples;
 use Test::Registry::HTTP2;
+use Test::Registry::Receiver;
 use Test::Registry::Token;
 
 
@@ -28,6 +30,7 @@ my %default = (login => '', credentials => '', auth => '', user => '',
 my @plain = (edit => ['443 ssl' => '127.0.0.1:%%PORT%%']);
 
 json_lines();
+one_id();
 audit_lines();
 audit_bearer();
 audit_certificates();
@@ -148,6 +151,66 @@ sub lines_of {
 
     open my $fh, '<:raw', $path or return ();
     return map { chomp; $_ } grep { /\n\z/ } <$fh>;
+}
+
+
+# The id of a request is nginx's: the same in the line, in a header, in another
+# format before and behind it, and in an event; and no two requests have one,
+# whichever process answered them.
+
+sub one_id {
+    my $hook = Test::Registry::Receiver->new->run;
+    my $t = Test::Registry->new(master => 1, workers => 2,
+        http => "log_format first escape=none '\$request_id \$registry_json';"
+            . " log_format second escape=none '\$registry_json \$request_id';"
+            . ' access_log %%DIR%%/second second;'
+            . ' access_log %%DIR%%/first first;'
+            . ' map $http_x_show $shown { yes $request_id; }'
+            . ' registry_notify ci ' . $hook->url('/ci') . ';',
+        location => 'add_header X-Id $shown always;')->run;
+    my $image = $t->push_image('app', 'v1');
+    my %shown;
+
+    for my $round (1 .. 2) {
+        for my $n (1 .. 150) {
+            my $r = $t->get('/v2/app/manifests/v1',
+                headers => [['X-Show', $n % 2 ? 'yes' : 'no']]);
+            $shown{ $r->header('X-Id') }++ if $n % 2;
+        }
+        $t->reload if $round == 1;
+    }
+
+    is(scalar keys %shown, 150, 'each request has an id of its own');
+    is(scalar(grep { !/\A[0-9a-f]{32}\z/ } keys %shown), 0, 'as nginx has it');
+
+    my (%id, %put, @wrong);
+    wait_for(10, sub { lines_of($t->dir . '/first') >= 300 });
+
+    for my $name (qw(first second)) {
+        for my $line (lines_of($t->dir . "/$name")) {
+            my ($one, $two) = $name eq 'first' ? $line =~ /\A(\w+) (.*)\z/
+                : ($line =~ /\A(.*) (\w+)\z/)[1, 0];
+            my $json = json_of($two) || {};
+            push @wrong, $line if ($json->{id} // '') ne $one;
+            $id{$one}{$name}++;
+            $put{$one} = 1 if $json->{request} =~ /\APUT .*manifests/;
+        }
+    }
+
+    is("@wrong[0 .. ($#wrong > 4 ? 4 : $#wrong)]", '',
+        'it is the same before and behind $registry_json');
+    is(scalar(grep { ($_->{first} // 0) != 1 || ($_->{second} // 0) != 1 }
+        values %id), 0, 'each stands once in both logs');
+    is(scalar(grep { !$id{$_} } keys %shown), 0, 'and in the header');
+    is(scalar(grep { /\A[0-9a-f]{32}\z/ } keys %id), scalar keys %id,
+        'all of them look alike');
+
+    my @events = $hook->wait_events('/ci', 3);
+    is(scalar(grep { $put{ $_->{request}{id} } } @events), 1,
+        'and in the event');
+    is(scalar(grep { $id{ $_->{request}{id} } } @events), 3,
+        'and in those of the blobs');
+    $t->finish;
 }
 
 
