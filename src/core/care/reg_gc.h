@@ -33,6 +33,9 @@
  *     or it was made after T, by something that renewed the blob's directory
  *     or put the blob in place anew.  That holds when the first link went
  *     before we came to it, and another was made behind us (mount, delete).
+ *   - Manifests without a tag go by the leases of their own links, and of those
+ *     that keep them: looked at under the exclusive lock, or before, when it is
+ *     known under the lock that none was renewed since; see reg_quiet.h.
  *   - The links are gone from the disk before the blobs go: their directories
  *     are synced, also for who did it before us and was killed.
  *   - T is told by the file system's clock.  If it was set back since, a lease

@@ -28,7 +28,6 @@ static void reg_gc_graph_place(reg_gc_graph_t *g, size_t i,
 static void reg_gc_graph_next(reg_gc_graph_t *g, size_t i,
     reg_gc_waiting_t *w);
 static int reg_gc_graph_by_place(const void *a, const void *b);
-static int reg_gc_graph_among(const size_t *nodes, size_t n, size_t node);
 static size_t reg_gc_graph_loose(const reg_gc_graph_t *g, uint64_t key);
 static size_t reg_gc_graph_root(reg_gc_graph_t *g, size_t i);
 static size_t reg_gc_graph_first(const reg_gc_graph_t *g, uint64_t key);
@@ -299,52 +298,6 @@ reg_gc_graph_keep(reg_gc_graph_t *g, size_t node)
 
         reg_gc_graph_spread(g, 1);
     }
-}
-
-
-size_t
-reg_gc_graph_referrers(const reg_gc_graph_t *g, size_t node, size_t *out,
-    size_t max)
-{
-    size_t    i, k, at, n;
-    uint64_t  key;
-
-    n = 0;
-
-    for (at = 0; at <= n && n < max; at++) {
-        key = g->nodes[(at == 0) ? node : out[at - 1]].key;
-
-        for (i = reg_gc_graph_edges(g, key);
-             i < g->nedges && g->edges[i].from == key && n < max;
-             i++)
-        {
-            k = (g->edges[i].kind == REG_GC_REFERRER)
-                ? reg_gc_graph_first(g, g->edges[i].to) : g->n;
-
-            if (k < g->n && g->nodes[k].key == g->edges[i].to
-                && !reg_gc_graph_among(out, n, k) && k != node)
-            {
-                out[n++] = k;
-            }
-        }
-    }
-
-    return n;
-}
-
-
-static int
-reg_gc_graph_among(const size_t *nodes, size_t n, size_t node)
-{
-    size_t  i;
-
-    for (i = 0; i < n; i++) {
-        if (nodes[i] == node) {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 

@@ -89,13 +89,6 @@ int reg_gc_graph_reach(reg_gc_graph_t *g);
  */
 int reg_gc_graph_group(reg_gc_graph_t *g);
 
-/*
- * Up to max of the nodes that have this one as their subject, or one that has,
- * over any number of steps, the nearest first: how many out was given.
- */
-size_t reg_gc_graph_referrers(const reg_gc_graph_t *g, size_t node,
-    size_t *out, size_t max);
-
 /* Keeps a node that was put into the order, and all that it reaches. */
 void reg_gc_graph_keep(reg_gc_graph_t *g, size_t node);
 

@@ -25,8 +25,15 @@
 /* manifests that go under one lock, all of them or none */
 #define REG_GC_TOGETHER  16
 
-/* referrers of one that goes by itself which are looked at before */
-#define REG_GC_REFERRED  64
+/* of a larger group so many are looked at in a step, without the lock */
+#define REG_GC_SCAN      64
+
+/*
+ * All of it is looked at again when somebody needed a manifest meanwhile; it
+ * was in vain when less than that part of the group went since, and after so
+ * many in vain, one after the other, what is left stays for the next time.
+ */
+#define REG_GC_SCANS     8
 
 /* directories below one: blobs/<alg>/<2>/<hex>, tags/<tag>/index/<alg>/<hex> */
 #define REG_GC_LEVELS    4
@@ -65,7 +72,7 @@ typedef struct {
     unsigned        file:1;         /* in one */
     uint64_t        size;
     size_t          group;          /* the first of so many; 0: of no more */
-    size_t          node;           /* of the graph */
+    size_t          place;          /* in the order of the graph */
     reg_digest_t    d;
     reg_digest_t    target;
     reg_path_t      path;           /* of the directory that goes */
@@ -106,9 +113,15 @@ struct reg_gc_s {
     unsigned             ordered:1;     /* it is */
     size_t               place;         /* so many of its order were put into
                                            the batch */
-    size_t               left;          /* so many are to come of a group that
-                                           goes in slices */
     size_t               synced;        /* what has a lower rank is */
+
+    /* a group of these that goes in slices: it ends behind place */
+    size_t               first;
+    size_t               end;
+    size_t               looked;        /* these were looked at, */
+    size_t               went;          /* so many went since, */
+    unsigned             vain;          /* and so often too few */
+    unsigned             noted:1;       /* that the repository is quiet */
 
     /* the directories that are gone through */
     reg_names_list_t     lists[REG_GC_LEVELS];
@@ -176,16 +189,34 @@ reg_rc_t reg_gc_entry(reg_gc_t *g, const reg_path_t *path, reg_error_t *e);
 /* Puts manifests into the batch that nothing keeps. */
 reg_rc_t reg_gc_untagged(reg_gc_t *g, reg_error_t *e);
 
-/*
- * Under the lock: *needed is 1 when one that has this as its subject, over any
- * number of steps, is young.
- */
-reg_rc_t reg_gc_referred(reg_gc_t *g, size_t node, int *needed,
+/* The directory of the revision of a node. */
+reg_rc_t reg_gc_node_path(const reg_gc_t *g, size_t node, reg_path_t *path,
     reg_error_t *e);
 
 /* REG_OK when the repository in hand has that manifest, REG_ABSENT. */
 reg_rc_t reg_gc_revision_there(reg_gc_t *g, const reg_digest_t *d,
     reg_error_t *e);
+
+
+/* --- reg_gc_slices.c --- */
+
+/* The next n of the order are too many for one lock. */
+void reg_gc_slices_begin(reg_gc_t *g, size_t n);
+
+/*
+ * Looks at some of them, until g->looked is at g->end; REG_BUSY without the
+ * lock, which the first step needs.
+ */
+reg_rc_t reg_gc_slices_look(reg_gc_t *g, reg_error_t *e);
+
+/*
+ * Under the lock: *quiet is 0 when one of them may have become young since they
+ * were looked at.  Then reg_gc_slices_again() takes those out of the batch that
+ * were not decided.
+ */
+reg_rc_t reg_gc_slices_quiet(reg_gc_t *g, int lock, int *quiet,
+    reg_error_t *e);
+void reg_gc_slices_again(reg_gc_t *g);
 
 
 /* --- reg_gc_empty.c --- */

@@ -191,8 +191,8 @@ reg_gc_age(reg_gc_t *g, const reg_path_t *path, const char *file,
 reg_rc_t
 reg_gc_sweep(reg_gc_t *g, reg_error_t *e)
 {
-    int       lock;
-    size_t    i, from;
+    int       lock, quiet;
+    size_t    i, from, node;
     reg_rc_t  rc;
 
     rc = reg_gc_lock(g, &lock, e);
@@ -202,21 +202,32 @@ reg_gc_sweep(reg_gc_t *g, reg_error_t *e)
     }
 
     from = g->at;
+    quiet = 1;
 
     rc = reg_care_look(&g->care, e);
 
-    if (rc == REG_OK) {
+    if (rc == REG_OK && g->batch[from].alone) {
+        rc = reg_gc_slices_quiet(g, lock, &quiet, e);
+    }
+
+    if (rc == REG_OK && quiet) {
         rc = reg_gc_things(g, e);
     }
 
     reg_gc_unlock(g, lock, g->at - from);
+
+    if (!quiet) {
+        reg_gc_slices_again(g);
+        return rc;
+    }
 
     for (i = from; i < g->at && rc == REG_OK; i++) {
 
         /* what was decided is told, and counted, when nobody waits for us */
 
         if (g->batch[i].alone && g->batch[i].stays) {
-            reg_gc_graph_keep(&g->graph, g->batch[i].node);
+            node = g->graph.order[g->batch[i].place].node;
+            reg_gc_graph_keep(&g->graph, node);
         }
 
         g->batch[0] = g->batch[i];
@@ -321,7 +332,6 @@ reg_gc_together(reg_gc_t *g, reg_gc_item_t *first, reg_error_t *e)
 static reg_rc_t
 reg_gc_look(reg_gc_t *g, reg_gc_item_t *item, reg_error_t *e)
 {
-    int        needed;
     char       name[REG_FS_UNIQUE];
     int64_t    mtime, before;
     unsigned   dead;
@@ -366,16 +376,6 @@ reg_gc_look(reg_gc_t *g, reg_gc_item_t *item, reg_error_t *e)
         return rc;
     }
 
-    if (item->alone) {
-        needed = 0;
-        rc = reg_gc_referred(g, item->node, &needed, e);
-
-        if (rc != REG_OK || needed) {
-            item->stays = 1;
-            return rc;
-        }
-    }
-
     if (!g->how->dry) {
         g->counts.calls += 2;
         rc = reg_fs_discard(reg_fs_of(g->s), item->path.s, 0, name, e);
@@ -400,7 +400,7 @@ static int
 reg_gc_needed(reg_gc_t *g, reg_gc_item_t *item)
 {
     return item->what == REG_GC_MANIFEST
-           && g->graph.nodes[item->node].keep;
+           && g->graph.nodes[g->graph.order[item->place].node].keep;
 }
 
 
@@ -433,6 +433,7 @@ reg_gc_decided(reg_gc_t *g, reg_error_t *e)
 
         if (item->what == REG_GC_MANIFEST) {
             g->counts.untagged_gone++;
+            g->went += item->alone;
 
         } else if (item->what == REG_GC_BLOB) {
             g->counts.blobs_gone++;

@@ -9,13 +9,14 @@
  * one names, and what has it as its subject, is to stay with it.
  *
  * Those that are connected go under one lock, and none of them if one is young,
- * as long as they are few.  Of more than REG_GC_TOGETHER each is decided when
- * its turn comes, in the order of reg_gc_graph_group(): one that is young by
- * then keeps all that it leads to, whose turns are still to come.  So whoever
- * pushes between two slices, or kills us there, meets no manifest without what
- * it names; nor does who cuts the power, since a slice is on the disk before
- * what it names goes.  A referrer that is pushed again at that time may have
- * lost its subject, which is as if that had been deleted before.
+ * as long as they are few.  More than REG_GC_TOGETHER go in slices, each with
+ * the proof that none of all has become young since they were looked at, see
+ * reg_gc_slices.c; one that has keeps all that it leads to and that is there.
+ * The order is that of reg_gc_graph_group().  So whoever pushes between two
+ * slices, or kills us there, meets no manifest without what it names; nor does
+ * who cuts the power, since a slice is on the disk before what it names goes.
+ * What went before somebody asked for the rest was gone when he was answered: a
+ * referrer may have lost its subject then, as if that had been deleted.
  */
 
 #ifndef _GNU_SOURCE
@@ -83,37 +84,45 @@ reg_gc_tag(reg_gc_t *g, const reg_path_t *path, reg_error_t *e)
 reg_rc_t
 reg_gc_untagged(reg_gc_t *g, reg_error_t *e)
 {
-    size_t                 n;
-    reg_rc_t               rc;
-    const reg_gc_place_t  *place;
+    size_t          n;
+    reg_rc_t        rc;
+    reg_gc_node_t  *node;
 
     if (!g->ordered) {
         return reg_gc_order(g, e);
     }
 
+    if (g->looked < g->end) {
+        return reg_gc_slices_look(g, e);
+    }
+
     rc = REG_OK;
 
     while (rc == REG_OK && g->place < g->graph.norder) {
-        place = &g->graph.order[g->place];
-        n = 1;
+        node = &g->graph.nodes[g->graph.order[g->place].node];
+        n = (g->place < g->end) ? 1 : reg_gc_group(g);
 
-        if (g->left == 0) {
-            n = reg_gc_group(g);
-
-            if (n > REG_GC_TOGETHER
-                || (n > 1 && (int64_t) n * g->cost > g->hold))
-            {
-                g->left = n;
-                g->synced = 0;
-                n = 1;
+        if (n > REG_GC_TOGETHER
+            || (n > 1 && (int64_t) n * g->cost > g->hold))
+        {
+            if (g->n > 0) {
+                break;
             }
+
+            reg_gc_slices_begin(g, n);
+            return REG_OK;
         }
 
         if (g->n + n > REG_GC_BATCH) {
             break;
         }
 
-        if (g->left > 0 && g->graph.nodes[place->node].after > g->synced) {
+        if (g->place < g->end && node->keep) {
+            g->place++;
+            continue;
+        }
+
+        if (g->place < g->end && node->after > g->synced) {
 
             /* what names it is to be gone, from the disk too */
 
@@ -121,7 +130,7 @@ reg_gc_untagged(reg_gc_t *g, reg_error_t *e)
                 break;
             }
 
-            g->synced = place->rank;
+            g->synced = g->graph.order[g->place].rank;
             rc = reg_gc_sync(g, e);
             continue;
         }
@@ -145,7 +154,8 @@ reg_gc_order(reg_gc_t *g, reg_error_t *e)
 {
     g->ordered = 1;
     g->place = 0;
-    g->left = 0;
+    g->end = 0;
+    g->looked = 0;
 
     if (g->damaged || g->unsure) {
         return REG_OK;
@@ -182,30 +192,26 @@ reg_gc_group(const reg_gc_t *g)
 static reg_rc_t
 reg_gc_put(reg_gc_t *g, size_t n, reg_error_t *e)
 {
-    size_t          i;
+    size_t          i, node;
+    reg_rc_t        rc;
     reg_path_t      path;
     reg_gc_item_t  *item;
-    reg_gc_node_t  *node;
 
     for (i = 0; i < n; i++) {
-        node = &g->graph.nodes[g->graph.order[g->place].node];
+        node = g->graph.order[g->place].node;
+        rc = reg_gc_node_path(g, node, &path, e);
 
-        if (reg_walk_path(&g->walk, &path, "/_manifests/revisions/%s/%s",
-                          reg_alg_name(node->d.alg).data,
-                          reg_digest_hex(&node->d))
-            == -1)
-        {
-            return reg_error_sys(e, ENAMETOOLONG, "open", g->walk.name.s);
+        if (rc != REG_OK) {
+            return rc;
         }
 
         item = reg_gc_item(g, REG_GC_MANIFEST, &path);
 
-        item->d = node->d;
-        item->node = g->graph.order[g->place].node;
+        item->d = g->graph.nodes[node].d;
+        item->place = g->place;
         item->group = (i == 0) ? n : 0;
-        item->alone = (g->left > 0);
+        item->alone = (g->place < g->end);
 
-        g->left -= (g->left > 0);
         g->place++;
     }
 
@@ -214,38 +220,17 @@ reg_gc_put(reg_gc_t *g, size_t n, reg_error_t *e)
 
 
 reg_rc_t
-reg_gc_referred(reg_gc_t *g, size_t node, int *needed, reg_error_t *e)
+reg_gc_node_path(const reg_gc_t *g, size_t node, reg_path_t *path,
+    reg_error_t *e)
 {
-    size_t                i, n, all[REG_GC_REFERRED];
-    int64_t               mtime;
-    unsigned              dead;
-    uint64_t              size;
-    reg_rc_t              rc;
-    reg_path_t            path;
-    const reg_gc_node_t  *referrer;
+    const reg_digest_t  *d;
 
-    n = reg_gc_graph_referrers(&g->graph, node, all, REG_GC_REFERRED);
+    d = &g->graph.nodes[node].d;
 
-    for (i = 0; i < n; i++) {
-        referrer = &g->graph.nodes[all[i]];
-
-        (void) reg_walk_path(&g->walk, &path, "/_manifests/revisions/%s/%s",
-                             reg_alg_name(referrer->d.alg).data,
-                             reg_digest_hex(&referrer->d));
-
-        rc = reg_gc_age(g, &path, "/link", &mtime, &dead, &size, e);
-
-        if (rc == REG_OK && mtime >= g->untagged) {
-            *needed = 1;
-            return REG_OK;
-        }
-
-        if (rc != REG_OK && rc != REG_ABSENT) {
-            return rc;
-        }
-    }
-
-    return REG_OK;
+    return (reg_walk_path(&g->walk, path, "/_manifests/revisions/%s/%s",
+                          reg_alg_name(d->alg).data, reg_digest_hex(d))
+            == -1)
+           ? reg_error_sys(e, ENAMETOOLONG, "open", g->walk.name.s) : REG_OK;
 }
 
 

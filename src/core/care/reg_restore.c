@@ -1,6 +1,7 @@
 
 #include "reg_restore_private.h"
 
+#include "reg_quiet.h"
 #include "reg_repo.h"
 
 #include <stdio.h>
@@ -421,7 +422,11 @@ reg_restore_place(reg_restore_run_t *r, reg_str_t name, const reg_digest_t *d,
     rc = r->s->driver->lock(r->s, REG_LOCK_SHARED, &lock, why);
 
     if (rc == REG_OK) {
-        rc = reg_repo_make(r->s, name, why);
+        rc = reg_quiet_end(lock, name, why);
+
+        if (rc == REG_OK) {
+            rc = reg_repo_make(r->s, name, why);
+        }
 
         if (rc == REG_OK) {
             rc = r->s->driver->put(r->s, items, n, why);

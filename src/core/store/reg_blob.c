@@ -98,7 +98,7 @@ reg_blob_lease(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
 
     reg_layout_layer(&path, name, d);
 
-    rc = reg_lease_locked(s, path.s, older, e);
+    rc = reg_lease_locked(s, reg_null_str, path.s, older, e);
 
     return reg_blob_unknown(rc, d, e);
 }

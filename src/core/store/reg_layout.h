@@ -18,6 +18,7 @@
  *     lock  tmp/  trash/  spare/  corrupt/<digest>  scrub  count  events/
  *     <job>.done
  *
+ * The size of lock says which repository is quiet, see reg_quiet.h.
  * The data of a blob bears its size, see reg_fs_mark().
  */
 

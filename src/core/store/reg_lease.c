@@ -8,6 +8,7 @@
 
 #include "reg_blob.h"
 #include "reg_fs.h"
+#include "reg_quiet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -126,8 +127,8 @@ reg_lease_link(reg_store_t *s, const char *path, int64_t older,
 
 
 reg_rc_t
-reg_lease_locked(reg_store_t *s, const char *path, int64_t older,
-    reg_error_t *e)
+reg_lease_locked(reg_store_t *s, reg_str_t name, const char *path,
+    int64_t older, reg_error_t *e)
 {
     int           lock;
     reg_rc_t      rc;
@@ -139,7 +140,14 @@ reg_lease_locked(reg_store_t *s, const char *path, int64_t older,
     rc = s->driver->lock(s, REG_LOCK_SHARED, &lock, &why);
 
     if (rc == REG_OK) {
-        rc = reg_lease_link(s, path, older, &target, &why);
+
+        if (name.len > 0) {
+            rc = reg_quiet_end(lock, name, &why);
+        }
+
+        if (rc == REG_OK) {
+            rc = reg_lease_link(s, path, older, &target, &why);
+        }
 
         if (rc == REG_OK) {
             rc = reg_blob_stored(s, &target, &why);

@@ -44,9 +44,11 @@ reg_rc_t reg_lease_link(reg_store_t *s, const char *path, int64_t older,
  * The same for somebody who is told that what it leads to is there: under the
  * shared lock, without which the collector may have looked at it already.
  * Where the store cannot be written to, nobody collects, and REG_OK it is.
+ * For the link of a manifest name is that of its repository, which is not quiet
+ * any more, see reg_quiet.h; for others it is a null string.
  */
-reg_rc_t reg_lease_locked(reg_store_t *s, const char *path, int64_t older,
-    reg_error_t *e);
+reg_rc_t reg_lease_locked(reg_store_t *s, reg_str_t name, const char *path,
+    int64_t older, reg_error_t *e);
 
 /* Reads a link and tells the time of its lease, in ns.  fast */
 reg_rc_t reg_lease_read(reg_store_t *s, const char *path, reg_digest_t *d,

@@ -9,6 +9,7 @@
 #include "reg_blob.h"
 #include "reg_fs.h"
 #include "reg_lease.h"
+#include "reg_quiet.h"
 #include "reg_referrers.h"
 
 #include <stdio.h>
@@ -215,7 +216,7 @@ reg_revision_lease(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
 
     reg_layout_revision(&path, name, d);
 
-    rc = reg_lease_locked(s, path.s, older, e);
+    rc = reg_lease_locked(s, name, path.s, older, e);
 
     if (rc == REG_ABSENT) {
         return reg_error_set(e, REG_MANIFEST_UNKNOWN, "%s", d->text);
@@ -319,7 +320,11 @@ reg_manifest_put(reg_store_t *s, const reg_manifest_put_t *put,
     rc = s->driver->lock(s, REG_LOCK_SHARED, &lock, e);
 
     if (rc == REG_OK) {
-        rc = reg_manifest_put_locked(s, put, &m, &result->digest, e);
+        rc = reg_quiet_end(lock, put->name, e);
+
+        if (rc == REG_OK) {
+            rc = reg_manifest_put_locked(s, put, &m, &result->digest, e);
+        }
 
         s->driver->unlock(s, lock);
     }
