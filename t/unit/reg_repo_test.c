@@ -1,8 +1,8 @@
 
 #define _FILE_OFFSET_BITS  64
 
+#include "reg_test_age.h"
 #include "reg_test_fault.h"
-#include "reg_test_store.h"
 
 #include "reg_route.h"
 
@@ -21,6 +21,7 @@ static void test_tags(void);
 static void test_keep_tags(void);
 static void test_read(void);
 static void test_layouts(void);
+static void test_subject(void);
 static void test_faults(void);
 static void test_killed_put(void);
 
@@ -45,6 +46,7 @@ main(void)
     test_keep_tags();
     test_read();
     test_layouts();
+    test_subject();
 
     /* the calls below are counted as openat() */
 
@@ -467,6 +469,46 @@ test_layouts(void)
            "A110 nor deleted");
     ok(served(s, "two", &d), "A110 what it points at is unharmed");
     (void) unlink(at(REPOS "planted"));
+}
+
+
+/* The lease of a subject, though its link is not ours to renew. */
+
+static void
+test_subject(void)
+{
+    int           i;
+    char          text[1024];
+    reg_path_t    path;
+    struct stat   st;
+    reg_digest_t  d, config, layer;
+
+    static const int  errs[] = { EPERM, EACCES };
+
+    config = digest_of(REG_SHA256, reg_str("{}"));
+    layer = digest_of(REG_SHA256, reg_str("layer"));
+
+    (void) push_image(s, "subject", "v1", "", &d);
+    reg_layout_revision(&path, reg_str("subject"), &d);
+
+    for (i = 0; i < 2; i++) {
+        (void) snprintf(text, sizeof(text), ",\"subject\":{\"mediaType\":\""
+                        REG_TYPE_OCI_MANIFEST "\",\"digest\":\"%s\","
+                        "\"size\":%d}", d.text, i);
+        (void) push_image(s, "subject", NULL, text, NULL);
+        age_one(at("%s", path.s), 60);
+
+        fault_only = FAULT_TIME;
+        fault_arm(1, errs[i]);
+        is_num(put_manifest(s, "subject", NULL,
+                            image_text(&config, &layer, text), NULL, NULL),
+               REG_OK, "a referrer of what somebody else owns");
+        ok(fault_disarm(), "whose lease cannot be renewed in place");
+        fault_only = 0;
+
+        ok(stat(at("%s", path.s), &st) == 0
+           && time(NULL) - st.st_mtime < 30, "it is all the same");
+    }
 }
 
 

@@ -12,6 +12,7 @@
 #include "reg_quiet.h"
 #include "reg_referrers.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,8 +39,10 @@ static reg_rc_t reg_manifest_put_locked(reg_store_t *s,
 static reg_rc_t reg_manifest_place(reg_store_t *s,
     const reg_manifest_put_t *put, const reg_manifest_t *m,
     const reg_digest_t *d, reg_error_t *e);
-static void reg_manifest_touch(reg_store_t *s, reg_str_t name,
+static void reg_manifest_subject(reg_store_t *s, reg_str_t name,
     const reg_digest_t *d);
+static reg_rc_t reg_manifest_touch(reg_store_t *s, reg_str_t name,
+    const reg_digest_t *d, reg_error_t *e);
 static void reg_manifest_item(reg_put_t *item, reg_path_t *path,
     const reg_digest_t *d, unsigned step);
 
@@ -515,7 +518,7 @@ reg_manifest_place(reg_store_t *s, const reg_manifest_put_t *put,
     n = 1;
 
     if (m->has_subject) {
-        reg_manifest_touch(s, put->name, &m->subject);
+        reg_manifest_subject(s, put->name, &m->subject);
         reg_layout_referrers(&paths[n], put->name, &m->subject, d);
         reg_manifest_item(&items[n], &paths[n], d, 0);
         n++;
@@ -563,19 +566,41 @@ reg_manifest_place(reg_store_t *s, const reg_manifest_put_t *put,
 }
 
 
+/* Under the locks: a link that is not ours to renew is made anew. */
+
+static void
+reg_manifest_subject(reg_store_t *s, reg_str_t name, const reg_digest_t *d)
+{
+    reg_path_t    path;
+    reg_error_t   why;
+    reg_digest_t  target;
+
+    reg_error_clear(&why);
+
+    if (reg_manifest_touch(s, name, d, &why) == REG_STORAGE
+        && (why.sys == EPERM || why.sys == EACCES))
+    {
+        reg_layout_revision(&path, name, d);
+
+        (void) reg_lease_link(s, path.s, REG_LEASE_FRESH, &target, NULL);
+    }
+}
+
+
 /*
  * The age of a manifest is that of its link: a subject that is named, a tag
  * that leaves it.  Failure costs some of that age, no more.
  */
 
-static void
-reg_manifest_touch(reg_store_t *s, reg_str_t name, const reg_digest_t *d)
+static reg_rc_t
+reg_manifest_touch(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
+    reg_error_t *e)
 {
     reg_path_t  path;
 
     reg_layout_revision(&path, name, d);
 
-    (void) reg_lease_renew(s, path.s, REG_LEASE_FRESH, NULL);
+    return reg_lease_renew(s, path.s, REG_LEASE_FRESH, e);
 }
 
 
@@ -585,7 +610,7 @@ reg_manifest_untagged(reg_store_t *s, reg_str_t name, reg_str_t tag)
     reg_digest_t  d;
 
     if (reg_tag_read(s, name, tag, &d, NULL) == REG_OK) {
-        reg_manifest_touch(s, name, &d);
+        (void) reg_manifest_touch(s, name, &d, NULL);
     }
 }
 
