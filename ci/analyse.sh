@@ -60,7 +60,14 @@ for dir in src/core src/event src/event/modules src/event/quic src/os/unix \
 do
     nginx_incs="$nginx_incs -I$src/$dir"
 done
-nginx_incs="$nginx_incs -I$top/src -I$top/src/nginx -I$objs"
+
+# the binding's own
+own_incs=
+for dir in src/nginx/ src/nginx/*/; do
+    own_incs="$own_incs -I$top/${dir%/}"
+done
+
+nginx_incs="$nginx_incs -I$top/src$own_incs -I$objs"
 
 
 # each COMMAND...: for every file, with what it needs to be compiled.
@@ -71,7 +78,7 @@ each()
             echo "$file $core_incs"
         done
 
-        for file in src/nginx/*.c; do
+        for file in src/nginx/*.c src/nginx/*/*.c; do
             echo "$file $nginx_incs"
         done
 
@@ -140,8 +147,8 @@ done
 say cppcheck
 # shellcheck disable=SC2086
 cppcheck --quiet -j "$jobs" --std=c11 \
-    --enable=warning,portability,performance --inline-suppr $core_incs \
-    --suppress=missingIncludeSystem \
+    --enable=warning,portability,performance --inline-suppr \
+    $core_incs $own_incs --suppress=missingIncludeSystem \
     --template='{file}:{line}:{column}: warning: {message} [{id}]' \
     src/core src/cli src/nginx "$out/src/canary.c" >"$out/cppcheck.txt" 2>&1 \
     || { cat "$out/cppcheck.txt"; exit 1; }

@@ -67,7 +67,7 @@ fingerprint()
     echo "$cc $cc_opt $ld_opt $src $headers"
     "$cc" --version | head -n 1
     cat "$top/config" "$top/src/core/sources"
-    (cd "$top" && ls src/nginx/*.c && find src -name '*.h' | sort)
+    (cd "$top" && find src/core src/nginx -name '*.[ch]' | sort)
     cksum "$src/src/core/nginx.h" "$src/src/core/ngx_connection.h"
     cat "$src/conf_flags" 2>/dev/null || true
 }

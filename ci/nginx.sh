@@ -117,7 +117,7 @@ fingerprint()
     echo "$cc $cc_opt $ld_opt $src"
     "$cc" --version | head -n 1
     cat "$0" "$top/ci/sanitizer.c" "$top/config" "$top/src/core/sources"
-    (cd "$top" && ls src/nginx/*.c && find src -name '*.h' | sort)
+    (cd "$top" && find src/core src/nginx -name '*.[ch]' | sort)
 }
 
 

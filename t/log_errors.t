@@ -43,7 +43,7 @@ sub quoted {
     my $string = qr/"((?:[^"\\]|\\.)*)"/;
     my (@calls, @texts);
 
-    for my $file (glob "$top/src/nginx/*.c $top/src/core/*/*.[ch]") {
+    for my $file (glob "$top/src/nginx/{*,*/*}.c $top/src/core/*/*.[ch]") {
         open my $fh, '<:raw', $file or die "$file: $!\n";
         local $/;
         my $source = <$fh>;

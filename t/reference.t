@@ -89,7 +89,7 @@ sub errors {
 sub from_source {
     my %all;
 
-    for my $file (glob "$top/src/nginx/*.c") {
+    for my $file (glob "$top/src/nginx/{*,*/*}.c") {
         my $text = slurp($file);
         while ($text =~ /ngx_command_t\s+\w+\[\]\s*=\s*\{(.*?)\n\};/sg) {
             my $table = $1;

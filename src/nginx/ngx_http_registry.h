@@ -12,6 +12,18 @@
  * Threads see plain values: a job that the step has filled, the operation and
  * the error of the context.  While a thread works ctx->busy is set, and the
  * event loop leaves those values alone.
+ *
+ * What stands where:
+ *
+ *     .          the module, its location, this header
+ *     access/    who asks, and may he: logins, rules, tokens, their files
+ *     api/       the operations: blobs, manifests, uploads, lists
+ *     care/      the maintenance: collection, purge, scrub, count
+ *     events/    the spool, webhooks, the feed
+ *     limits/    what one client may take, and when nobody may write
+ *     request/   contexts, bodies, tasks, replies and their headers
+ *     see/       counters, metrics, health, variables, lines of the log
+ *     store/     directories of images, and the shared zone
  */
 
 
