@@ -809,7 +809,7 @@ once(unsigned shape, unsigned op, int k, size_t *gone)
 static void
 test_between(void)
 {
-    int       k, from, to, yes, half, bad, large;
+    int       k, from, to, yes, half, bad, large, stride;
     size_t    gone;
     unsigned  i, op;
 
@@ -817,10 +817,13 @@ test_between(void)
         steps(i, &from, &to);
 
         large = (shapes[i].n > 50);
+        stride = large ? 1 + (to - from) / 5 : 3;
 
         for (op = 0; op < OPS; op++) {
 
-            if (i > 0 && ops[op].once) {
+            /* what is slow is done by one way of asking */
+
+            if ((i > 0 && ops[op].once) || (large && op > 0)) {
                 continue;
             }
 
@@ -829,9 +832,9 @@ test_between(void)
             bad = 0;
             gone = 0;
 
-            /* each step, until those in front have gone */
+            /* each step, until some of those in front have gone */
 
-            for (k = from; k <= to; k += (half < 12) ? 1 : large ? 16 : 3) {
+            for (k = from; k <= to; k += (half < 4) ? 1 : stride) {
 
                 if (!once(i, op, k, &gone)) {
 
@@ -952,7 +955,12 @@ test_inside(void)
             bad = 0;
             yes = 0;
 
-            for (inside_at = 1; inside_at < 200; inside_at++) {
+            /* of one shape each, of the others before and behind in turn */
+
+            for (inside_at = 1;
+                 inside_at < 200;
+                 inside_at += (i == 0) ? 1 : 3)
+            {
                 group(i);
                 inside_seen = 0;
                 inside_op = ops[op].op;
@@ -973,7 +981,7 @@ test_inside(void)
                 bad += (lost() > 0 || audit_findings(s) != 0);
             }
 
-            ok(bad == 0 && yes > 20, "F46 %s, %s, between any two of %d looks",
+            ok(bad == 0 && yes > 8, "F46 %s, %s, between any two of %d looks",
                shapes[i].what, ops[op].what, inside_at);
         }
     }
@@ -990,6 +998,10 @@ test_killed(void)
     reg_gc_t  *g;
 
     for (i = 0; i < SHAPES; i++) {
+        if (i > 1 && shapes[i].n > 50) {
+            continue;
+        }
+
         steps(i, &from, &to);
         bad = 0;
         yes = 0;
