@@ -116,15 +116,21 @@ reg_gc_slices_one(reg_gc_t *g, size_t node, reg_error_t *e)
 
     rc = reg_gc_node_path(g, node, &path, e);
 
-    if (rc == REG_OK) {
-        rc = reg_gc_age(g, &path, "/link", &mtime, &dead, &size, e);
+    if (rc != REG_OK) {
+        return rc;
     }
 
-    if (rc == REG_OK && mtime >= g->untagged) {
+    rc = reg_gc_age(g, &path, "/link", &mtime, &dead, &size, e);
+
+    if (rc != REG_OK) {
+        return (rc == REG_ABSENT) ? REG_OK : rc;
+    }
+
+    if (mtime >= g->untagged) {
         reg_gc_graph_keep(&g->graph, node);
     }
 
-    return (rc == REG_ABSENT) ? REG_OK : rc;
+    return REG_OK;
 }
 
 
