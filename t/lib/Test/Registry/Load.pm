@@ -263,7 +263,7 @@ sub _blob {
     return $digest if $self->_ask('HEAD', "/v2/$repo/blobs/$digest",
         [200, 404])->status == 200;
 
-    my $location;
+    my ($location, $ending);
 
     return $digest if eval {
         if ($way % 3 == 2) {
@@ -277,12 +277,14 @@ sub _blob {
         $location = path_of($r->header('Location'));
 
         if ($way % 3 == 1) {
+            $ending = 1;
             $self->_ask('PUT', with_query($location, digest => $digest), 201,
                 body => $bytes);
 
         } else {
             my @pieces = $bytes =~ /.{1,32768}/sg;
             $r = $self->_ask('PATCH', $location, 202, chunks => \@pieces);
+            $ending = 1;
             $self->_ask('PUT', with_query(path_of($r->header('Location')),
                 digest => $digest), 201, body => '');
         }
@@ -292,15 +294,17 @@ sub _blob {
     die $@ if !ref $@ || !defined $location;
 
     $self->{cut}++;
-    $self->_resume($repo, $location, $bytes, $digest);
+    $self->_resume($repo, $location, $bytes, $digest, $ending);
     return $digest;
 }
 
 
-# Another process may have the session for a moment still.
+# Another process may have the session for a moment still. Who was killed over
+# its end has perhaps put the blob in place and not linked it: then there is
+# neither, and the upload begins anew.
 
 sub _resume {
-    my ($self, $repo, $location, $bytes, $digest) = @_;
+    my ($self, $repo, $location, $bytes, $digest, $ending) = @_;
 
     my $r;
 
@@ -311,7 +315,9 @@ sub _resume {
     });
 
     if ($r->status == 404) {
-        $self->_ask('HEAD', "/v2/$repo/blobs/$digest", 200);
+        $r = $self->_ask('HEAD', "/v2/$repo/blobs/$digest",
+            $ending ? [200, 404] : 200);
+        die { cut => 1 } if $r->status == 404;
         $self->{count}{'finished without a reply'}++;
         return;
     }
