@@ -6,6 +6,7 @@
 #include "reg_cli_emit.h"
 
 #include "reg_name.h"
+#include "reg_time.h"
 
 #include <pwd.h>
 #include <stdio.h>
@@ -95,7 +96,7 @@ emit_now(void)
 
     (void) clock_gettime(CLOCK_REALTIME, &now);
 
-    return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
+    return reg_time_ns(&now);
 }
 
 

@@ -9,6 +9,7 @@
 #include "reg_blob.h"
 #include "reg_fs.h"
 #include "reg_quiet.h"
+#include "reg_time.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,8 +29,7 @@ reg_lease_old(int64_t mtime, int64_t older)
 
     (void) clock_gettime(CLOCK_REALTIME, &now);
 
-    return (int64_t) now.tv_sec * REG_LEASE_SECOND + now.tv_nsec - mtime
-           >= older;
+    return reg_time_ns(&now) - mtime >= older;
 }
 
 
@@ -65,8 +65,7 @@ reg_lease_file(int fd, int64_t older, const char *path, reg_error_t *e)
         return reg_error_sys(e, errno, "fstat", path);
     }
 
-    if (reg_lease_old((int64_t) st.st_mtim.tv_sec * REG_LEASE_SECOND
-                      + st.st_mtim.tv_nsec, older)
+    if (reg_lease_old(reg_time_ns(&st.st_mtim), older)
         && futimens(fd, NULL) == -1)
     {
         return reg_error_sys(e, errno, "futimens", path);

@@ -9,6 +9,8 @@
 #include "ngx_http_registry_notify.h"
 #include "ngx_http_registry_request_id.h"
 
+#include "reg_time.h"
+
 
 struct ngx_http_registry_emit_s {
     reg_spool_t                 *spool;
@@ -217,7 +219,7 @@ ngx_http_registry_emit_now(void)
 
     (void) clock_gettime(CLOCK_REALTIME, &ts);
 
-    return (int64_t) ts.tv_sec * 1000000000 + ts.tv_nsec;
+    return reg_time_ns(&ts);
 }
 
 
