@@ -184,7 +184,12 @@ sub one_id {
     is(scalar(grep { !/\A[0-9a-f]{32}\z/ } keys %shown), 0, 'as nginx has it');
 
     my (%id, %put, @wrong);
-    wait_for(10, sub { lines_of($t->dir . '/first') >= 300 });
+
+    # a line is written behind the reply, in one log before the other
+    wait_for(30, sub {
+        return 2 == grep { 301 == grep { m,(?:PUT|GET) /v2/app/manifests/v1 ,
+            } lines_of($t->dir . "/$_") } qw(first second);
+    });
 
     for my $name (qw(first second)) {
         for my $line (lines_of($t->dir . "/$name")) {
