@@ -9,6 +9,8 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
+use Time::HiRes qw(time);
+
 use Test::Registry;
 
 my $hex = qr/[0-9a-f]/;
@@ -490,18 +492,24 @@ sub one_byte_patches {
     my $bytes = blob(5000, 'bytes');
     my $l = $t->open_upload('app');
     my $c = $t->connect;
-    my ($bad, $half) = (0, 0);
+    my $bad = 0;
     my $begin = time;
+    my @took;
 
     for my $i (0 .. 4999) {
+        my $at = time;
         my $r = $c->patch($l, body => substr $bytes, $i, 1);
+        push @took, time - $at;
         $bad++ if $r->status != 202 || $r->header('Range') ne "0-$i";
-        $half = time if $i == 2499;
     }
 
     is($bad, 0, 'A40 5,000 PATCHes of one byte: 202 each');
     cmp_ok(time - $begin, '<', 60, 'A40 in under a minute');
-    cmp_ok(time - $half, '<=', 2 * ($half - $begin) + 2,
+
+    # in the middle of each: what the machine does meanwhile is in few of them
+    my ($first, $second) = map { (sort { $a <=> $b } @took[@$_])[1250] }
+        [0 .. 2499], [2500 .. 4999];
+    cmp_ok($second, '<=', 3 * $first + 0.001,
         'A40 the second half as fast as the first');
     is_blob_created($c->put("$l?digest=" . sha256($bytes), body => ''), 'app',
         sha256($bytes), 'A40 the digest is right');

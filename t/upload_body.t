@@ -288,14 +288,24 @@ sub body_timeout {
 
     # A slow client that keeps sending does not.
 
-    $l = $t->open_upload('app');
-    $c = $t->connect(port => $t->extra_port(1));
-    $c->start('PATCH', $l, length => 20);
-    for my $i (0 .. 19) {
-        $c->send('z');
-        sleep 0.1;
+    for my $try (1 .. 5) {
+        my ($gap, $last) = (0, time);
+
+        $l = $t->open_upload('app');
+        $c = $t->connect(port => $t->extra_port(1));
+        $c->start('PATCH', $l, length => 20);
+        for my $i (0 .. 19) {
+            $c->send('z');
+            $gap = time - $last if time - $last > $gap;
+            $last = time;
+            sleep 0.1;
+        }
+        $r = $c->reply;
+
+        last if $gap < 0.8;
+        diag("try $try: nothing was sent for $gap s");
     }
-    is_status($c->reply, 202, 'A114 a slow body that keeps coming is fine');
+    is_status($r, 202, 'A114 a slow body that keeps coming is fine');
 }
 
 
