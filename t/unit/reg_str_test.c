@@ -8,6 +8,7 @@
 static void test_compare(void);
 static void test_fits(void);
 static void test_number(void);
+static void test_digits(void);
 static void test_unescape(void);
 static void test_utf8(void);
 static void test_buf(void);
@@ -24,6 +25,7 @@ main(void)
     test_compare();
     test_fits();
     test_number();
+    test_digits();
     test_unescape();
     test_utf8();
     test_buf();
@@ -172,6 +174,38 @@ test_number(void)
     }
 
     ok(reg_str_number(reg_str("1\0"), 10, &value) == -1, "number, NUL");
+}
+
+
+static void
+test_digits(void)
+{
+    char       out[REG_STR_DIGITS];
+    size_t     i;
+    reg_str_t  s;
+
+    static const struct {
+        uint64_t     value;
+        size_t       least;
+        const char  *text;
+    } rows[] = {
+        { 0,           0,              "0" },
+        { 0,           1,              "0" },
+        { 0,           3,              "000" },
+        { 7,           3,              "007" },
+        { 999,         3,              "999" },
+        { 1000,        3,              "1000" },
+        { 1234567,     1,              "1234567" },
+        { UINT64_MAX,  1,              "18446744073709551615" },
+        { UINT64_MAX,  REG_STR_DIGITS, "000018446744073709551615" }
+    };
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        s = reg_str_digits(rows[i].value, rows[i].least, out);
+
+        is(s, rows[i].text, "digits");
+        ok(s.data + s.len == out + sizeof(out), "they end where out does");
+    }
 }
 
 

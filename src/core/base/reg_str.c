@@ -17,6 +17,8 @@
 
 static int reg_str_hex(char c);
 static int reg_str_plain(const unsigned char *p);
+static size_t reg_buf_json_plain(reg_buf_t *b, const unsigned char *p,
+    size_t len);
 
 
 reg_str_t
@@ -167,6 +169,27 @@ reg_str_number(reg_str_t s, uint64_t max, uint64_t *value)
 }
 
 
+reg_str_t
+reg_str_digits(uint64_t value, size_t least, char out[REG_STR_DIGITS])
+{
+    char       *p, *end;
+    reg_str_t   s;
+
+    end = out + REG_STR_DIGITS;
+    p = end;
+
+    do {
+        *--p = (char) ('0' + value % 10);
+        value /= 10;
+    } while (value != 0 || (size_t) (end - p) < least);
+
+    s.data = p;
+    s.len = (size_t) (end - p);
+
+    return s;
+}
+
+
 static int
 reg_str_hex(char c)
 {
@@ -314,33 +337,6 @@ reg_buf_reserve(reg_buf_t *b, size_t len)
 
 
 void
-reg_buf_add(reg_buf_t *b, const void *data, size_t len)
-{
-    if (len == 0) {
-        return;
-    }
-
-    /* mostly there is room */
-
-    if ((b->state != REG_BUF_OK || len >= b->size - b->len)
-        && reg_buf_reserve(b, len) != 0)
-    {
-        return;
-    }
-
-    memcpy(b->data + b->len, data, len);
-    b->len += len;
-}
-
-
-void
-reg_buf_str(reg_buf_t *b, reg_str_t s)
-{
-    reg_buf_add(b, s.data, s.len);
-}
-
-
-void
 reg_buf_printf(reg_buf_t *b, const char *fmt, ...)
 {
     int      n;
@@ -429,12 +425,14 @@ reg_buf_json(reg_buf_t *b, reg_str_t s)
     size_t                n;
     const unsigned char  *p, *end, *run;
 
-    if (s.len == 0) {
+    if (s.len == 0 || reg_buf_reserve(b, s.len) != 0) {
         return;
     }
 
     p = (const unsigned char *) s.data;
     end = p + s.len;
+
+    p += reg_buf_json_plain(b, p, s.len);
     run = p;
 
     for ( ;; ) {
@@ -479,6 +477,49 @@ reg_buf_json(reg_buf_t *b, reg_str_t s)
     }
 
     reg_buf_add(b, run, (size_t) (p - run));
+}
+
+
+/*
+ * Appends what stands in a JSON string as it is, up to the first eight bytes
+ * with one that does not, and returns how much that was.  Mostly it is all, so
+ * that it is copied while it is looked at.  There is room for len bytes.
+ */
+
+static size_t
+reg_buf_json_plain(reg_buf_t *b, const unsigned char *p, size_t len)
+{
+    char    *d;
+    size_t   n;
+
+    d = b->data + b->len;
+    n = 0;
+
+    if (len < 8) {
+        while (n < len && p[n] >= 0x20 && p[n] < 0x80 && p[n] != '"'
+               && p[n] != '\\')
+        {
+            d[n] = (char) p[n];
+            n++;
+        }
+
+    } else {
+        while (len - n >= 8 && reg_str_plain(p + n)) {
+            memcpy(d + n, p + n, 8);
+            n += 8;
+        }
+
+        /* the last eight, of which some were copied before */
+
+        if (len - n < 8 && reg_str_plain(p + len - 8)) {
+            memcpy(d + len - 8, p + len - 8, 8);
+            n = len;
+        }
+    }
+
+    b->len += n;
+
+    return n;
 }
 
 

@@ -18,6 +18,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 
 typedef struct {
@@ -28,6 +29,9 @@ typedef struct {
 
 #define reg_str(literal)     ((reg_str_t) { sizeof(literal) - 1, literal })
 #define reg_null_str         ((reg_str_t) { 0, NULL })
+
+/* room for any number in decimal */
+#define REG_STR_DIGITS       24
 
 
 typedef enum {
@@ -73,6 +77,13 @@ int reg_str_fits(reg_str_t s, reg_str_t glob);
 int reg_str_number(reg_str_t s, uint64_t max, uint64_t *value);
 
 /*
+ * The number in decimal, with zeros before it up to so many digits, of which
+ * there may be REG_STR_DIGITS.  The slice ends where out does.
+ */
+reg_str_t reg_str_digits(uint64_t value, size_t least,
+    char out[REG_STR_DIGITS]);
+
+/*
  * Decodes %XX (and '+' as a blank when plus is set) of src into dst, which
  * must have room for src.len bytes and may be src.data itself.  A percent sign
  * that no two hex digits follow is an error: returns -1.  Otherwise 0, and
@@ -98,8 +109,8 @@ void reg_buf_reset(reg_buf_t *b);
 /* 1 when any append since the start failed. */
 int reg_buf_failed(const reg_buf_t *b);
 
-void reg_buf_add(reg_buf_t *b, const void *data, size_t len);
-void reg_buf_str(reg_buf_t *b, reg_str_t s);
+static inline void reg_buf_add(reg_buf_t *b, const void *data, size_t len);
+static inline void reg_buf_str(reg_buf_t *b, reg_str_t s);
 void reg_buf_printf(reg_buf_t *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -121,6 +132,33 @@ int reg_buf_reserve(reg_buf_t *b, size_t len);
 
 /* What the buffer holds now; borrowed until the next append. */
 reg_str_t reg_buf_slice(const reg_buf_t *b);
+
+
+/* Mostly there is room, and mostly the compiler knows the length. */
+
+static inline void
+reg_buf_add(reg_buf_t *b, const void *data, size_t len)
+{
+    if (len == 0) {
+        return;
+    }
+
+    if ((b->state != REG_BUF_OK || len >= b->size - b->len)
+        && reg_buf_reserve(b, len) != 0)
+    {
+        return;
+    }
+
+    memcpy(b->data + b->len, data, len);
+    b->len += len;
+}
+
+
+static inline void
+reg_buf_str(reg_buf_t *b, reg_str_t s)
+{
+    reg_buf_add(b, s.data, s.len);
+}
 
 
 #endif /* REG_STR_H_INCLUDED */

@@ -9,9 +9,6 @@
 
 #define REG_EVENT_SECOND  INT64_C(1000000000)
 
-/* of a number */
-#define REG_EVENT_DIGITS  24
-
 
 typedef struct {
     unsigned   action;
@@ -26,7 +23,6 @@ static void reg_event_text(reg_buf_t *b, reg_str_t value);
 static reg_str_t reg_event_cut(reg_str_t value);
 static void reg_event_target(reg_buf_t *b, const reg_event_t *ev);
 static reg_str_t reg_event_url(const reg_event_t *ev, char *out);
-static reg_str_t reg_event_digits(uint64_t value, size_t least, char *out);
 static void reg_event_request(reg_buf_t *b, const reg_event_who_t *who);
 static int reg_event_fill(reg_event_t *ev, const json_t *tree);
 static void reg_event_source(reg_buf_t *b, reg_str_t host);
@@ -130,10 +126,10 @@ reg_event_print(reg_buf_t *b, reg_event_t *ev, reg_error_t *e)
 static void
 reg_event_target(reg_buf_t *b, const reg_event_t *ev)
 {
-    char       url[REG_EVENT_TEXT_MAX], digits[REG_EVENT_DIGITS];
+    char       url[REG_EVENT_TEXT_MAX], digits[REG_STR_DIGITS];
     reg_str_t  size;
 
-    size = reg_event_digits(ev->size, 1, digits);
+    size = reg_str_digits(ev->size, 1, digits);
 
     reg_buf_str(b, reg_str(",\"target\":{"));
 
@@ -201,28 +197,6 @@ reg_event_url(const reg_event_t *ev, char *out)
     }
 
     return url;
-}
-
-
-/* In decimal, with zeros before it up to so many; out: REG_EVENT_DIGITS. */
-
-static reg_str_t
-reg_event_digits(uint64_t value, size_t least, char *out)
-{
-    char       *p;
-    reg_str_t   s;
-
-    p = out + REG_EVENT_DIGITS;
-
-    do {
-        *--p = (char) ('0' + value % 10);
-        value /= 10;
-    } while (value != 0 || (size_t) (out + REG_EVENT_DIGITS - p) < least);
-
-    s.data = p;
-    s.len = (size_t) (out + REG_EVENT_DIGITS - p);
-
-    return s;
 }
 
 
@@ -315,7 +289,7 @@ reg_event_cut(reg_str_t value)
 size_t
 reg_event_time_print(int64_t time, char *out)
 {
-    char       text[REG_TIME_LEN + 1], digits[REG_EVENT_DIGITS];
+    char       text[REG_TIME_LEN + 1], digits[REG_STR_DIGITS];
     size_t     n;
     int64_t    seconds, ns;
     reg_str_t  fraction;
@@ -328,7 +302,7 @@ reg_event_time_print(int64_t time, char *out)
         (void) reg_time_print(0, text);
     }
 
-    fraction = reg_event_digits((uint64_t) ns, 9, digits);
+    fraction = reg_str_digits((uint64_t) ns, 9, digits);
 
     n = REG_TIME_LEN - 1;
     memcpy(out, text, n);

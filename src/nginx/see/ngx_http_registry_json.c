@@ -22,9 +22,13 @@ static ngx_int_t ngx_http_registry_json(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_registry_json_request(ngx_http_request_t *r,
     reg_buf_t *b);
+static void ngx_http_registry_json_numbers(ngx_http_request_t *r,
+    reg_buf_t *b);
+static void ngx_http_registry_json_number(reg_buf_t *b, uint64_t value,
+    size_t least);
 static ngx_int_t ngx_http_registry_json_value(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *value);
-static void ngx_http_registry_json_member(reg_buf_t *b, reg_str_t name,
+static ngx_inline void ngx_http_registry_json_member(reg_buf_t *b, reg_str_t name,
     ngx_str_t *value);
 
 
@@ -106,11 +110,7 @@ ngx_http_registry_json(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 static ngx_int_t
 ngx_http_registry_json_request(ngx_http_request_t *r, reg_buf_t *b)
 {
-    u_char          *p, text[8 * NGX_INT64_LEN];
-    ngx_str_t        agent, id, line;
-    ngx_uint_t       status;
-    ngx_time_t      *tp;
-    ngx_msec_int_t   ms;
+    ngx_str_t  agent, id, line;
 
     static ngx_str_t  request = ngx_string("request");
 
@@ -126,17 +126,28 @@ ngx_http_registry_json_request(ngx_http_request_t *r, reg_buf_t *b)
         agent = r->headers_in.user_agent->value;
     }
 
-    reg_buf_str(b, reg_str("{"));
-
-    ngx_http_registry_json_member(b, reg_str("\"time\":\""),
+    ngx_http_registry_json_member(b, reg_str("{\"time\":\""),
                                   (ngx_str_t *) &ngx_cached_http_log_iso8601);
-    ngx_http_registry_json_member(b, reg_str(",\"from\":\""),
+    ngx_http_registry_json_member(b, reg_str("\",\"from\":\""),
                                   &r->connection->addr_text);
-    ngx_http_registry_json_member(b, reg_str(",\"id\":\""), &id);
-    ngx_http_registry_json_member(b, reg_str(",\"request\":\""), &line);
-    ngx_http_registry_json_member(b, reg_str(",\"agent\":\""), &agent);
+    ngx_http_registry_json_member(b, reg_str("\",\"id\":\""), &id);
+    ngx_http_registry_json_member(b, reg_str("\",\"request\":\""), &line);
+    ngx_http_registry_json_member(b, reg_str("\",\"agent\":\""), &agent);
 
-    /* numbers as $status, $request_time, $bytes_sent and $connection */
+    ngx_http_registry_json_numbers(r, b);
+
+    return NGX_OK;
+}
+
+
+/* As $status, $request_time, $bytes_sent and $connection are. */
+
+static void
+ngx_http_registry_json_numbers(ngx_http_request_t *r, reg_buf_t *b)
+{
+    ngx_uint_t       status;
+    ngx_time_t      *tp;
+    ngx_msec_int_t   ms;
 
     status = r->err_status ? r->err_status : r->headers_out.status;
 
@@ -145,13 +156,28 @@ ngx_http_registry_json_request(ngx_http_request_t *r, reg_buf_t *b)
                            + (tp->msec - r->start_msec));
     ms = ngx_max(ms, 0);
 
-    p = ngx_sprintf(text, ",\"status\":%ui,\"seconds\":%T.%03M,\"sent\":%O,"
-                    "\"connection\":%uA", status, (time_t) ms / 1000,
-                    (ngx_msec_t) (ms % 1000), r->connection->sent,
-                    r->connection->number);
-    reg_buf_add(b, text, p - text);
+    reg_buf_str(b, reg_str("\",\"status\":"));
+    ngx_http_registry_json_number(b, status, 1);
 
-    return NGX_OK;
+    reg_buf_str(b, reg_str(",\"seconds\":"));
+    ngx_http_registry_json_number(b, (uint64_t) ms / 1000, 1);
+    reg_buf_str(b, reg_str("."));
+    ngx_http_registry_json_number(b, (uint64_t) ms % 1000, 3);
+
+    reg_buf_str(b, reg_str(",\"sent\":"));
+    ngx_http_registry_json_number(b, (uint64_t) r->connection->sent, 1);
+
+    reg_buf_str(b, reg_str(",\"connection\":"));
+    ngx_http_registry_json_number(b, r->connection->number, 1);
+}
+
+
+static void
+ngx_http_registry_json_number(reg_buf_t *b, uint64_t value, size_t least)
+{
+    char  digits[REG_STR_DIGITS];
+
+    reg_buf_str(b, reg_str_digits(value, least, digits));
 }
 
 
@@ -173,10 +199,11 @@ ngx_http_registry_json_value(ngx_http_request_t *r, ngx_str_t *name,
 }
 
 
-static void
+/* name begins with the quote that ends the string before. */
+
+static ngx_inline void
 ngx_http_registry_json_member(reg_buf_t *b, reg_str_t name, ngx_str_t *value)
 {
     reg_buf_str(b, name);
     reg_buf_json(b, ngx_http_registry_str(value));
-    reg_buf_str(b, reg_str("\""));
 }

@@ -584,22 +584,16 @@ static reg_str_t
 ngx_http_registry_variable_received(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
-    u_char     *p;
-    reg_str_t   size;
+    char  *p;
 
-    size = reg_null_str;
-
-    p = ngx_pnalloc(r->pool, NGX_OFF_T_LEN);
-
-    if (p) {
-        size.data = (char *) p;
-        size.len = ngx_sprintf(p, "%uz",
-                               ctx->body ? ngx_http_registry_body_size(ctx)
-                                         : 0)
-                   - p;
+    if (ctx->body == NULL) {
+        return reg_str("0");
     }
 
-    return size;
+    p = ngx_pnalloc(r->pool, REG_STR_DIGITS);
+
+    return p ? reg_str_digits(ngx_http_registry_body_size(ctx), 1, p)
+             : reg_null_str;
 }
 
 
@@ -640,32 +634,29 @@ ngx_http_registry_variable_thread_time(ngx_http_request_t *r,
 static reg_str_t
 ngx_http_registry_variable_seconds(ngx_http_request_t *r, uint64_t us)
 {
-    u_char      *p, *end;
-    reg_str_t    time;
-    ngx_uint_t   i;
+    char        digits[REG_STR_DIGITS];
+    u_char     *p;
+    reg_str_t   value, time;
 
-    p = ngx_pnalloc(r->pool, NGX_INT64_LEN + sizeof("."));
+    /* there are two in each line of a log, and most requests need no thread */
+
+    if (us == 0) {
+        return reg_str("0.000000");
+    }
+
+    value = reg_str_digits(us, 7, digits);
+    time.len = value.len + 1;
+
+    p = ngx_pnalloc(r->pool, time.len);
     if (p == NULL) {
         return reg_null_str;
     }
 
-    /* from behind; there are two in each line of a log */
-
-    end = p + NGX_INT64_LEN + sizeof(".");
-    p = end;
-
-    for (i = 0; i < 7 || us; i++) {
-
-        if (i == 6) {
-            *--p = '.';
-        }
-
-        *--p = (u_char) ('0' + us % 10);
-        us /= 10;
-    }
-
     time.data = (char *) p;
-    time.len = end - p;
+
+    p = ngx_cpymem(p, value.data, value.len - 6);
+    *p++ = '.';
+    ngx_memcpy(p, value.data + value.len - 6, 6);
 
     return time;
 }
