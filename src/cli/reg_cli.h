@@ -80,7 +80,7 @@ typedef struct {
 struct reg_cli_s {
     const reg_cli_group_t    *group;
     const reg_cli_command_t  *command;
-    const char               *operands[REG_CLI_OPERANDS];   /* NULL: not given */
+    const char               *operands[REG_CLI_OPERANDS];  /* or NULL */
     const char              **more;         /* all that the last one may be */
     size_t                    nmore;
     reg_cli_given_t          *given;

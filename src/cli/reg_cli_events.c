@@ -19,8 +19,6 @@
 /* --follow looks so often, in ms */
 #define EVENTS_LOOK     200
 
-#define EVENTS_SECOND   INT64_C(1000000000)
-
 #define EVENTS_LINE     (4 * REG_EVENT_MAX)
 
 
@@ -143,7 +141,7 @@ reg_cli_events_time(reg_buf_t *b, int64_t ns, const char *none)
 {
     char  text[REG_TIME_LEN + 1];
 
-    if (ns == 0 || reg_time_print(ns / EVENTS_SECOND, text) != 0) {
+    if (ns == 0 || reg_time_print(ns / REG_TIME_SECOND, text) != 0) {
         reg_buf_str(b, reg_str_of(none));
         return;
     }
@@ -481,8 +479,8 @@ events_since(const char *text, int64_t *since)
         seconds -= 86399;
     }
 
-    *since = (seconds > INT64_MAX / EVENTS_SECOND) ? INT64_MAX
-                                                   : seconds * EVENTS_SECOND;
+    *since = (seconds > INT64_MAX / REG_TIME_SECOND) ? INT64_MAX
+                                                   : seconds * REG_TIME_SECOND;
 
     return 0;
 }

@@ -112,12 +112,12 @@ test_old(void)
     t[1] = t[0];
     (void) utimensat(AT_FDCWD, at(FILE_NAME), t, 0);
     is_num(unfinished(), 0, "one that is dated back");
-    ok(last.done == 1000 * REG_CARE_SECOND, "is as old as that");
+    ok(last.done == 1000 * REG_TIME_SECOND, "is as old as that");
 
     (void) begin(1);
     reg_care_end(&c);
     (void) unfinished();
-    ok(last.done == 1000 * REG_CARE_SECOND,
+    ok(last.done == 1000 * REG_TIME_SECOND,
        "and remains so when only the clock is noted");
 
     spit(at(FILE_NAME), "boot 1 2 3 4.\n");
@@ -125,7 +125,7 @@ test_old(void)
     (void) begin(1);
     reg_care_end(&c);
     is_num(unfinished(), 0, "the clock is noted in a file of one line");
-    ok(last.done == 1000 * REG_CARE_SECOND, "which is not done now by that");
+    ok(last.done == 1000 * REG_TIME_SECOND, "which is not done now by that");
 }
 
 
@@ -165,7 +165,7 @@ test_hostile(void)
         spit(at(FILE_NAME), text);
         is_num(begin(0), REG_OK, rows[i]);
         ok(c.jump >= 0 && c.jump < INT64_C(1) << 62
-           && reg_care_before(&c, 3600 * REG_CARE_SECOND) < c.now,
+           && reg_care_before(&c, 3600 * REG_TIME_SECOND) < c.now,
            "no harm is done");
         ok(unfinished() > 0, "nor by a count that is at its end");
         reg_care_end(&c);

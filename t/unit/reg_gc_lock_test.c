@@ -444,7 +444,7 @@ static void
 op_head(void)
 {
     answer = reg_revision_lease(s, reg_str("some/app"), &inner,
-                                REG_LEASE_SECOND, NULL);
+                                REG_TIME_SECOND, NULL);
     fresh_one = inner;
 }
 
@@ -453,7 +453,7 @@ static void
 op_sig_head(void)
 {
     answer = reg_revision_lease(s, reg_str("some/app"), &sig,
-                                REG_LEASE_SECOND, NULL);
+                                REG_TIME_SECOND, NULL);
     fresh_one = sig;
 }
 

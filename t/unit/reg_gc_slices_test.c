@@ -567,7 +567,7 @@ static void
 op_head(void)
 {
     answer = reg_revision_lease(s, reg_str(APP), &nodes[target].d,
-                                REG_LEASE_SECOND, NULL);
+                                REG_TIME_SECOND, NULL);
 }
 
 
@@ -1180,7 +1180,7 @@ test_elsewhere(void)
                 (void) push_image(s, "some/apple", "v1", "", NULL);
                 (void) push_image(s, "some", "v1", "", NULL);
                 (void) reg_blob_lease(s, reg_str(APP), &layer,
-                                      REG_LEASE_SECOND, NULL);
+                                      REG_TIME_SECOND, NULL);
             }
 
             step(g);

@@ -476,7 +476,7 @@ steady(void)
 
     (void) clock_gettime(CLOCK_BOOTTIME, &ts);
 
-    return (int64_t) ts.tv_sec * REG_CARE_SECOND + ts.tv_nsec + steady_is;
+    return (int64_t) ts.tv_sec * REG_TIME_SECOND + ts.tv_nsec + steady_is;
 }
 
 
@@ -504,7 +504,7 @@ test_clock(void)
 
     age(at("docker"), 365 * DAY + 60);
     (void) utimensat(AT_FDCWD, at(REPOS), NULL, 0);
-    steady_is = -365 * DAY * REG_CARE_SECOND;
+    steady_is = -365 * DAY * REG_TIME_SECOND;
     is_num(collect(), REG_OK, "F37 the clock jumps a year");
     ok(has_blob(&lone) && has_link("some/app", &lone),
        "F37 what was pushed a minute before stays");
@@ -513,7 +513,7 @@ test_clock(void)
     age(at("docker"), 500 * DAY);
     is_num(reg_gc_begin(&g, s, &how, &error), REG_OK, "begin");
     (void) reg_gc_step(g, &error);
-    steady_is += DAY * REG_CARE_SECOND;
+    steady_is += DAY * REG_TIME_SECOND;
 
     for (i = 0; i < 1000 && error.rc == REG_OK; i++) {
         (void) reg_gc_step(g, &error);
@@ -584,12 +584,12 @@ op_push(void)
 static void
 op_head(void)
 {
-    answer = reg_blob_lease(s, reg_str("some/app"), &layer, REG_CARE_SECOND,
+    answer = reg_blob_lease(s, reg_str("some/app"), &layer, REG_TIME_SECOND,
                             NULL);
 
     if (answer == REG_OK) {
         answer = reg_blob_lease(s, reg_str("some/app"), &config,
-                                REG_CARE_SECOND, NULL);
+                                REG_TIME_SECOND, NULL);
     }
 }
 
@@ -969,7 +969,7 @@ static void
 op_lease(void)
 {
     answer = reg_revision_lease(s, reg_str("some/app"), &again,
-                                REG_CARE_SECOND, NULL);
+                                REG_TIME_SECOND, NULL);
 }
 
 

@@ -265,7 +265,7 @@ steady(void)
 
     (void) clock_gettime(CLOCK_BOOTTIME, &ts);
 
-    return (int64_t) ts.tv_sec * REG_CARE_SECOND + ts.tv_nsec + steady_is;
+    return (int64_t) ts.tv_sec * REG_TIME_SECOND + ts.tv_nsec + steady_is;
 }
 
 
@@ -289,7 +289,7 @@ test_clock(void)
 
     id = session("some/app", 10);
     age(at(UPLOADS "%s", id), 86400 + 600);
-    steady_is = -86400 * REG_CARE_SECOND;
+    steady_is = -86400 * REG_TIME_SECOND;
     is_num(purge(), REG_OK, "F37 the clock jumps a day");
     is_num((long long) counts.purged, 0, "F37 nothing fresh goes");
     is_num(purge(), REG_OK, "F37 and once more");
@@ -304,11 +304,11 @@ test_clock(void)
     /* another jump on top, and an hour of the steady clock */
 
     id = session("some/app", 10);
-    steady_is = -365 * 86400 * REG_CARE_SECOND;
+    steady_is = -365 * 86400 * REG_TIME_SECOND;
     age(at(UPLOADS "%s", id), 364 * 86400 + 60);
     (void) purge();
     is_num((long long) counts.purged, 0, "F37 a year");
-    steady_is += 2 * 3600 * REG_CARE_SECOND;
+    steady_is += 2 * 3600 * REG_TIME_SECOND;
     (void) purge();
     is_num((long long) counts.purged, 1,
            "F37 when the jump is older than the time, it counts no more");
@@ -317,7 +317,7 @@ test_clock(void)
 
     id = session("some/app", 10);
     age(at(UPLOADS "%s", id), -86400);
-    steady_is += 86400 * REG_CARE_SECOND;
+    steady_is += 86400 * REG_TIME_SECOND;
     is_num(purge(), REG_OK, "F37 the clock goes back a day");
     is_num((long long) counts.purged, 0, "F37 nothing goes");
     age(at(UPLOADS "%s", id), 4000);
@@ -326,7 +326,7 @@ test_clock(void)
 
     reg_error_clear(&e);
     is_num(reg_purge_begin(&p, s, &how, &e), REG_OK, "begin");
-    steady_is += 86400 * REG_CARE_SECOND;
+    steady_is += 86400 * REG_TIME_SECOND;
 
     while (!p.done && reg_purge_step(&p, &e) == REG_OK) { /* void */ }
 

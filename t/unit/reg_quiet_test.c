@@ -129,7 +129,7 @@ test_disturbed(void)
 
         case 1:
             rc = reg_revision_lease(s, reg_str(APP), &child,
-                                    REG_LEASE_SECOND, NULL);
+                                    REG_TIME_SECOND, NULL);
             break;
 
         case 2:
@@ -166,7 +166,7 @@ test_not(void)
 
     (void) push_blob(s, APP, REG_SHA256, reg_str("blob"), NULL);
     age(at("docker"), 60);
-    (void) reg_blob_lease(s, reg_str(APP), &layer, REG_LEASE_SECOND, NULL);
+    (void) reg_blob_lease(s, reg_str(APP), &layer, REG_TIME_SECOND, NULL);
     (void) push_image(s, "some/apple", "v1", "", NULL);
     (void) push_image(s, "some", "v1", "", NULL);
     (void) reg_tag_delete(s, reg_str(APP), reg_str("v1"), NULL);
@@ -191,13 +191,13 @@ test_another_file(void)
         bail("link");
     }
 
-    rc = reg_revision_lease(s, reg_str(APP), &d, REG_LEASE_SECOND, NULL);
+    rc = reg_revision_lease(s, reg_str(APP), &d, REG_TIME_SECOND, NULL);
     is_num(rc, REG_STORAGE, "HEAD does not change a file of two names");
     is_num(push_image(s, APP, "v2", "", NULL), REG_STORAGE, "nor a push");
     is_num(begin("a"), REG_STORAGE, "nor the collector");
     ok(stat(at("other"), &st) == 0 && st.st_size > 0, "it is as it was");
 
     (void) unlink(at("other"));
-    rc = reg_revision_lease(s, reg_str(APP), &d, REG_LEASE_SECOND, NULL);
+    rc = reg_revision_lease(s, reg_str(APP), &d, REG_TIME_SECOND, NULL);
     ok(rc == REG_OK && !quiet(APP), "but one of its own");
 }

@@ -48,8 +48,8 @@ test_names(void)
         const char  *name;
         int          valid;
     } rows[] = {
-        { "ci", 1 }, { "A-z_0", 1 }, { "", 0 }, { REG_SPOOL_NOBODY, 0 }, { "..", 0 },
-        { "a/b", 0 }, { "a.lock", 0 }, { "a b", 0 }, { "a,b", 0 },
+        { "ci", 1 }, { "A-z_0", 1 }, { "", 0 }, { REG_SPOOL_NOBODY, 0 },
+        { "..", 0 }, { "a/b", 0 }, { "a.lock", 0 }, { "a b", 0 }, { "a,b", 0 },
         { "\xc3\xa4", 0 }
     };
 

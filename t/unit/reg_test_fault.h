@@ -13,8 +13,8 @@
  * With fault_lazy set nothing is synced really, which takes most of the time.
  *
  * Counted are the calls that change something; those that read, or open what is
- * there, when fault_only is FAULT_READ or FAULT_OPEN.  fault_short makes reads and
- * writes move one byte at a time, and tells of a signal now and then.
+ * there, when fault_only is FAULT_READ or FAULT_OPEN.  fault_short makes reads
+ * and writes move one byte at a time, and tells of a signal now and then.
  */
 
 

@@ -24,9 +24,10 @@ int reg_edit_find(reg_str_t text, const char *end, reg_str_t key,
     reg_str_t *line);
 
 /*
- * Writes the whole text to b, which is empty, with line in place of the first line that has
- * the key.  Further lines with the key are left out: which of them counts must
- * not depend on who reads the file.  Without one it becomes the last line.
+ * Writes the whole text to b, which is empty, with line in place of the first
+ * line that has the key.  Further lines with the key are left out: which of
+ * them counts must not depend on who reads the file.  Without one it becomes
+ * the last line.
  *
  * A line that is replaced keeps its end (LF or CRLF); a new one takes that of
  * the first line of the text.  What comes out always has one, be it that of an

@@ -5,8 +5,7 @@
 #include <string.h>
 
 
-#define REG_TIME_DAY     86400
-#define REG_TIME_SECOND  INT64_C(1000000000)
+#define REG_TIME_DAY  86400
 
 
 static int reg_time_leap(int year);

@@ -16,6 +16,9 @@
 #include <time.h>
 
 
+/* in ns, which is what times of files are counted in */
+#define REG_TIME_SECOND  INT64_C(1000000000)
+
 #define REG_TIME_LEN   (sizeof("2026-12-31T23:59:59Z") - 1)
 #define REG_TIME_DATE  (sizeof("2026-12-31") - 1)
 
@@ -39,8 +42,8 @@ int reg_time_parse(reg_str_t s, int64_t *time);
 
 /*
  * The nanoseconds of what a clock or a file says.  There are none after the
- * year 2261, and none before 1824, which file systems know: what was written by a
- * clock that is so wrong is as young, or as old, as can be.
+ * year 2261, and none before 1824, which file systems know: what was written
+ * by a clock that is so wrong is as young, or as old, as can be.
  */
 int64_t reg_time_ns(const struct timespec *ts);
 

@@ -8,6 +8,7 @@
 
 #include "reg_fs.h"
 #include "reg_repo.h"
+#include "reg_time.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -255,7 +256,7 @@ int
 reg_audit_young(const reg_audit_run_t *a, const reg_stat_t *st)
 {
     return a->how->grace > 0
-           && st->ctime / 1000000000 > a->how->now - a->how->grace;
+           && st->ctime / REG_TIME_SECOND > a->how->now - a->how->grace;
 }
 
 

@@ -73,7 +73,7 @@ reg_audit_blob(reg_audit_run_t *a, const reg_audit_item_t *item)
 
         /* what came while we walked may be linked where we were already */
 
-        if (st.ctime / 1000000000 < a->how->now
+        if (st.ctime / REG_TIME_SECOND < a->how->now
             && !reg_audit_linked(a, &item->d))
         {
             a->counts->unlinked++;

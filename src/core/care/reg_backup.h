@@ -19,14 +19,15 @@
  *   {"nginx_registry_backup":1,"id":"...","created":"...","contents":[
  *   {"repository":"a/b"},
  *   {"repository":"a/b","manifest":"sha256:...","mediaType":"...","size":1,
- *       "manifests":[...],"blobs":[...],"subject":"sha256:..."},      (one line)
+ *       "manifests":[...],"blobs":[...],"subject":"sha256:..."},     (one line)
  *   {"repository":"a/b","tag":"v1","manifest":"sha256:..."}
  *   ],
  *   "counts":{...},"digest":"sha256:..."}
  *
  * and "incomplete":true where a part of a manifest was missing, if that is
- * allowed; the parts of a manifest before it, manifests before tags.  The digest is that
- * of all lines before the last: what was cut off or changed is seen.
+ * allowed; the parts of a manifest before it, manifests before tags.  The
+ * digest is that of all lines before the last: what was cut off or changed is
+ * seen.
  */
 
 

@@ -22,14 +22,14 @@
 
 
 /* more than that is no drift of a clock: this, and a part of what passed */
-#define REG_CARE_DRIFT   (10 * REG_CARE_SECOND)
+#define REG_CARE_DRIFT   (10 * REG_TIME_SECOND)
 #define REG_CARE_PART    1000
 
 /* within a run */
-#define REG_CARE_BACK    (REG_CARE_SECOND / 2)
+#define REG_CARE_BACK    (REG_TIME_SECOND / 2)
 
 /* jumps are added up as long as the one before may matter */
-#define REG_CARE_MATTERS (90 * 86400 * REG_CARE_SECOND)
+#define REG_CARE_MATTERS (90 * 86400 * REG_TIME_SECOND)
 
 /* both lines */
 #define REG_CARE_LINES   320

@@ -24,9 +24,7 @@
 
 
 #include "reg_store.h"
-
-
-#define REG_CARE_SECOND  INT64_C(1000000000)
+#include "reg_time.h"
 
 
 #define REG_CARE_BOOT    36

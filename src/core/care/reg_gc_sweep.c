@@ -244,7 +244,7 @@ reg_gc_sweep(reg_gc_t *g, reg_error_t *e)
 }
 
 
-/* Under the lock: one thing or group at least, then as long as there is time. */
+/* Under the lock: a thing or group at least, then as long as there is time. */
 
 static reg_rc_t
 reg_gc_things(reg_gc_t *g, reg_error_t *e)
@@ -515,7 +515,7 @@ reg_gc_sync_dir(reg_gc_t *g, const char *path, reg_error_t *e)
     }
 
     if (!g->touched
-        && st.ctime < g->care.now - REG_SYNC_AGE * REG_CARE_SECOND)
+        && st.ctime < g->care.now - REG_SYNC_AGE * REG_TIME_SECOND)
     {
         return REG_OK;
     }

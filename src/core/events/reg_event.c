@@ -7,8 +7,6 @@
 #include <string.h>
 
 
-#define REG_EVENT_SECOND  INT64_C(1000000000)
-
 
 typedef struct {
     unsigned   action;
@@ -294,8 +292,8 @@ reg_event_time_print(int64_t time, char *out)
     int64_t    seconds, ns;
     reg_str_t  fraction;
 
-    seconds = time / REG_EVENT_SECOND;
-    ns = time % REG_EVENT_SECOND;
+    seconds = time / REG_TIME_SECOND;
+    ns = time % REG_TIME_SECOND;
 
     if (time < 0 || reg_time_print(seconds, text) != 0) {
         ns = 0;
@@ -385,11 +383,11 @@ reg_event_time_parse(reg_str_t s, int64_t *time)
 
     /* in the year 2262 an int64_t comes to its end */
 
-    if (seconds > INT64_MAX / REG_EVENT_SECOND - 1) {
+    if (seconds > INT64_MAX / REG_TIME_SECOND - 1) {
         return -1;
     }
 
-    *time = seconds * REG_EVENT_SECOND + ns;
+    *time = seconds * REG_TIME_SECOND + ns;
 
     return 0;
 }

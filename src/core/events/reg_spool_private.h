@@ -99,8 +99,8 @@ struct reg_spool_s {
     reg_spool_wait_t    *waiting;
     int                  synced;       /* the file that they wait for, */
     uint64_t             named;        /* and its name */
-    uint64_t             broken;       /* name of the one whose sync failed last,
-                                          or 0 */
+    uint64_t             broken;       /* name of the one whose sync failed
+                                          last, or 0 */
     unsigned             syncing:1;
 };
 

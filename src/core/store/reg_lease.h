@@ -18,15 +18,14 @@
 
 
 #include "reg_store.h"
+#include "reg_time.h"
 
-
-#define REG_LEASE_SECOND  INT64_C(1000000000)
 
 /*
  * A lease younger than this need not be renewed, in ns.  The collector gives
  * everything more time than that.
  */
-#define REG_LEASE_FRESH   REG_LEASE_SECOND
+#define REG_LEASE_FRESH   REG_TIME_SECOND
 
 
 /*

@@ -43,7 +43,8 @@ static int ngx_http_registry_make_ring(const char *path, const void *param,
 
 static const ngx_http_registry_file_kind_t  ngx_http_registry_bundle_kind = {
     "bundle of certificates", REG_KEYS_FILE_MAX,
-    ngx_http_registry_parse_bundle, NULL, ngx_http_registry_free_keys, "block", 0
+    ngx_http_registry_parse_bundle, NULL, ngx_http_registry_free_keys, "block",
+    0
 };
 
 static const ngx_http_registry_file_kind_t  ngx_http_registry_jwks_kind = {

@@ -308,7 +308,7 @@ ngx_http_registry_gc_lease(ngx_http_registry_root_t *root)
 
     grace = ngx_min(grace, REG_GC_GRACE);
 
-    return grace * REG_CARE_SECOND / 2;
+    return grace * REG_TIME_SECOND / 2;
 }
 
 

@@ -302,7 +302,7 @@ ngx_http_registry_job_wait(reg_store_t *store,
         last.done = last.began;
     }
 
-    passed = ngx_time() - (time_t) (last.done / REG_CARE_SECOND);
+    passed = ngx_time() - (time_t) (last.done / REG_TIME_SECOND);
 
     /* a clock that was set back must not stop it for good */
 

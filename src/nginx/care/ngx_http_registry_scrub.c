@@ -5,6 +5,7 @@
 #include "ngx_http_registry_stats.h"
 
 #include "reg_scrub.h"
+#include "reg_time.h"
 
 
 #define NGX_HTTP_REGISTRY_SCRUB_PLACE     "scrub"
@@ -205,7 +206,7 @@ ngx_http_registry_scrub_look(ngx_http_registry_root_t *root,
 
         /* one that comes within the same tick of the clock is not missed */
 
-        if (rc == REG_OK && ngx_time() - st.mtime / 1000000000 > 2) {
+        if (rc == REG_OK && ngx_time() - st.mtime / REG_TIME_SECOND > 2) {
             root->scrub_seen = st.mtime;
         }
     }

@@ -170,9 +170,9 @@ ngx_http_registry_deliver_ready(ngx_http_registry_delivery_t *d)
 
 
 /*
- * The spool came to its limit, and this endpoint was behind.  That it has passed
- * what went is noted at once: who goes on in another process counts it no
- * second time.
+ * The spool came to its limit, and this endpoint was behind.  That it has
+ * passed what went is noted at once: who goes on in another process counts it
+ * no second time.
  */
 
 static void

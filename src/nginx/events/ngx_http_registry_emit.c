@@ -94,7 +94,7 @@ ngx_http_registry_spool(ngx_http_registry_events_t *events, reg_store_t *store)
 
     if (events->spool == NULL) {
         limits.size = events->size;
-        limits.keep = (int64_t) events->keep * 1000000000;
+        limits.keep = events->keep * REG_TIME_SECOND;
 
         if (reg_spool_open(&events->spool, store, &limits, NULL) != REG_OK) {
             events->spool = NULL;

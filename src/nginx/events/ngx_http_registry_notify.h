@@ -168,9 +168,9 @@ reg_rc_t ngx_http_registry_emit_blob(ngx_http_registry_ctx_t *ctx,
     unsigned action, const reg_digest_t *d, uint64_t size, reg_str_t from);
 
 /*
- * In the thread, before something is deleted: makes sure that n events of it can
- * be recorded.  REG_OK, also when nobody wants them; or an error, and nothing
- * may be deleted.
+ * In the thread, before something is deleted: makes sure that n events of it
+ * can be recorded.  REG_OK, also when nobody wants them; or an error, and
+ * nothing may be deleted.
  */
 reg_rc_t ngx_http_registry_emit_room(ngx_http_registry_ctx_t *ctx, size_t n);
 
@@ -178,8 +178,8 @@ reg_rc_t ngx_http_registry_emit_room(ngx_http_registry_ctx_t *ctx, size_t n);
    be, and whose events are appended together */
 #define NGX_HTTP_REGISTRY_EMIT_TAGS  64
 
-/* Behind it; d and tag may be NULL.  What cannot be recorded all the same stands
-   in the log. */
+/* Behind it; d and tag may be NULL.  What cannot be recorded all the same
+   stands in the log. */
 reg_rc_t ngx_http_registry_emit_delete(ngx_http_registry_ctx_t *ctx,
     const reg_digest_t *d, const reg_str_t *tag);
 

@@ -1,8 +1,8 @@
 
 /*
- * start: ngx_http_registry_parse_enter().  wake: ngx_http_registry_parse_give(),
- * or the timer of ngx_http_registry_sleep().  cancel:
- * ngx_http_registry_parse_cleanup().
+ * start: ngx_http_registry_parse_enter().  wake:
+ * ngx_http_registry_parse_give(), or the timer of ngx_http_registry_sleep().
+ * cancel: ngx_http_registry_parse_cleanup().
  */
 
 

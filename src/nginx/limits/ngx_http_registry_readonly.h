@@ -1,5 +1,5 @@
 
-/* registry_readonly: pulls go on, whatever would change the store is refused. */
+/* registry_readonly: pulls go on, what would change the store is refused. */
 
 
 #ifndef NGX_HTTP_REGISTRY_READONLY_H_INCLUDED

@@ -28,8 +28,8 @@ static void ngx_http_registry_json_number(reg_buf_t *b, uint64_t value,
     size_t least);
 static ngx_int_t ngx_http_registry_json_value(ngx_http_request_t *r,
     ngx_str_t *name, ngx_str_t *value);
-static ngx_inline void ngx_http_registry_json_member(reg_buf_t *b, reg_str_t name,
-    ngx_str_t *value);
+static ngx_inline void ngx_http_registry_json_member(reg_buf_t *b,
+    reg_str_t name, ngx_str_t *value);
 
 
 /* of the process: a line is made at a time */
