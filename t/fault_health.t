@@ -201,6 +201,7 @@ sub respawn {
     for (1 .. 4) {
         my $pid = manager_of($t);
         $t->allow_log(qr/cache manager process $pid exited on signal 9/);
+        $t->was_killed;
         kill 'KILL', $pid;
         ok(wait_for(10, sub {
             $lost++ if probe($t, 'ready')->status != 200;

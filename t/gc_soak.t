@@ -33,6 +33,9 @@ my %all;
 # what many images share, and mount from one another
 my @layers = map { blob(200 + 311 * $_, "soak layer $_") } 1 .. LAYERS;
 
+# somebody collects from the beginning: there is a store by then
+$t->push_image('first', 'v1');
+
 run_clients([ 'pusher', \&push_one ], [ 'pusher', \&push_one ],
     [ 'pusher', \&push_one ], [ 'indexer', \&push_index ],
     [ 'uploader', \&upload_in_parts ], [ 'deleter', \&delete_one ],

@@ -54,6 +54,7 @@ sub kill_manager {
     my $old;
     wait_for(10, sub { $old = manager_of($t) }) or die "no cache manager\n";
     $t->allow_log(qr/cache manager process \d+ exited on signal 9/);
+    $t->was_killed;
     kill 'KILL', $old;
 
     wait_for(10, sub { (manager_of($t) // $old) != $old })
