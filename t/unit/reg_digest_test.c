@@ -9,6 +9,7 @@
 
 static void test_alg(void);
 static void test_parse(void);
+static void test_digits(void);
 static void test_of(void);
 static void test_pieces(void);
 static void test_go(void);
@@ -23,6 +24,7 @@ main(void)
 {
     test_alg();
     test_parse();
+    test_digits();
     test_of();
     test_pieces();
     test_go();
@@ -161,6 +163,43 @@ test_parse(void)
     (void) reg_digest_make(&d, REG_SHA256, reg_str(HEX64));
     (void) reg_digest_make(&made, REG_SHA512, reg_str(HEX64 HEX64));
     ok(!reg_digest_eq(&d, &made), "two that differ");
+}
+
+
+/* Each byte at each place, beside what may stand there. */
+
+static void
+test_digits(void)
+{
+    int           c, wrong, valid;
+    char          text[] = "sha256:" HEX64;
+    size_t        i, at;
+    reg_digest_t  d;
+
+    /* all the neighbours are the same: none changes what is thought of one */
+
+    static const char  beside[] = "09af";
+
+    wrong = 0;
+
+    for (i = 0; i < sizeof(beside) - 1; i++) {
+        memset(text + 7, beside[i], 64);
+
+        for (at = 7; at < 7 + 64; at++) {
+            for (c = 0; c < 256; c++) {
+                text[at] = (char) c;
+                valid = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+
+                wrong += (reg_digest_parse(&d, (reg_str_t) { 7 + 64, text },
+                                           NULL) == REG_OK) != valid;
+                wrong += valid && strcmp(d.text, text) != 0;
+            }
+
+            text[at] = beside[i];
+        }
+    }
+
+    is_num(wrong, 0, "each byte at each place");
 }
 
 

@@ -29,6 +29,7 @@ typedef struct {
 
 static reg_rc_t reg_digest_fill(reg_digest_t *d, reg_alg_e alg,
     reg_str_t hex);
+static int reg_digest_digits(const char *p);
 static void reg_digest_print(reg_digest_t *d, reg_alg_e alg,
     const unsigned char *md);
 static unsigned char *reg_hash_put(unsigned char *p, uint64_t n,
@@ -120,9 +121,11 @@ reg_digest_make(reg_digest_t *d, reg_alg_e alg, reg_str_t hex)
 static reg_rc_t
 reg_digest_fill(reg_digest_t *d, reg_alg_e alg, reg_str_t hex)
 {
-    char       c, *p;
-    size_t     i;
-    reg_str_t  name;
+    char       *p;
+    size_t      i;
+    reg_str_t   name;
+
+    /* a multiple of eight */
 
     if (hex.len != reg_algs[alg].hex) {
         return REG_DIGEST_INVALID;
@@ -135,22 +138,47 @@ reg_digest_fill(reg_digest_t *d, reg_alg_e alg, reg_str_t hex)
     p += name.len;
     *p++ = ':';
 
-    for (i = 0; i < hex.len; i++) {
-        c = hex.data[i];
-
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
+    for (i = 0; i < hex.len; i += 8) {
+        if (!reg_digest_digits(hex.data + i)) {
             return REG_DIGEST_INVALID;
         }
-
-        *p++ = c;
     }
 
+    memcpy(p, hex.data, hex.len);
+    p += hex.len;
     *p = '\0';
 
     d->alg = alg;
     d->len = (size_t) (p - d->text);
 
     return REG_OK;
+}
+
+
+/*
+ * 1 when eight bytes are hexadecimal digits in lower case.  Of each that is no
+ * more than 0x7f a sum has the highest bit set when it is at least what stands
+ * there, and none runs over into the next byte.
+ */
+
+static int
+reg_digest_digits(const char *p)
+{
+    uint64_t  c, digit, letter;
+
+    memcpy(&c, p, sizeof(c));
+
+    if (c & REG_STR_EACH(0x80)) {
+        return 0;
+    }
+
+    digit = (c + REG_STR_EACH(0x80 - '0'))
+            & ~(c + REG_STR_EACH(0x80 - '9' - 1));
+
+    letter = (c + REG_STR_EACH(0x80 - 'a'))
+             & ~(c + REG_STR_EACH(0x80 - 'f' - 1));
+
+    return ((digit | letter) & REG_STR_EACH(0x80)) == REG_STR_EACH(0x80);
 }
 
 

@@ -11,10 +11,6 @@
 #define REG_BUF_START  512
 
 
-/* a byte in each of eight */
-#define REG_STR_EACH(c)  (UINT64_C(0x0101010101010101) * (c))
-
-
 static int reg_str_hex(char c);
 static int reg_str_plain(const unsigned char *p);
 static size_t reg_buf_json_plain(reg_buf_t *b, const unsigned char *p,

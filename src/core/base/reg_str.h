@@ -30,6 +30,9 @@ typedef struct {
 #define reg_str(literal)     ((reg_str_t) { sizeof(literal) - 1, literal })
 #define reg_null_str         ((reg_str_t) { 0, NULL })
 
+/* a byte in each of eight, for who looks at eight at once */
+#define REG_STR_EACH(c)      (UINT64_C(0x0101010101010101) * (c))
+
 /* room for any number in decimal */
 #define REG_STR_DIGITS       24
 

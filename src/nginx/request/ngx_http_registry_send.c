@@ -88,9 +88,14 @@ ngx_http_registry_content_headers(ngx_http_request_t *r,
     const reg_digest_t *d, const char *type, size_t type_len)
 {
     u_char  *p;
+    char     etag[REG_DIGEST_MAX + 2];
+
+    etag[0] = '"';
+    ngx_memcpy(etag + 1, d->text, d->len);
+    etag[d->len + 1] = '"';
 
     if (ngx_http_registry_digest_header(r, d) != NGX_OK
-        || ngx_http_registry_headerf(r, "ETag", "\"%s\"", d->text) != NGX_OK
+        || ngx_http_registry_header(r, "ETag", etag, d->len + 2) != NGX_OK
         || ngx_http_registry_header(r, "Content-Security-Policy",
                                     "default-src 'none'; sandbox", 27)
            != NGX_OK)
@@ -247,6 +252,7 @@ ngx_http_registry_open_blob(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, const reg_digest_t *target,
     ngx_open_file_info_t *of, ngx_str_t *path)
 {
+    u_char                        *p;
     reg_rc_t                       rc;
     reg_path_t                     layout;
     ngx_http_core_loc_conf_t      *clcf;
@@ -263,7 +269,9 @@ ngx_http_registry_open_blob(ngx_http_request_t *r,
         return reg_error_set(&ctx->error, REG_NO_MEMORY, NULL);
     }
 
-    (void) ngx_sprintf(path->data, "%V/%s%Z", &rlcf->root->root, layout.s);
+    p = ngx_cpymem(path->data, rlcf->root->root.data, rlcf->root->root.len);
+    *p++ = '/';
+    ngx_memcpy(p, layout.s, layout.len + 1);
 
     if (clcf->open_file_cache) {
 
