@@ -316,6 +316,13 @@ http_skip(http_conn_t *c, uint64_t n)
         n -= (uint64_t) got;
     }
 
+    /* the rest came at once; the next response may be a short one */
+
+    if (low > 1) {
+        low = 1;
+        setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low));
+    }
+
     return 0;
 }
 

@@ -39,7 +39,7 @@ my @aims = (
           other_row => "seen-$_-off", text => 'CPU, of that unseen' },
         { row => "seen-$_-on", metric => 'cpu_ms', max => 1.05,
           other_row => "seen-$_-plain", text => "CPU, of nginx's log alone" },
-    ) } qw(push pull)),
+    ) } qw(push pull push-layers pull-layers)),
 
     { row => 'login', metric => 'per_s', min => 0.9, other_row => 'open',
       text => 'rate, of that without a login' },

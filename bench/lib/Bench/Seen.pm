@@ -19,6 +19,10 @@ my $made = 0;
 
 my $pairs = 2;
 
+# What an ordinary layer has, when it is a small one; those of the other images
+# are hardly there, so that what is left is what a request costs.
+our $layer = 4 << 20;
+
 my %title = (
     off   => 'nothing is seen, access_log off',
     plain => "nginx's own access log",
@@ -49,6 +53,24 @@ sub table {
                   qw(off plain log on told)],
         command => ['pull-image', { repo => 'img', seed => 'seed',
                                     connections => 4,
+                                    duration => $d->{seconds} }],
+    }, {
+        name => 'seen-push-layers', kind => 'rate', targets => ['ours'],
+        title => 'push of an image of 3 layers of 4 MiB, seen and unseen',
+        run => \&run, modes => [qw(off plain log on)],
+        loads => [map { ["seen-push-layers-$_", $title{$_}] }
+                  qw(off plain log on)],
+        command => ['push-image', { repo => 'layers', connections => 4,
+                                    size => $layer, count => 40 }],
+    }, {
+        name => 'seen-pull-layers', kind => 'rate', targets => ['ours'],
+        title => 'pull of such an image, seen and unseen',
+        run => \&run, modes => [qw(off plain log on told)], store => 'layers',
+        loads => [map { ["seen-pull-layers-$_", $title{$_}] }
+                  qw(off plain log on told)],
+        command => ['pull-image', { repo => 'layers', seed => 'seed',
+                                    connections => 4, size => $layer,
+                                    images => 10,
                                     duration => $d->{seconds} }],
     };
 }

@@ -328,6 +328,10 @@ sub seed {
         $make->('images', 'seed-images', %store, repo => 'img');
     }
 
+    $make->('images of ordinary layers', 'seed-images',
+            root => "$dir/layers", seed => 'seed', repo => 'layers',
+            size => $Bench::Seen::layer, images => 10) if $need{layers};
+
     $make->("$d->{tags} tags", 'seed-tags', root => "$dir/tags",
             repo => 'tags', count => $d->{tags}) if $need{tags};
 
