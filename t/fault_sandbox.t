@@ -153,7 +153,8 @@ END
 
 sub suite {
     my ($status, $out) = inside(torture(240, 7200), $^X, '-I',
-        "$top/t/lib", "$top/ci/tap.pl", '--name', 'sandbox', @files);
+        "$top/t/lib", "$top/ci/tap.pl", '--name', 'sandbox', '--jobs',
+        torture(1, 4), @files);
 
     my ($tests) = $out =~ /Tests=(\d+)/;
     figure('assertions in the sandbox', $tests // 0);
