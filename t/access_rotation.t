@@ -263,8 +263,8 @@ sub write_by {
 }
 
 
-# Changes everything for a while, and until each was changed three times, however
-# slow the machine; returns how often.
+# Changes everything for a while, and until each was changed three times,
+# however slow the machine; returns how often.
 
 sub change_all {
     my ($public) = @_;

@@ -185,11 +185,14 @@ sub one_id {
 
     my (%id, %put, @wrong);
 
-    # a line is written behind the reply, in one log before the other
-    wait_for(30, sub {
-        return 2 == grep { 301 == grep { m,(?:PUT|GET) /v2/app/manifests/v1 ,
-            } lines_of($t->dir . "/$_") } qw(first second);
-    });
+    # a line is written behind the reply, in one log before the other: the
+    # push and all pulls
+    for my $name (qw(first second)) {
+        wait_for(30, sub {
+            301 == grep { m{(?:PUT|GET) /v2/app/manifests/v1 } }
+                lines_of($t->dir . "/$name");
+        });
+    }
 
     for my $name (qw(first second)) {
         for my $line (lines_of($t->dir . "/$name")) {

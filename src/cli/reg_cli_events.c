@@ -479,8 +479,8 @@ events_since(const char *text, int64_t *since)
         seconds -= 86399;
     }
 
-    *since = (seconds > INT64_MAX / REG_TIME_SECOND) ? INT64_MAX
-                                                   : seconds * REG_TIME_SECOND;
+    *since = (seconds > INT64_MAX / REG_TIME_SECOND)
+             ? INT64_MAX : seconds * REG_TIME_SECOND;
 
     return 0;
 }

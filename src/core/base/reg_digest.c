@@ -20,7 +20,7 @@
 
 typedef struct {
     reg_str_t      name;
-    size_t         hex;           /* digits of a digest */
+    size_t         hex;           /* digits of a digest, a multiple of 8 */
     unsigned char  magic[4];      /* of a saved state */
     size_t         block;         /* bytes of a block */
     size_t         state;         /* bytes of a saved state */
@@ -124,8 +124,6 @@ reg_digest_fill(reg_digest_t *d, reg_alg_e alg, reg_str_t hex)
     char       *p;
     size_t      i;
     reg_str_t   name;
-
-    /* a multiple of eight */
 
     if (hex.len != reg_algs[alg].hex) {
         return REG_DIGEST_INVALID;

@@ -29,6 +29,8 @@ my %HEX = (sha256 => 64, sha512 => 128);
 #          killed leaves them; every reader passes over them
 # grace    age in seconds from which a temporary is a finding; default 0:
 #          every temporary is one
+# killed   true: no temporary is a finding, since a process was killed; all
+#          else is
 # hash_max data files larger than this are not hashed; default 64 MiB
 
 sub audit {
@@ -80,6 +82,7 @@ sub _command {
 
     # the last line is the summary, or why it could not be done
     pop @lines if $? >> 8 == 1;
+    @lines = grep { !/\Atemporary / } @lines if $self->{o}{killed};
     push @{ $self->{found} }, map { "registryctl audit: $_" } @lines,
         $? >> 8 == 1 ? () : "ended with $?";
 }
@@ -130,7 +133,7 @@ sub _no_symlinks {
         } elsif ($name =~ /\.te?mp|~\z|\A\.tmp/i) {
             my $age = time - (stat _)[9];
             $self->_say($full, 'is a temporary left over')
-                if $age >= ($self->{o}{grace} || 0);
+                if !$self->{o}{killed} && $age >= ($self->{o}{grace} || 0);
         } elsif ($name !~ /\A(?:data|link)\z/
                  && $path =~ m{/v2/blobs/|/_layers/|/_manifests/})
         {

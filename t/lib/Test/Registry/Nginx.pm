@@ -533,7 +533,7 @@ sub finish {
     }
 
     if (!exists $o{audit} || $o{audit}) {
-        my %how = (grace => $self->{killed} ? 3600 : 0,
+        my %how = (killed => $self->{killed},
             ref $o{audit} ? %{ $o{audit} } : ());
         my @found = map { Test::Registry::Audit::audit($_, %how) }
             $self->{root}, @{ $o{roots} || [] };
