@@ -38,40 +38,33 @@ my %actions = (on => 'action=push,mount,delete',
 sub table {
     my ($d) = @_;
 
+    my @pull = (seed => 'seed', duration => $d->{seconds});
+
+    return workload('push', 'push of a small image as above', undef,
+                    repo => 'img', count => $d->{images}),
+           workload('pull', 'pull of a small image as above', 'pull',
+                    repo => 'img', @pull),
+           workload('push-layers', 'push of an image of 3 layers of 4 MiB',
+                    undef, repo => 'layers', size => $layer, count => 40),
+           workload('pull-layers', 'pull of such an image', 'layers',
+                    repo => 'layers', size => $layer, images => 10, @pull);
+}
+
+
+# Pulls are from a store, of which one receiver is told, too.
+
+sub workload {
+    my ($name, $title, $store, %options) = @_;
+
+    my @modes = (qw(off plain log on), $store ? 'told' : ());
+
     return {
-        name => 'seen-push', kind => 'rate', targets => ['ours'],
-        title => 'push of a small image as above, seen and unseen',
-        run => \&run, modes => [qw(off plain log on)],
-        loads => [map { ["seen-push-$_", $title{$_}] } qw(off plain log on)],
-        command => ['push-image', { repo => 'img', connections => 4,
-                                    count => $d->{images} }],
-    }, {
-        name => 'seen-pull', kind => 'rate', targets => ['ours'],
-        title => 'pull of a small image as above, seen and unseen',
-        run => \&run, modes => [qw(off plain log on told)], store => 'pull',
-        loads => [map { ["seen-pull-$_", $title{$_}] }
-                  qw(off plain log on told)],
-        command => ['pull-image', { repo => 'img', seed => 'seed',
-                                    connections => 4,
-                                    duration => $d->{seconds} }],
-    }, {
-        name => 'seen-push-layers', kind => 'rate', targets => ['ours'],
-        title => 'push of an image of 3 layers of 4 MiB, seen and unseen',
-        run => \&run, modes => [qw(off plain log on)],
-        loads => [map { ["seen-push-layers-$_", $title{$_}] }
-                  qw(off plain log on)],
-        command => ['push-image', { repo => 'layers', connections => 4,
-                                    size => $layer, count => 40 }],
-    }, {
-        name => 'seen-pull-layers', kind => 'rate', targets => ['ours'],
-        title => 'pull of such an image, seen and unseen',
-        run => \&run, modes => [qw(off plain log on told)], store => 'layers',
-        loads => [map { ["seen-pull-layers-$_", $title{$_}] }
-                  qw(off plain log on told)],
-        command => ['pull-image', { repo => 'layers', seed => 'seed',
-                                    connections => 4, size => $layer,
-                                    images => 10,
-                                    duration => $d->{seconds} }],
+        name => "seen-$name", kind => 'rate', targets => ['ours'],
+        title => "$title, seen and unseen", run => \&run,
+        $store ? (store => $store) : (), modes => \@modes,
+        loads => [map { ["seen-$name-$_", $title{$_}] } @modes],
+        command => [$store ? 'pull-image' : 'push-image',
+                    { connections => 4, %options }],
     };
 }
 
@@ -155,6 +148,10 @@ sub once {
     my $complaint = Bench::Servers::stop($server);
 
     Bench::Machine::end($receiver) if $receiver;
+
+    # few files and many bytes; many files go at the end, as elsewhere
+    Bench::Machine::remove_dir($root) if !$w->{store} && $options->{size};
+
     $r->{log} = $complaint if defined $complaint;
     unlink "$dir/access.json", "$dir/access.log";
 
