@@ -16,7 +16,7 @@
 #     analyse   gcc -fanalyzer, clang-tidy and cppcheck over the sources
 #     faults    t/fault_*.t against this machine's nginx: what is broken on
 #               purpose, from one system call to the power; needs root
-#     clients   t/client_*.t, t/conformance.t: real clients, the OCI suite
+#     clients   t/client_*.t, t/conformance*.t: real clients, the OCI suites
 #     matrix    build and quick tests on the nginx of the newer Debian suites
 #
 # Without a stage: all, matrix only in CI (it needs root, and fetches two
@@ -98,7 +98,7 @@ api_tests()
 
     for _file in t/*.t; do
         case $_file in
-            t/client_*|t/conformance.t|t/fault_*) ;;
+            t/client_*|t/conformance*|t/fault_*) ;;
             *) echo "$_file" ;;
         esac
     done
@@ -128,7 +128,7 @@ install_needed()
 
     case " $stages " in
         *" clients "*)
-            tools='crane oras cosign registry conformance'
+            tools='crane oras cosign registry conformance conformance-1.1'
         ;;
 
         *" api "*|*" asan "*)
@@ -407,7 +407,7 @@ faults()
 clients()
 {
     built && command_built || return 0
-    tap --name 'real clients' --timeout 1500 t/client_*.t t/conformance.t
+    tap --name 'real clients' --timeout 1500 t/client_*.t t/conformance*.t
 }
 
 

@@ -5,16 +5,18 @@
 #                                     installed, so nothing else comes along
 #     tools.sh registry               distribution, the newest, built by Go
 #     tools.sh conformance            the OCI conformance suite, built by Go
+#     tools.sh conformance-1.1        the one before it, which is a Go test
 #     tools.sh go                     only the Go that builds them
 #
 # Programs appear in build/tools/bin; one that stands on PATH is left as it
 # is.  Go is the one on PATH when it is new enough, else a newer suite's,
 # unpacked too.  Exits 1 when something could not be had, after the rest.
 #
-# A module source may refuse the conformance suite outright ("403 Forbidden").
+# A module source may refuse a conformance suite outright ("403 Forbidden").
 # That is no fault of the network or of this tree, so it is written down in
 # build/tools/conformance.refused, and t/conformance.t says so instead of
-# failing.  A program named "conformance" on PATH is used as it is.
+# failing.  A program named "conformance" on PATH is used as it is.  The same
+# goes for conformance-1.1 and t/conformance_1_1.t.
 
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -22,13 +24,7 @@ set -eu
 registry_module=github.com/distribution/distribution/v3/cmd/registry
 registry_version=v3.1.2
 
-# the test that runs the suite says which
-conformance_module=$(sed -n "s/.* MODULE => '\(.*\)',.*/\1/p" \
-                     "$top/t/conformance.t")
-conformance_version=$(sed -n "s/.* VERSION => '\(.*\)',.*/\1/p" \
-                      "$top/t/conformance.t")
-
-# what the newest of the two asks for
+# what the newest of them asks for
 go_wanted=1.25
 
 tools=$build/tools
@@ -47,6 +43,14 @@ if [ -z "${HOME:-}" ]; then
     GOCACHE=$tools/gocache
     export GOPATH GOCACHE
 fi
+
+
+# Prints MODULE@VERSION, as the test says that runs the suite.
+pinned()
+{
+    sed -n "s/.* MODULE => '\(.*\)',.*/\1/p" "$top/t/$1.t" | tr '\n' @
+    sed -n "s/.* VERSION => '\(.*\)',.*/\1/p" "$top/t/$1.t"
+}
 
 
 present()
@@ -122,26 +126,38 @@ go_install()
 }
 
 
-build_conformance()
+# go_test PACKAGE@VERSION NAME: a package's tests as a program.  No module
+# but one that asks for the package can have them built.
+go_test()
 {
-    rm -f "$tools/conformance.refused"
+    find_go || { echo "error: no Go $go_wanted or newer" >&2; return 1; }
 
-    if go_install "$conformance_module@$conformance_version" conformance; then
-        return 0
-    fi
+    say "building $1"
+    mkdir -p "$bin" "$tools/go-$2"
 
-    # a version that does not exist (404, 410) is a fault of the pin, and stays
-    # one
-    if grep -q ': 403 Forbidden' "$build/log/go-conformance.log"; then
-        echo "$conformance_module@$conformance_version" \
-            >"$tools/conformance.refused"
+    printf 'module example.test/suite\n\ngo 1.17\n\nrequire %s %s\n' \
+        "${1%@*}" "${1#*@}" >"$tools/go-$2/go.mod"
+
+    (cd "$tools/go-$2" && quietly "$build/log/go-$2.log" \
+        "$go" test -mod=mod -c -o "$bin/$2" "${1%@*}")
+}
+
+
+# refused NAME MODULE@VERSION: of a suite that could not be built, whether its
+# source said no.  A version that does not exist (404, 410) is a fault of the
+# pin, and stays one.
+refused()
+{
+    if grep -q ': 403 Forbidden' "$build/log/go-$1.log"; then
+        echo "$2" >"$tools/$1.refused"
     fi
 
     return 1
 }
 
 
-[ $# -gt 0 ] || die "usage: $0 crane|oras|cosign|registry|conformance|go ..."
+[ $# -gt 0 ] || die "usage: $0 TOOL... (crane, oras, cosign, registry," \
+    "conformance, conformance-1.1, go)"
 
 rc=0
 
@@ -160,7 +176,15 @@ for tool in "$@"; do
         ;;
 
         conformance)
-            build_conformance
+            rm -f "$tools/$tool.refused"
+            suite=$(pinned conformance)
+            go_install "$suite" "$tool" || refused "$tool" "$suite"
+        ;;
+
+        conformance-1.1)
+            rm -f "$tools/$tool.refused"
+            suite=$(pinned conformance_1_1)
+            go_test "$suite" "$tool" || refused "$tool" "$suite"
         ;;
 
         go)

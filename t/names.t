@@ -313,8 +313,8 @@ sub control_bytes {
     my @table = (
         ["/v2/a$evil/tags/list", 400, 'NAME_INVALID'],
         ["/v2/app/manifests/x$evil", 400, 'DIGEST_INVALID'],
-        ['/v2/app/manifests/x%0d%0ay', 400, 'TAG_INVALID'],
-        ['/v2/app/manifests/%1b', 400, 'TAG_INVALID'],
+        ['/v2/app/manifests/x%0d%0ay', 404, 'MANIFEST_UNKNOWN'],
+        ['/v2/app/manifests/%1b', 404, 'MANIFEST_UNKNOWN'],
         ["/v2/app/blobs/uploads/x$evil", 404, 'BLOB_UPLOAD_UNKNOWN'],
         ["/v2/app/tags/list?n=1&last=a$evil", 400, 'UNSUPPORTED'],
         ["/v2/_catalog?n=1&last=a$evil", 400, 'UNSUPPORTED'],
@@ -457,8 +457,12 @@ sub bad_tags {
 
         is_error($t->push_manifest('app', $tag, $image->{bytes}), 400,
             'TAG_INVALID', "A64 PUT under $name");
-        is_error($t->get("/v2/app/manifests/$tag"), 400, 'TAG_INVALID',
+        is_error($t->get("/v2/app/manifests/$tag"), 404, 'MANIFEST_UNKNOWN',
             "A64 GET of $name");
+        is_status($t->head("/v2/app/manifests/$tag"), 404,
+            "A64 HEAD of $name");
+        is_error($t->delete("/v2/app/manifests/$tag"), 400, 'TAG_INVALID',
+            "A64 DELETE of $name");
     }
 
     is_error($t->push_manifest('app', $_, $image->{bytes}), 400,

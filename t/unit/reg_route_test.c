@@ -646,6 +646,7 @@ test_tags(void)
     char         path[600];
     size_t       i;
     reg_op_t     op;
+    reg_rc_t     rc;
     reg_str_t    p;
     reg_error_t  e;
 
@@ -687,6 +688,15 @@ test_tags(void)
            "tag \"%.60s\": %s", rows[i].tag.data, e.detail);
         is_str(op.tag, (rows[i].rc == REG_OK) ? rows[i].tag : reg_str(""),
                "  is told");
+
+        rc = (rows[i].rc == REG_TAG_INVALID) ? REG_MANIFEST_UNKNOWN
+                                             : rows[i].rc;
+
+        ok(parse(&op, GET, p, reg_str(""), &e) == rc
+           && parse(&op, HEAD, p, reg_str(""), &e) == rc,
+           "  is not there, when no tag can be called so");
+        ok(parse(&op, DELETE, p, reg_str(""), &e) == rows[i].rc,
+           "  and is as wrong to delete as to write");
     }
 }
 

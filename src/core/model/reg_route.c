@@ -336,8 +336,12 @@ reg_route_segment(reg_op_t *op, const reg_route_parts_t *parts,
             break;
         }
 
+        /* what cannot be a tag can be asked for, and is not there */
+
         if (!reg_tag_valid(last)) {
-            return reg_error_set(e, REG_TAG_INVALID, "%.*s",
+            return reg_error_set(e, (op->op == REG_OP_MANIFEST_READ)
+                                    ? REG_MANIFEST_UNKNOWN : REG_TAG_INVALID,
+                                 "%.*s",
                                  (int) ((last.len < 2 * REG_TAG_MAX)
                                         ? last.len : 2 * REG_TAG_MAX),
                                  last.data);
