@@ -272,7 +272,7 @@ rm_repository(void *data, reg_str_t name)
     reg_error_clear(&e);
 
     if (t->has_digest) {
-        rc = reg_revision_find(r->s, name, &t->digest, &d, &e);
+        rc = reg_revision_find(r->s, name, &t->digest, &d, NULL, &e);
 
         if (rc == REG_OK) {
             return rm_add(r, "@", reg_digest_str(&t->digest));

@@ -64,14 +64,14 @@ test_find(void)
     d = digest_of(REG_SHA256, reg_str("find me"));
 
     reg_error_clear(&e);
-    is_num(reg_blob_find(s, reg_str("find/a"), &d, &target, &e),
+    is_num(reg_blob_find(s, reg_str("find/a"), &d, &target, NULL, &e),
            REG_BLOB_UNKNOWN, "nothing yet");
     is(reg_str_of(e.detail), d.text, "the detail is the digest");
     is_num(reg_blob_exists(s, reg_str("find/a"), &d, NULL), 0, "indeed");
 
     (void) push_blob(s, "find/a", REG_SHA256, reg_str("find me"), NULL);
 
-    is_num(reg_blob_find(s, reg_str("find/a"), &d, &target, NULL), REG_OK,
+    is_num(reg_blob_find(s, reg_str("find/a"), &d, &target, NULL, NULL), REG_OK,
            "found");
     ok(reg_digest_eq(&d, &target), "under its own digest");
 
@@ -81,9 +81,9 @@ test_find(void)
         (void) close(f.fd);
     }
 
-    is_num(reg_blob_find(s, reg_str("find/b"), &d, &target, NULL),
+    is_num(reg_blob_find(s, reg_str("find/b"), &d, &target, NULL, NULL),
            REG_BLOB_UNKNOWN, "another repository does not know it");
-    is_num(reg_blob_find(s, reg_str("find"), &d, &target, NULL),
+    is_num(reg_blob_find(s, reg_str("find"), &d, &target, NULL, NULL),
            REG_BLOB_UNKNOWN, "nor the one above");
 
     (void) push_blob(s, "find/a", REG_SHA512, reg_str("find me"), &d);
@@ -110,8 +110,8 @@ test_alias(void)
     alias = digest_of(REG_SHA512, reg_str("aliased"));
     spit(layer("alias", &alias), real.text);
 
-    is_num(reg_blob_find(s, reg_str("alias"), &alias, &target, NULL), REG_OK,
-           "F36 an alias link");
+    is_num(reg_blob_find(s, reg_str("alias"), &alias, &target, NULL, NULL),
+           REG_OK, "F36 an alias link");
     ok(reg_digest_eq(&target, &real), "F36 leads to where the bytes are");
 
     if (ok(reg_blob_open(s, &target, &f, NULL) == REG_OK && f.size == 7,
@@ -141,7 +141,7 @@ test_damaged(void)
     reg_layout_blob(&path, &d);
 
     spit(layer("damaged", &d), "");
-    is_num(reg_blob_find(s, reg_str("damaged"), &d, &target, NULL),
+    is_num(reg_blob_find(s, reg_str("damaged"), &d, &target, NULL, NULL),
            REG_BLOB_UNKNOWN, "F13 a link of zero bytes");
     is_num(reg_blob_exists(s, reg_str("damaged"), &d, NULL), 0,
            "F13 is none");
@@ -151,10 +151,9 @@ test_damaged(void)
 
     (void) push_blob(s, "damaged", REG_SHA256, reg_str("other"), &target);
     spit(layer("damaged", &d), target.text);
-    is_num(reg_blob_find(s, reg_str("damaged"), &d, &target, NULL),
+    is_num(reg_blob_find(s, reg_str("damaged"), &d, &target, NULL, NULL),
            REG_BLOB_UNKNOWN, "F40 a link that names other bytes");
-    is_num(reg_blob_find_leased(s, reg_str("damaged"), &d, &target, &leased,
-                                NULL),
+    is_num(reg_blob_find(s, reg_str("damaged"), &d, &target, &leased, NULL),
            REG_BLOB_UNKNOWN, "F40 with its lease");
     is_num(reg_blob_exists(s, reg_str("damaged"), &d, NULL), 0,
            "F40 is none");

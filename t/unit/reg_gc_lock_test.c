@@ -199,7 +199,7 @@ there(const reg_digest_t *d)
 {
     reg_digest_t  target;
 
-    return reg_revision_find(s, reg_str("some/app"), d, &target, NULL)
+    return reg_revision_find(s, reg_str("some/app"), d, &target, NULL, NULL)
            == REG_OK;
 }
 

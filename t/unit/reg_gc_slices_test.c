@@ -490,7 +490,7 @@ there(size_t i)
 {
     reg_digest_t  d;
 
-    return reg_revision_find(s, reg_str(APP), &nodes[i].d, &d, NULL)
+    return reg_revision_find(s, reg_str(APP), &nodes[i].d, &d, NULL, NULL)
            == REG_OK;
 }
 

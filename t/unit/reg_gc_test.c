@@ -799,7 +799,8 @@ has_manifest(const char *name, const reg_digest_t *d)
 {
     reg_digest_t  target;
 
-    return reg_revision_find(s, reg_str_of(name), d, &target, NULL) == REG_OK
+    return reg_revision_find(s, reg_str_of(name), d, &target, NULL, NULL)
+           == REG_OK
            && has_blob(d);
 }
 

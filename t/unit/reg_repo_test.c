@@ -410,7 +410,7 @@ test_read(void)
 
     reg_buf_init(&body, 1 << 20);
     reg_buf_str(&body, reg_str("before"));
-    (void) reg_revision_find(s, reg_str("read"), &d, &target, NULL);
+    (void) reg_revision_find(s, reg_str("read"), &d, &target, NULL, NULL);
     is_num(reg_revision_read(s, &target, &body, type, NULL), REG_OK, "read");
     is(reg_str_of(type), REG_TYPE_OCI_MANIFEST, "its type");
     ok(body.len > 200 && memcmp(body.data, "before{", 7) == 0,

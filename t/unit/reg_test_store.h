@@ -460,7 +460,9 @@ served(reg_store_t *s, const char *name, const reg_digest_t *d)
     reg_buf_t     body;
     reg_digest_t  target;
 
-    if (reg_revision_find(s, reg_str_of(name), d, &target, NULL) != REG_OK) {
+    if (reg_revision_find(s, reg_str_of(name), d, &target, NULL, NULL)
+        != REG_OK)
+    {
         return 0;
     }
 

@@ -260,7 +260,7 @@ reg_backup_read(reg_backup_run_t *r, const reg_digest_t *d, reg_buf_t *body,
     for (tries = 0; tries < REG_BACKUP_TRIES; tries++) {
         reg_error_clear(&e);
 
-        rc = reg_revision_find(r->s, r->name, d, &target, &e);
+        rc = reg_revision_find(r->s, r->name, d, &target, NULL, &e);
 
         if (rc == REG_MANIFEST_UNKNOWN) {
             *state |= REG_BACKUP_GONE;
@@ -353,7 +353,7 @@ reg_backup_back(reg_backup_run_t *r, const reg_digest_t *d)
     sum = reg_sums_find(&r->manifests, d);
 
     if (!(sum->bits & REG_BACKUP_GONE) || sum->tag == REG_BACKUP_TRIES
-        || reg_revision_find(r->s, r->name, d, &target, NULL) != REG_OK)
+        || reg_revision_find(r->s, r->name, d, &target, NULL, NULL) != REG_OK)
     {
         return 0;
     }
@@ -372,7 +372,7 @@ reg_backup_lost(reg_backup_run_t *r, const reg_digest_t *d)
 {
     reg_digest_t  target;
 
-    return (reg_revision_find(r->s, r->name, d, &target, NULL)
+    return (reg_revision_find(r->s, r->name, d, &target, NULL, NULL)
             == REG_MANIFEST_UNKNOWN)
            ? REG_BACKUP_GONE : REG_BACKUP_BROKEN;
 }

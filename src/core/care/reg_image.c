@@ -128,7 +128,7 @@ reg_image_manifest(reg_image_run_t *r, const reg_digest_t *d,
     reg_rc_t      rc;
     reg_digest_t  target;
 
-    rc = reg_revision_find(r->s, r->name, d, &target, r->e);
+    rc = reg_revision_find(r->s, r->name, d, &target, NULL, r->e);
 
     if (rc == REG_OK) {
         rc = reg_revision_read(r->s, &target, body, media_type, r->e);
@@ -535,7 +535,7 @@ reg_image_referrer(void *data, const reg_digest_t *d)
 
     search = data;
 
-    if (reg_revision_find(search->s, search->name, d, &target, NULL)
+    if (reg_revision_find(search->s, search->name, d, &target, NULL, NULL)
         != REG_OK)
     {
         return REG_OK;

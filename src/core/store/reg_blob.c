@@ -53,21 +53,6 @@ static reg_rc_t reg_blob_unknown(reg_rc_t rc, const reg_digest_t *d,
 
 reg_rc_t
 reg_blob_find(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
-    reg_digest_t *target, reg_error_t *e)
-{
-    reg_rc_t    rc;
-    reg_path_t  path;
-
-    reg_layout_layer(&path, name, d);
-
-    rc = reg_link_follow(s, path.s, d, target, e);
-
-    return reg_blob_unknown(rc, d, e);
-}
-
-
-reg_rc_t
-reg_blob_find_leased(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
     reg_digest_t *target, int64_t *leased, reg_error_t *e)
 {
     reg_rc_t    rc;
@@ -75,15 +60,7 @@ reg_blob_find_leased(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
 
     reg_layout_layer(&path, name, d);
 
-    rc = reg_lease_read(s, path.s, target, leased, e);
-
-    if (rc == REG_OK && !reg_link_leads(d, target)) {
-        rc = REG_ABSENT;
-    }
-
-    if (rc == REG_OK && !reg_link_leads(d, target)) {
-        rc = REG_ABSENT;
-    }
+    rc = reg_link_follow(s, path.s, d, target, leased, e);
 
     return reg_blob_unknown(rc, d, e);
 }
@@ -123,6 +100,32 @@ reg_blob_open(reg_store_t *s, const reg_digest_t *target, reg_file_t *f,
     }
 
     return reg_blob_unknown(rc, target, e);
+}
+
+
+reg_rc_t
+reg_blob_size(reg_store_t *s, const reg_digest_t *target, uint64_t *size,
+    reg_error_t *e)
+{
+    reg_rc_t    rc;
+    reg_file_t  f;
+    reg_path_t  path;
+
+    reg_layout_blob(&path, target);
+
+    rc = s->driver->look(s, path.s, &f, e);
+
+    if (rc != REG_OK) {
+        return reg_blob_unknown(rc, target, e);
+    }
+
+    if (!reg_blob_plausible(target, f.size, f.whole)) {
+        return reg_blob_damaged(target, f.size, f.whole, e);
+    }
+
+    *size = f.size;
+
+    return REG_OK;
 }
 
 
@@ -212,7 +215,7 @@ reg_blob_there(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
 
     reg_layout_layer(&path, name, d);
 
-    rc = reg_link_follow(s, path.s, d, target, e);
+    rc = reg_link_follow(s, path.s, d, target, NULL, e);
 
     return (rc == REG_OK) ? reg_blob_stored(s, target, e) : rc;
 }

@@ -16,17 +16,11 @@
 /*
  * Finds the blob that a repository knows under that digest.  *target is where
  * its bytes are stored: the same digest, or the canonical one when distribution
- * wrote an alias.  REG_BLOB_UNKNOWN when there is no link.  fast
+ * wrote an alias.  *leased, unless it is NULL, is when its lease was renewed
+ * last, in ns since the epoch.  REG_BLOB_UNKNOWN when there is no link.  fast
  */
 reg_rc_t reg_blob_find(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
-    reg_digest_t *target, reg_error_t *e);
-
-/*
- * The same, and when its lease was renewed last, in ns since the epoch.  fast
- */
-reg_rc_t reg_blob_find_leased(reg_store_t *s, reg_str_t name,
-    const reg_digest_t *d, reg_digest_t *target, int64_t *leased,
-    reg_error_t *e);
+    reg_digest_t *target, int64_t *leased, reg_error_t *e);
 
 /*
  * Renews that lease, if it is older than so many ns, before somebody is told
@@ -42,6 +36,10 @@ reg_rc_t reg_blob_lease(reg_store_t *s, reg_str_t name,
  */
 reg_rc_t reg_blob_open(reg_store_t *s, const reg_digest_t *target,
     reg_file_t *f, reg_error_t *e);
+
+/* The same for somebody who only asks for its size. fast */
+reg_rc_t reg_blob_size(reg_store_t *s, const reg_digest_t *target,
+    uint64_t *size, reg_error_t *e);
 
 /*
  * What reg_blob_open() looks at, for a file of a local store that was opened

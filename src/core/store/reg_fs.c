@@ -69,6 +69,8 @@ reg_fs_init(reg_fs_t **out, const char *root, reg_error_t *e)
         fs->seed = reg_fs_mix(fs->seed, (unsigned char) uuid[i]);
     }
 
+    reg_fs_seen_init(fs);
+
     *out = fs;
 
     return REG_OK;

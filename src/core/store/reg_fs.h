@@ -36,6 +36,9 @@
 /* slots for directories whose names are known to be on disk */
 #define REG_FS_KNOWN       4096
 
+/* slots for files that need not be opened again, 512 KiB at the most */
+#define REG_FS_SEEN        65536
+
 /* directories of ended uploads that a process keeps for new ones */
 #define REG_FS_SPARES      64
 
@@ -58,6 +61,11 @@ typedef struct {
 
     /* files that were as long as they should be, see reg_fs_mark.c */
     atomic_uint_fast64_t   whole[REG_FS_KNOWN];
+
+    /* files that said what they should, see reg_fs_seen.c; on dev alone */
+    atomic_uint_fast64_t   seen[REG_FS_SEEN];
+    dev_t                  dev;
+    unsigned               local:1;
 
     /* what was given to reg_fs_spare_give(): numbers in names, 0: none */
     atomic_uint_fast64_t   spares[REG_FS_SPARES];
@@ -200,6 +208,9 @@ int reg_fs_marked(int fd, uint64_t *size);
 int reg_fs_whole(reg_fs_t *fs, int fd, const struct stat *st,
     uint64_t *whole);
 
+/* Called once, when the root is open; without it nothing is remembered. */
+void reg_fs_seen_init(reg_fs_t *fs);
+
 /* Makes a file that was not there, with that content, unsynced. */
 int reg_fs_create(reg_fs_t *fs, int dir, const char *name, reg_str_t data);
 
@@ -257,7 +268,16 @@ int reg_fs_spare_give(reg_fs_t *fs, int dir, const char *self);
 int reg_fs_spare_take(reg_fs_t *fs, int up, const char *name,
     reg_str_t startedat);
 
+/* open() of the driver, and what fstat() says of the file. */
+reg_rc_t reg_fs_file(reg_store_t *s, const char *path, reg_file_t *f,
+    struct stat *st, reg_error_t *e);
+
 /* Parts of the driver, see reg_store.h. */
+reg_rc_t reg_fs_link(reg_store_t *s, const char *path,
+    const reg_digest_t *want, reg_digest_t *d, int64_t *mtime,
+    reg_error_t *e);
+reg_rc_t reg_fs_look(reg_store_t *s, const char *path, reg_file_t *f,
+    reg_error_t *e);
 reg_rc_t reg_fs_put(reg_store_t *s, const reg_put_t *items, size_t n,
     reg_error_t *e);
 reg_rc_t reg_fs_remove(reg_store_t *s, const char *path, const char *stop,

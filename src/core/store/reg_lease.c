@@ -172,40 +172,6 @@ reg_lease_locked(reg_store_t *s, reg_str_t name, const char *path,
 
 
 reg_rc_t
-reg_lease_read(reg_store_t *s, const char *path, reg_digest_t *d,
-    int64_t *mtime, reg_error_t *e)
-{
-    int         err;
-    char        text[REG_LINK_MAX + 1];
-    ssize_t     n;
-    reg_rc_t    rc;
-    reg_str_t   link;
-    reg_file_t  f;
-
-    rc = s->driver->open(s, path, &f, e);
-
-    if (rc != REG_OK) {
-        return rc;
-    }
-
-    n = reg_fs_pread(f.fd, text, sizeof(text), 0);
-    err = errno;
-
-    (void) close(f.fd);
-
-    if (n == -1) {
-        return reg_fs_fail(e, err, "read", path);
-    }
-
-    link.data = text;
-    link.len = (size_t) n;
-    *mtime = f.mtime;
-
-    return (reg_digest_parse(d, link, NULL) == REG_OK) ? REG_OK : REG_ABSENT;
-}
-
-
-reg_rc_t
 reg_lease_blob(reg_store_t *s, const reg_digest_t *d, reg_error_t *e)
 {
     reg_path_t  path;

@@ -49,10 +49,6 @@ reg_rc_t reg_lease_link(reg_store_t *s, const char *path, int64_t older,
 reg_rc_t reg_lease_locked(reg_store_t *s, reg_str_t name, const char *path,
     int64_t older, reg_error_t *e);
 
-/* Reads a link and tells the time of its lease, in ns.  fast */
-reg_rc_t reg_lease_read(reg_store_t *s, const char *path, reg_digest_t *d,
-    int64_t *mtime, reg_error_t *e);
-
 /* Renews the directory that the bytes of a blob are in. */
 reg_rc_t reg_lease_blob(reg_store_t *s, const reg_digest_t *d,
     reg_error_t *e);

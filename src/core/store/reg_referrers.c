@@ -164,7 +164,7 @@ reg_referrers_load(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
 
     reg_layout_revision(&path, name, d);
 
-    rc = reg_link_follow(s, path.s, d, &target, e);
+    rc = reg_link_follow(s, path.s, d, &target, NULL, e);
 
     if (rc != REG_OK) {
         return rc;

@@ -134,14 +134,14 @@ reg_tag_read(reg_store_t *s, reg_str_t name, reg_str_t tag,
 
 reg_rc_t
 reg_revision_find(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
-    reg_digest_t *target, reg_error_t *e)
+    reg_digest_t *target, int64_t *leased, reg_error_t *e)
 {
     reg_rc_t    rc;
     reg_path_t  path;
 
     reg_layout_revision(&path, name, d);
 
-    rc = reg_link_follow(s, path.s, d, target, e);
+    rc = reg_link_follow(s, path.s, d, target, leased, e);
 
     if (rc == REG_ABSENT) {
         return reg_error_set(e, REG_MANIFEST_UNKNOWN, "%s", d->text);
@@ -167,7 +167,7 @@ reg_tag_find(reg_store_t *s, reg_str_t name, reg_str_t tag,
             return rc;
         }
 
-        rc = reg_revision_find(s, name, d, target, e);
+        rc = reg_revision_find(s, name, d, target, NULL, e);
 
         if (rc != REG_MANIFEST_UNKNOWN || tries == REG_TAG_TRIES
             || (tries > 1 && reg_digest_eq(d, &before)))
@@ -183,30 +183,6 @@ reg_tag_find(reg_store_t *s, reg_str_t name, reg_str_t tag,
             reg_error_clear(e);
         }
     }
-}
-
-
-reg_rc_t
-reg_revision_find_leased(reg_store_t *s, reg_str_t name,
-    const reg_digest_t *d, reg_digest_t *target, int64_t *leased,
-    reg_error_t *e)
-{
-    reg_rc_t    rc;
-    reg_path_t  path;
-
-    reg_layout_revision(&path, name, d);
-
-    rc = reg_lease_read(s, path.s, target, leased, e);
-
-    if (rc == REG_OK && !reg_link_leads(d, target)) {
-        rc = REG_ABSENT;
-    }
-
-    if (rc == REG_ABSENT) {
-        return reg_error_set(e, REG_MANIFEST_UNKNOWN, "%s", d->text);
-    }
-
-    return rc;
 }
 
 

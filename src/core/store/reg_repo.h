@@ -51,16 +51,15 @@ reg_rc_t reg_repo_make(reg_store_t *s, reg_str_t name, reg_error_t *e);
 reg_rc_t reg_tag_read(reg_store_t *s, reg_str_t name, reg_str_t tag,
     reg_digest_t *d, reg_error_t *e);
 
-/* Where the bytes of a revision are, or REG_MANIFEST_UNKNOWN. fast */
+/*
+ * Where the bytes of a revision are, or REG_MANIFEST_UNKNOWN.  *leased, unless
+ * it is NULL, is when its lease was renewed last, in ns.  fast
+ */
 reg_rc_t reg_revision_find(reg_store_t *s, reg_str_t name,
-    const reg_digest_t *d, reg_digest_t *target, reg_error_t *e);
-
-/* The same, and when its lease was renewed last, in ns. fast */
-reg_rc_t reg_revision_find_leased(reg_store_t *s, reg_str_t name,
     const reg_digest_t *d, reg_digest_t *target, int64_t *leased,
     reg_error_t *e);
 
-/* Renews it if it is older than so many ns; as reg_blob_lease(). */
+/* Renews that lease if it is older than so many ns; as reg_blob_lease(). */
 reg_rc_t reg_revision_lease(reg_store_t *s, reg_str_t name,
     const reg_digest_t *d, int64_t older, reg_error_t *e);
 

@@ -82,20 +82,23 @@ reg_link_read(reg_store_t *s, const char *path, reg_digest_t *d,
 
 reg_rc_t
 reg_link_follow(reg_store_t *s, const char *path, const reg_digest_t *want,
-    reg_digest_t *d, reg_error_t *e)
+    reg_digest_t *d, int64_t *leased, reg_error_t *e)
 {
+    int64_t   mtime;
     reg_rc_t  rc;
 
-    rc = reg_link_read(s, path, d, e);
+    rc = s->driver->link(s, path, want, d, &mtime, e);
 
-    return (rc != REG_OK || reg_link_leads(want, d)) ? rc : REG_ABSENT;
-}
+    if (rc != REG_OK) {
+        return rc;
+    }
 
+    if (leased != NULL) {
+        *leased = mtime;
+    }
 
-int
-reg_link_leads(const reg_digest_t *want, const reg_digest_t *d)
-{
-    return d->alg != want->alg || reg_digest_eq(d, want);
+    return (d->alg != want->alg || reg_digest_eq(d, want)) ? REG_OK
+                                                           : REG_ABSENT;
 }
 
 

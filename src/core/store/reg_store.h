@@ -99,6 +99,22 @@ struct reg_driver_s {
     reg_rc_t  (*open)(reg_store_t *s, const char *path, reg_file_t *f,
                       reg_error_t *e);
 
+    /*
+     * The same without a descriptor, f->fd is -1: what was found whole, and
+     * has not changed since, is not opened for it.  fast
+     */
+    reg_rc_t  (*look)(reg_store_t *s, const char *path, reg_file_t *f,
+                      reg_error_t *e);
+
+    /*
+     * Reads the link that stands at the place of want, and its mtime, in ns;
+     * one that said so before, and has not changed since, is not opened for
+     * it.  What is no digest is REG_ABSENT.  fast
+     */
+    reg_rc_t  (*link)(reg_store_t *s, const char *path,
+                      const reg_digest_t *want, reg_digest_t *d,
+                      int64_t *mtime, reg_error_t *e);
+
     /* Reads a whole file of at most max bytes behind what out holds. fast */
     reg_rc_t  (*read)(reg_store_t *s, const char *path, size_t max,
                       reg_buf_t *out, reg_error_t *e);
@@ -206,11 +222,12 @@ reg_rc_t reg_link_read(reg_store_t *s, const char *path, reg_digest_t *d,
 /*
  * The same of a link that stands at the place of want: REG_ABSENT, too, when
  * it names another digest of the same algorithm, whose bytes must not be served
- * as those of want.  One of another algorithm is an alias.  fast
+ * as those of want.  One of another algorithm is an alias.  *leased, unless it
+ * is NULL, is the time of its lease, in ns, see reg_lease.h.  fast
  */
 reg_rc_t reg_link_follow(reg_store_t *s, const char *path,
-    const reg_digest_t *want, reg_digest_t *d, reg_error_t *e);
-int reg_link_leads(const reg_digest_t *want, const reg_digest_t *d);
+    const reg_digest_t *want, reg_digest_t *d, int64_t *leased,
+    reg_error_t *e);
 
 /*
  * Writes a link durably.  An equal one is not rewritten, but synced where it

@@ -23,7 +23,7 @@
 
 
 static void reg_store_fs_close(reg_store_t *s);
-static reg_rc_t reg_store_fs_file(reg_store_t *s, const char *path,
+static reg_rc_t reg_store_fs_open_file(reg_store_t *s, const char *path,
     reg_file_t *f, reg_error_t *e);
 static reg_rc_t reg_store_fs_read(reg_store_t *s, const char *path,
     size_t max, reg_buf_t *out, reg_error_t *e);
@@ -49,7 +49,9 @@ static reg_rc_t reg_store_fs_discard(reg_store_t *s, const char *path,
 
 
 static const reg_driver_t  reg_store_fs = {
-    reg_store_fs_file,
+    reg_store_fs_open_file,
+    reg_fs_look,
+    reg_fs_link,
     reg_store_fs_read,
     reg_store_fs_stat,
     reg_store_fs_dirs,
@@ -92,12 +94,21 @@ reg_store_fs_close(reg_store_t *s)
 
 
 static reg_rc_t
-reg_store_fs_file(reg_store_t *s, const char *path, reg_file_t *f,
+reg_store_fs_open_file(reg_store_t *s, const char *path, reg_file_t *f,
     reg_error_t *e)
 {
-    int          fd, err;
-    reg_fs_t    *fs;
     struct stat  st;
+
+    return reg_fs_file(s, path, f, &st, e);
+}
+
+
+reg_rc_t
+reg_fs_file(reg_store_t *s, const char *path, reg_file_t *f, struct stat *st,
+    reg_error_t *e)
+{
+    int        fd, err;
+    reg_fs_t  *fs;
 
     fs = reg_fs_of(s);
     fd = reg_fs_open(fs, fs->root, path, O_RDONLY);
@@ -106,29 +117,29 @@ reg_store_fs_file(reg_store_t *s, const char *path, reg_file_t *f,
         return reg_fs_fail(e, errno, "open", path);
     }
 
-    if (fstat(fd, &st) == -1) {
+    if (fstat(fd, st) == -1) {
         err = errno;
         (void) close(fd);
 
         return reg_error_sys(e, err, "fstat", path);
     }
 
-    if (!S_ISREG(st.st_mode)) {
+    if (!S_ISREG(st->st_mode)) {
         (void) close(fd);
         return REG_ABSENT;
     }
 
     f->fd = fd;
-    f->size = (uint64_t) st.st_size;
+    f->size = (uint64_t) st->st_size;
 
-    if (reg_fs_whole(fs, fd, &st, &f->whole) == -1) {
+    if (reg_fs_whole(fs, fd, st, &f->whole) == -1) {
         err = errno;
         (void) close(fd);
 
         return reg_error_sys(e, err, "fgetxattr", path);
     }
 
-    f->mtime = reg_time_ns(&st.st_mtim);
+    f->mtime = reg_time_ns(&st->st_mtim);
 
     return REG_OK;
 }

@@ -39,19 +39,13 @@ ngx_http_registry_blob_read(ngx_http_request_t *r,
     reg_digest_t                   target;
     ngx_http_registry_loc_conf_t  *rlcf;
 
-    if (r->method != NGX_HTTP_HEAD) {
-        rc = reg_blob_find(ctx->store, ctx->op.name, &ctx->op.digest, &target,
-                           &ctx->error);
+    rc = reg_blob_find(ctx->store, ctx->op.name, &ctx->op.digest, &target,
+                       &leased, &ctx->error);
 
-    } else {
-        rc = reg_blob_find_leased(ctx->store, ctx->op.name, &ctx->op.digest,
-                                  &target, &leased, &ctx->error);
-
+    if (rc == REG_OK && r->method == NGX_HTTP_HEAD) {
         rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
-        if (rc == REG_OK
-            && reg_lease_old(leased, ngx_http_registry_gc_lease(rlcf->root)))
-        {
+        if (reg_lease_old(leased, ngx_http_registry_gc_lease(rlcf->root))) {
             ctx->job = rlcf->root;
 
             return ngx_http_registry_task(r, ctx,
@@ -87,7 +81,7 @@ ngx_http_registry_blob_leased(ngx_http_request_t *r,
 
     if (rc == REG_OK) {
         rc = reg_blob_find(ctx->store, ctx->op.name, &ctx->op.digest, &target,
-                           &ctx->error);
+                           NULL, &ctx->error);
     }
 
     if (rc != REG_OK) {
@@ -102,10 +96,25 @@ static ngx_int_t
 ngx_http_registry_blob_found(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, reg_digest_t *target)
 {
+    reg_rc_t              rc;
+    uint64_t              size;
     ngx_str_t             path;
     ngx_open_file_info_t  of;
 
-    if (ngx_http_registry_open_blob(r, ctx, target, &of, &path) != REG_OK) {
+    if (r->method == NGX_HTTP_HEAD) {
+        ngx_str_null(&path);
+        ngx_memzero(&of, sizeof(ngx_open_file_info_t));
+
+        rc = reg_blob_size(ctx->store, target, &size, &ctx->error);
+
+        of.fd = NGX_INVALID_FILE;
+        of.size = (rc == REG_OK) ? (off_t) size : 0;
+
+    } else {
+        rc = ngx_http_registry_open_blob(r, ctx, target, &of, &path);
+    }
+
+    if (rc != REG_OK) {
         return ngx_http_registry_send_error(r, ctx);
     }
 

@@ -106,8 +106,8 @@ ngx_http_registry_manifest_read(ngx_http_request_t *r,
          * where manifests may go by themselves, the answer is a lease.
          */
 
-        rc = reg_revision_find_leased(ctx->store, ctx->op.name, &job->digest,
-                                      &job->target, &leased, &ctx->error);
+        rc = reg_revision_find(ctx->store, ctx->op.name, &job->digest,
+                               &job->target, &leased, &ctx->error);
 
         if (rc == REG_OK && r->method == NGX_HTTP_HEAD
             && ngx_http_registry_gc_manifests(rlcf->root)

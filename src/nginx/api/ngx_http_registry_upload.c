@@ -194,27 +194,18 @@ ngx_http_registry_upload_mount_emit(ngx_http_registry_ctx_t *ctx,
     reg_str_t from)
 {
     uint64_t      size;
-    reg_path_t    path;
-    reg_stat_t    st;
     reg_digest_t  target;
 
     if (ctx->emit == NULL) {
         return REG_OK;
     }
 
-    size = 0;
-
     if (reg_blob_find(ctx->store, ctx->op.name, &ctx->op.mount_digest, &target,
-                      NULL)
-        == REG_OK)
+                      NULL, NULL)
+        != REG_OK
+        || reg_blob_size(ctx->store, &target, &size, NULL) != REG_OK)
     {
-        reg_layout_blob(&path, &target);
-
-        if (ctx->store->driver->stat(ctx->store, path.s, &st, NULL)
-            == REG_OK)
-        {
-            size = st.size;
-        }
+        size = 0;
     }
 
     return ngx_http_registry_emit_blob(ctx, REG_EVENT_MOUNT,

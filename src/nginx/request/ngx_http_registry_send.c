@@ -211,6 +211,10 @@ ngx_http_registry_send_file(ngx_http_request_t *r, ngx_open_file_info_t *of,
     r->headers_out.status = NGX_HTTP_OK;
     r->headers_out.content_length_n = of->size;
 
+    if (of->fd == NGX_INVALID_FILE) {
+        return ngx_http_send_header(r);
+    }
+
     b = ngx_calloc_buf(r->pool);
     if (b == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -44,7 +44,7 @@ ngx_int_t ngx_http_registry_send_memory(ngx_http_request_t *r,
 
 /*
  * An open file, as nginx's static module would send it.  Its descriptor is
- * in the care of a pool cleanup already.
+ * in the care of a pool cleanup already; to a HEAD it may be NGX_INVALID_FILE.
  */
 ngx_int_t ngx_http_registry_send_file(ngx_http_request_t *r,
     ngx_open_file_info_t *of, ngx_str_t *path);

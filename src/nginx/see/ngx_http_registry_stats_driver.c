@@ -16,6 +16,13 @@
     X(open, READER,                                                           \
       (reg_store_t *s, const char *path, reg_file_t *f, reg_error_t *e),      \
       (s, path, f, e))                                                        \
+    X(look, STAT,                                                             \
+      (reg_store_t *s, const char *path, reg_file_t *f, reg_error_t *e),      \
+      (s, path, f, e))                                                        \
+    X(link, GET_CONTENT,                                                      \
+      (reg_store_t *s, const char *path, const reg_digest_t *want,            \
+       reg_digest_t *d, int64_t *mtime, reg_error_t *e),                      \
+      (s, path, want, d, mtime, e))                                           \
     X(read, GET_CONTENT,                                                      \
       (reg_store_t *s, const char *path, size_t max, reg_buf_t *out,          \
        reg_error_t *e),                                                       \
