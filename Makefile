@@ -135,11 +135,12 @@ $(REPLAYS): $(F)/%_replay: $(U)/obj/t/fuzz/%_fuzz.o \
 	@mkdir -p $(@D)
 	@$(CC) $(CFLAGS_UNIT) -o $@ $^ $(LIBS)
 
-# objects of two compilers, or of other flags, must not meet
+# Objects of two compilers, or of other flags, must not meet; nor those of a
+# BUILD that was spelled in another way: the .d files name it as it was then.
 $(U)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(CFLAGS_UNIT) $(CORE)' | cmp -s - $@ \
-		|| echo '$(CC) $(CFLAGS_UNIT) $(CORE)' > $@
+	@echo '$(BUILD) $(CC) $(CFLAGS_UNIT) $(CORE)' | cmp -s - $@ \
+		|| echo '$(BUILD) $(CC) $(CFLAGS_UNIT) $(CORE)' > $@
 
 .SECONDARY: $(UNITS:$(U)/%=$(U)/obj/t/unit/%.o) $(FUZZ_OBJS)
 
@@ -175,8 +176,8 @@ $(C)/obj/%.o: %.c $(C)/flags
 
 $(C)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(CFLAGS_CLI) $(LDFLAGS_CLI) $(CORE) $(CLI)' | cmp -s - $@ \
-		|| echo '$(CC) $(CFLAGS_CLI) $(LDFLAGS_CLI) $(CORE) $(CLI)' > $@
+	@echo '$(BUILD) $(CC) $(CFLAGS_CLI) $(LDFLAGS_CLI) $(CORE) $(CLI)' | cmp -s - $@ \
+		|| echo '$(BUILD) $(CC) $(CFLAGS_CLI) $(LDFLAGS_CLI) $(CORE) $(CLI)' > $@
 
 -include $(wildcard $(C)/obj/src/*/*.d $(C)/obj/src/*/*/*.d)
 
@@ -222,8 +223,8 @@ $(FUZZERS): $(F)/%: $(F)/obj/t/fuzz/%_fuzz.o $(F)/libcore.a
 
 $(F)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CLANG) $(CFLAGS_FUZZ) $(CORE)' | cmp -s - $@ \
-		|| echo '$(CLANG) $(CFLAGS_FUZZ) $(CORE)' > $@
+	@echo '$(BUILD) $(CLANG) $(CFLAGS_FUZZ) $(CORE)' | cmp -s - $@ \
+		|| echo '$(BUILD) $(CLANG) $(CFLAGS_FUZZ) $(CORE)' > $@
 
 .SECONDARY: $(FUZZ:%=$(F)/obj/t/fuzz/%_fuzz.o)
 

@@ -62,8 +62,8 @@ present()
 # Unpacks packages of the newest suite that has them.
 unpack()
 {
-    for suite in sid trixie; do
-        if sh "$top/ci/suite.sh" "$suite" extract "$root" "$@"; then
+    for _from in sid trixie; do
+        if sh "$top/ci/suite.sh" "$_from" extract "$root" "$@"; then
             return 0
         fi
     done
@@ -148,7 +148,7 @@ go_test()
 # pin, and stays one.
 refused()
 {
-    if grep -q ': 403 Forbidden' "$build/log/go-$1.log"; then
+    if grep -qs ': 403 Forbidden' "$build/log/go-$1.log"; then
         echo "$2" >"$tools/$1.refused"
     fi
 
@@ -176,13 +176,13 @@ for tool in "$@"; do
         ;;
 
         conformance)
-            rm -f "$tools/$tool.refused"
+            rm -f "$tools/$tool.refused" "$build/log/go-$tool.log"
             suite=$(pinned conformance)
             go_install "$suite" "$tool" || refused "$tool" "$suite"
         ;;
 
         conformance-1.1)
-            rm -f "$tools/$tool.refused"
+            rm -f "$tools/$tool.refused" "$build/log/go-$tool.log"
             suite=$(pinned conformance_1_1)
             go_test "$suite" "$tool" || refused "$tool" "$suite"
         ;;

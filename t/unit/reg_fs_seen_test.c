@@ -5,7 +5,9 @@
 
 #include "reg_blob.h"
 #include "reg_fs.h"
+#include "reg_repo.h"
 
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/xattr.h>
 
@@ -13,11 +15,20 @@
 static void test_not_opened(void);
 static void test_too_young(void);
 static void test_link_changes(void);
+static void test_alias(void);
 static void test_data_changes(void);
 static void test_leased(void);
 static void test_symlink(void);
 static void test_remote(void);
 static void test_many(void);
+static void test_tag(void);
+static void test_tags_at_once(void);
+static void *tag_reader(void *data);
+static void tag_digest(int i, char *text);
+static reg_rc_t pull(const char *tag, reg_digest_t *d);
+static int pull_opens_nothing(const char *tag, reg_digest_t *d);
+static void no_files(struct rlimit *before);
+static void files(const struct rlimit *before);
 static void warm(const char *name, const reg_digest_t *d);
 static int opens_nothing(const char *name, const reg_digest_t *d);
 static reg_rc_t find(const char *name, const reg_digest_t *d);
@@ -46,11 +57,14 @@ main(void)
     test_not_opened();
     test_too_young();
     test_link_changes();
+    test_alias();
     test_data_changes();
     test_leased();
     test_symlink();
     test_remote();
     test_many();
+    test_tag();
+    test_tags_at_once();
 
     reg_store_close(s);
 
@@ -111,31 +125,45 @@ warm(const char *name, const reg_digest_t *d)
 }
 
 
-/* Finds it while the process may open nothing more. */
+/* From here on the process may open nothing more. */
+
+static void
+no_files(struct rlimit *before)
+{
+    struct rlimit  none;
+
+    if (getrlimit(RLIMIT_NOFILE, before) == -1) {
+        bail("getrlimit");
+    }
+
+    none = *before;
+    none.rlim_cur = 0;
+
+    if (setrlimit(RLIMIT_NOFILE, &none) == -1) {
+        bail("setrlimit");
+    }
+}
+
+
+static void
+files(const struct rlimit *before)
+{
+    if (setrlimit(RLIMIT_NOFILE, before) == -1) {
+        bail("setrlimit");
+    }
+}
+
 
 static int
 opens_nothing(const char *name, const reg_digest_t *d)
 {
     int            found;
     uint64_t       size;
-    struct rlimit  before, none;
+    struct rlimit  before;
 
-    if (getrlimit(RLIMIT_NOFILE, &before) == -1) {
-        bail("getrlimit");
-    }
-
-    none = before;
-    none.rlim_cur = 0;
-
-    if (setrlimit(RLIMIT_NOFILE, &none) == -1) {
-        bail("setrlimit");
-    }
-
+    no_files(&before);
     found = (find(name, d) == REG_OK && size_of(d, &size) == REG_OK);
-
-    if (setrlimit(RLIMIT_NOFILE, &before) == -1) {
-        bail("setrlimit");
-    }
+    files(&before);
 
     return found;
 }
@@ -175,6 +203,7 @@ static void
 test_too_young(void)
 {
     int           i, early;
+    uint64_t      size;
     reg_digest_t  d;
 
     early = 0;
@@ -184,7 +213,11 @@ test_too_young(void)
     for (i = 0; i < 5 && !early; i++) {
         (void) push_blob(s, "young", REG_SHA256, reg_str("young"), &d);
         (void) find("young", &d);
+        (void) size_of(&d, &size);
         early = !opens_nothing("young", &d);
+        is_num(reg_blob_delete(s, reg_str("young"), &d, NULL), REG_OK,
+               "to be made again");
+        (void) unlink(data(&d));
     }
 
     ok(early, "what has just been made is looked at again");
@@ -231,6 +264,32 @@ test_link_changes(void)
 }
 
 
+/* What names something else says so each time. */
+
+static void
+test_alias(void)
+{
+    int           i, right;
+    reg_digest_t  real, alias, target;
+
+    (void) push_blob(s, "alias", REG_SHA256, reg_str("aliased"), &real);
+    alias = digest_of(REG_SHA512, reg_str("aliased"));
+    spit(layer("alias", &alias), real.text);
+    (void) usleep(60000);
+
+    right = 0;
+
+    for (i = 0; i < 3; i++) {
+        right += (reg_blob_find(s, reg_str("alias"), &alias, &target, NULL,
+                                NULL)
+                  == REG_OK
+                  && reg_digest_eq(&target, &real));
+    }
+
+    is_num(right, 3, "an alias leads to where the bytes are");
+}
+
+
 static void
 test_data_changes(void)
 {
@@ -257,6 +316,10 @@ test_data_changes(void)
 
     (void) push_blob(s, "data", REG_SHA256, reg_str("some data"), &d);
     fd = open(data(&d), O_RDWR);
+
+    if (fd == -1) {
+        bail(data(&d));
+    }
 
     if (reg_fs_marked(fd, &size) != 1) {
         printf("ok %u # SKIP no user attributes on this file system\n",
@@ -305,20 +368,21 @@ test_leased(void)
 }
 
 
-/* The very same file, but the way to it leads out of the root. */
+/* The way to a file leads out of the root. */
 
 static void
 test_symlink(void)
 {
-    char          there[4096];
+    char          there[4096], aside[4096];
     uint64_t      size;
     reg_digest_t  d;
 
     (void) push_blob(s, "symlink", REG_SHA256, reg_str("linked to"), &d);
 
     (void) snprintf(there, sizeof(there), "%s", at(REPOS "symlink"));
-    (void) rename(there, at("elsewhere"));
-    make_symlink(at("elsewhere"), there);
+    (void) snprintf(aside, sizeof(aside), "%s", at("elsewhere"));
+    (void) rename(there, aside);
+    make_symlink(aside, there);
 
     warm("symlink", &d);
     is_num(find("symlink", &d), REG_BLOB_UNKNOWN, "by a symbolic link");
@@ -327,8 +391,17 @@ test_symlink(void)
     is_num(size_of(&d, &size), REG_OK, "its data are where they were");
 
     (void) unlink(there);
-    (void) rename(at("elsewhere"), there);
+    (void) rename(aside, there);
+    warm("symlink", &d);
     is_num(find("symlink", &d), REG_OK, "and back");
+
+    /* another file of the same text, by the same path */
+
+    (void) push_blob(s, "other", REG_SHA256, reg_str("linked to"), &d);
+    (void) rename(there, aside);
+    make_symlink(at(REPOS "other"), there);
+    is_num(find("symlink", &d), REG_BLOB_UNKNOWN,
+           "a link to another, where one was known");
 }
 
 
@@ -391,4 +464,141 @@ test_many(void)
     }
 
     is_num(wrong, 1, "of many files each is its own, and one is gone");
+}
+
+
+static reg_rc_t
+pull(const char *tag, reg_digest_t *d)
+{
+    reg_digest_t  target;
+
+    return reg_tag_find(s, reg_str("tag"), reg_str_of(tag), d, &target, NULL);
+}
+
+
+static int
+pull_opens_nothing(const char *tag, reg_digest_t *d)
+{
+    reg_rc_t       rc;
+    struct rlimit  before;
+
+    no_files(&before);
+    rc = pull(tag, d);
+    files(&before);
+
+    return rc == REG_OK;
+}
+
+
+static void
+test_tag(void)
+{
+    reg_digest_t  a, b, d;
+
+    static const char  more[] = ",\"annotations\":{\"b\":\"1\"}";
+
+    (void) push_image(s, "tag", "v1", "", &a);
+    (void) push_image(s, "tag", "v2", more, &b);
+    ok(!reg_digest_eq(&a, &b), "two images");
+
+    ok(!pull_opens_nothing("v1", &d), "a tag nobody has read");
+    (void) usleep(60000);
+    is_num(pull("v1", &d), REG_OK, "is read");
+    memset(&d, 0, sizeof(d));
+    ok(pull_opens_nothing("v1", &d), "once");
+    ok(reg_digest_eq(&d, &a), "and known with what it names");
+    ok(!pull_opens_nothing("v2", &d), "not so another");
+
+    (void) push_image(s, "tag", "v1", more, NULL);
+    ok(!pull_opens_nothing("v1", &d), "one that moved");
+    is_num(pull("v1", &d), REG_OK, "is read again");
+    ok(reg_digest_eq(&d, &b), "and names the other");
+
+    (void) usleep(60000);
+    (void) pull("v1", &d);
+    spit(at(REPOS "tag/_manifests/tags/v1/current/link"), a.text);
+    is_num(pull("v1", &d), REG_OK, "one that was written in place");
+    ok(reg_digest_eq(&d, &a), "as well");
+
+    (void) usleep(60000);
+    (void) pull("v1", &d);
+    is_num(reg_tag_delete(s, reg_str("tag"), reg_str("v1"), NULL), REG_OK,
+           "deleted");
+    is_num(pull("v1", &d), REG_MANIFEST_UNKNOWN, "it is gone");
+}
+
+
+/* More than there are slots for, each named by all readers, in no order. */
+#define TAGS     (3 * REG_FS_LINKS)
+#define READERS  4
+#define READS    40000
+
+
+static void
+tag_digest(int i, char *text)
+{
+    (void) sprintf(text, "sha256:%064x", (unsigned) i);
+}
+
+
+static void *
+tag_reader(void *data)
+{
+    int           i, n;
+    char          tag[16], text[REG_DIGEST_MAX + 1];
+    int64_t       mtime;
+    unsigned      seed;
+    reg_path_t    path;
+    reg_digest_t  d;
+
+    seed = *(unsigned *) data;
+
+    for (n = 0; n < READS; n++) {
+        i = rand_r(&seed) % TAGS;
+
+        (void) snprintf(tag, sizeof(tag), "t%d", i);
+        tag_digest(i, text);
+
+        reg_layout_tag(&path, reg_str("many"), reg_str_of(tag),
+                       "/current/link");
+
+        if (s->driver->link(s, path.s, NULL, &d, &mtime, NULL) != REG_OK
+            || strcmp(d.text, text) != 0 || d.len != 71)
+        {
+            return data;
+        }
+    }
+
+    return NULL;
+}
+
+
+static void
+test_tags_at_once(void)
+{
+    int        i, wrong;
+    char       text[REG_DIGEST_MAX + 1];
+    void      *rc;
+    unsigned   seeds[READERS];
+    pthread_t  threads[READERS];
+
+    for (i = 0; i < TAGS; i++) {
+        tag_digest(i, text);
+        spit(at(REPOS "many/_manifests/tags/t%d/current/link", i), text);
+    }
+
+    (void) usleep(60000);
+    wrong = 0;
+
+    for (i = 0; i < READERS; i++) {
+        seeds[i] = (unsigned) i + 1;
+        (void) pthread_create(&threads[i], NULL, tag_reader, &seeds[i]);
+    }
+
+    for (i = 0; i < READERS; i++) {
+        (void) pthread_join(threads[i], &rc);
+        wrong += (rc != NULL);
+    }
+
+    is_num(wrong, 0, "each tag names its own, whoever else is read");
 }

@@ -238,6 +238,7 @@ test_links(reg_store_t *s)
 {
     char             *big;
     size_t            i;
+    int64_t           mtime;
     reg_rc_t          rc;
     reg_digest_t      d, got;
     struct stat       a, b;
@@ -271,11 +272,16 @@ test_links(reg_store_t *s)
         rc = reg_link_read(s, "l/link", &d, NULL);
         ok(rc == (rows[i].good ? REG_OK : REG_ABSENT),
            "%s: F40 link row %zu", mode, i);
+        rc = s->driver->link(s, "l/link", NULL, &d, &mtime, NULL);
+        ok(rc == (rows[i].good ? REG_OK : REG_ABSENT),
+           "%s: F40 and as that of a tag", mode);
     }
 
     big = noise(1000000, 2);
     spit_bytes(at("l/link"), big, 1000000);
     is_num(reg_link_read(s, "l/link", &d, NULL), REG_ABSENT, "a megabyte");
+    is_num(s->driver->link(s, "l/link", NULL, &d, &mtime, NULL), REG_ABSENT,
+           "of a tag");
     free(big);
 
     (void) reg_digest_parse(&d, reg_str(D1), NULL);

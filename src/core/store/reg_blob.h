@@ -37,7 +37,10 @@ reg_rc_t reg_blob_lease(reg_store_t *s, reg_str_t name,
 reg_rc_t reg_blob_open(reg_store_t *s, const reg_digest_t *target,
     reg_file_t *f, reg_error_t *e);
 
-/* The same for somebody who only asks for its size. fast */
+/*
+ * The size in bytes of what reg_blob_open() would open, and the same errors,
+ * upon which *size stays as it is. fast
+ */
 reg_rc_t reg_blob_size(reg_store_t *s, const reg_digest_t *target,
     uint64_t *size, reg_error_t *e);
 

@@ -36,14 +36,30 @@
 /* slots for directories whose names are known to be on disk */
 #define REG_FS_KNOWN       4096
 
-/* slots for files that need not be opened again, 512 KiB at the most */
+/*
+ * Slots for files that need not be opened again, and for links that may name
+ * anything: 512 and 336 KiB for each store, of which those pages count that
+ * are used.
+ */
 #define REG_FS_SEEN        65536
+#define REG_FS_LINKS       2048
 
 /* directories of ended uploads that a process keeps for new ones */
 #define REG_FS_SPARES      64
 
 /* room for a name that reg_fs_unique() makes */
 #define REG_FS_UNIQUE      48
+
+
+#define REG_FS_DIGEST_WORDS                                                   \
+    ((sizeof(reg_digest_t) + sizeof(uint64_t) - 1) / sizeof(uint64_t))
+
+/* What a link names, as long as nobody writes: the count of writes is even. */
+typedef struct {
+    atomic_uint_fast64_t   writes;
+    atomic_uint_fast64_t   key;
+    atomic_uint_fast64_t   digest[REG_FS_DIGEST_WORDS];
+} reg_fs_seen_link_t;
 
 
 typedef struct {
@@ -64,6 +80,7 @@ typedef struct {
 
     /* files that said what they should, see reg_fs_seen.c; on dev alone */
     atomic_uint_fast64_t   seen[REG_FS_SEEN];
+    reg_fs_seen_link_t     links[REG_FS_LINKS];
     dev_t                  dev;
     unsigned               local:1;
 
@@ -164,7 +181,7 @@ uint64_t reg_fs_mix(uint64_t a, uint64_t b);
 int reg_fs_ident(int fd, reg_fs_ident_t *id);
 
 /*
- * How long after a change, in ns, a directory may change again without
+ * How long after a change, in ns, a file or directory may change again without
  * showing it, because the clock that stamps it has not moved: some ms where
  * there are fractions of a second in the stamp, seconds where there are none.
  */
@@ -207,6 +224,15 @@ int reg_fs_marked(int fd, uint64_t *size);
  */
 int reg_fs_whole(reg_fs_t *fs, int fd, const struct stat *st,
     uint64_t *whole);
+
+/* Now, in ns, by the clock that stamps files. */
+int64_t reg_fs_now(void);
+
+/*
+ * 1 when whatever was read of a file after that time cannot have changed
+ * since without another st_ctim than st has, see reg_fs_tick().
+ */
+int reg_fs_settled(const struct stat *st, int64_t began);
 
 /* Called once, when the root is open; without it nothing is remembered. */
 void reg_fs_seen_init(reg_fs_t *fs);

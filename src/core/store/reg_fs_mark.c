@@ -85,6 +85,7 @@ reg_fs_marked(int fd, uint64_t *size)
 int
 reg_fs_whole(reg_fs_t *fs, int fd, const struct stat *st, uint64_t *whole)
 {
+    int64_t                began;
     uint64_t               key;
     atomic_uint_fast64_t  *slot;
 
@@ -99,11 +100,13 @@ reg_fs_whole(reg_fs_t *fs, int fd, const struct stat *st, uint64_t *whole)
         return 0;
     }
 
+    began = reg_fs_now();
+
     if (reg_fs_marked(fd, whole) == -1) {
         return -1;
     }
 
-    if (*whole == (uint64_t) st->st_size) {
+    if (*whole == (uint64_t) st->st_size && reg_fs_settled(st, began)) {
         atomic_store_explicit(slot, key, memory_order_relaxed);
     }
 

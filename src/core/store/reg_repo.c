@@ -27,6 +27,9 @@
 
 static reg_rc_t reg_repo_look(reg_store_t *s, reg_str_t name,
     unsigned char *there, reg_error_t *e);
+static reg_rc_t reg_tag_look(reg_store_t *s, reg_str_t name, reg_str_t tag,
+    reg_digest_t *d, reg_error_t *e);
+static reg_rc_t reg_tag_unknown(reg_rc_t rc, reg_str_t tag, reg_error_t *e);
 static reg_rc_t reg_manifest_check_tags(reg_store_t *s,
     const reg_manifest_put_t *put, const reg_digest_t *d, reg_error_t *e);
 static reg_rc_t reg_manifest_check_refs(reg_store_t *s,
@@ -123,12 +126,35 @@ reg_tag_read(reg_store_t *s, reg_str_t name, reg_str_t tag,
 
     rc = reg_link_read(s, path.s, d, e);
 
-    if (rc == REG_ABSENT) {
-        return reg_error_set(e, REG_MANIFEST_UNKNOWN, "unknown tag %.*s",
-                             (int) tag.len, tag.data);
-    }
+    return reg_tag_unknown(rc, tag, e);
+}
 
-    return rc;
+
+/* The same for those who pull, again and again. */
+
+static reg_rc_t
+reg_tag_look(reg_store_t *s, reg_str_t name, reg_str_t tag, reg_digest_t *d,
+    reg_error_t *e)
+{
+    int64_t     mtime;
+    reg_rc_t    rc;
+    reg_path_t  path;
+
+    reg_layout_tag(&path, name, tag, "/current/link");
+
+    rc = s->driver->link(s, path.s, NULL, d, &mtime, e);
+
+    return reg_tag_unknown(rc, tag, e);
+}
+
+
+static reg_rc_t
+reg_tag_unknown(reg_rc_t rc, reg_str_t tag, reg_error_t *e)
+{
+    return (rc != REG_ABSENT)
+           ? rc
+           : reg_error_set(e, REG_MANIFEST_UNKNOWN, "unknown tag %.*s",
+                           (int) tag.len, tag.data);
 }
 
 
@@ -161,7 +187,7 @@ reg_tag_find(reg_store_t *s, reg_str_t name, reg_str_t tag,
 
     for (tries = 1; /* void */ ; tries++) {
 
-        rc = reg_tag_read(s, name, tag, d, e);
+        rc = reg_tag_look(s, name, tag, d, e);
 
         if (rc != REG_OK) {
             return rc;

@@ -15,7 +15,8 @@
  * parents whose birth is younger than REG_SYNC_AGE seconds are synced again.
  *
  * Nothing follows a symbolic link below the root, and nothing but a regular
- * file is read.
+ * file is read; look() and link() go on knowing a file that was there before a
+ * symbolic link came to lead to it.
  */
 
 
@@ -100,16 +101,18 @@ struct reg_driver_s {
                       reg_error_t *e);
 
     /*
-     * The same without a descriptor, f->fd is -1: what was found whole, and
-     * has not changed since, is not opened for it.  fast
+     * Tells of a regular file what open() tells, f->fd being -1; one that was
+     * found whole, and has not changed since, is not opened for it.  One that
+     * is not whole is REG_OK: see f->whole.  fast
      */
     reg_rc_t  (*look)(reg_store_t *s, const char *path, reg_file_t *f,
                       reg_error_t *e);
 
     /*
-     * Reads the link that stands at the place of want, and its mtime, in ns;
-     * one that said so before, and has not changed since, is not opened for
-     * it.  What is no digest is REG_ABSENT.  fast
+     * Reads the link that stands at the place of want, or, with NULL, that of
+     * a tag, and its mtime, in ns; one that was read before, and has not
+     * changed since, is not opened for it.  What is no digest is REG_ABSENT.
+     * fast
      */
     reg_rc_t  (*link)(reg_store_t *s, const char *path,
                       const reg_digest_t *want, reg_digest_t *d,

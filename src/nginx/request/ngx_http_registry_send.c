@@ -212,7 +212,10 @@ ngx_http_registry_send_file(ngx_http_request_t *r, ngx_open_file_info_t *of,
     r->headers_out.content_length_n = of->size;
 
     if (of->fd == NGX_INVALID_FILE) {
-        return ngx_http_send_header(r);
+        rc = ngx_http_send_header(r);
+
+        return (rc == NGX_ERROR || rc > NGX_OK || r->header_only)
+               ? rc : ngx_http_send_special(r, NGX_HTTP_LAST);
     }
 
     b = ngx_calloc_buf(r->pool);
