@@ -94,7 +94,7 @@ done
 [ $# -gt 0 ] || set -- bookworm trixie sid
 
 dir=${MATRIX_DIR:-$build/matrix}
-mkdir -p "$dir"
+mkdir -p "$dir" "$build/log"
 dir=$(CDPATH='' cd -- "$dir" && pwd)
 
 sh "$top/ci/deps.sh" matrix
@@ -133,41 +133,67 @@ if [ -z "$tests" ] && [ $prepare = no ]; then
     sh "$top/ci/tools.sh" registry || true
 fi
 
-rc=0
-
-for suite in "$@"; do
-    if ! bootstrap "$suite"; then
-        echo "not ok - no Debian $suite here"
-        rc=1
-        continue
+# one SUITE: all of it, with its score in a tally of its own.
+one()
+{
+    if ! bootstrap "$1"; then
+        echo "not ok - no Debian $1 here"
+        return 1
     fi
 
-    say "$suite: packages"
+    say "$1: packages"
 
-    if ! in_suite "$suite" sh /mnt/registry/ci/deps.sh build test; then
-        echo "not ok - packages of $suite"
-        rc=1
-        continue
+    if ! in_suite "$1" sh /mnt/registry/ci/deps.sh build test; then
+        echo "not ok - packages of $1"
+        return 1
     fi
 
-    [ $prepare = no ] || continue
+    [ $prepare = no ] || return 0
 
     # one build of the newest distribution serves all suites
     if program=$(PATH=$build/tools/bin:$PATH command -v registry); then
-        mkdir -p "$build/matrix-out/$suite/tools/bin"
-        cp -L "$program" "$build/matrix-out/$suite/tools/bin/registry"
+        mkdir -p "$build/matrix-out/$1/tools/bin"
+        cp -L "$program" "$build/matrix-out/$1/tools/bin/registry"
     fi
 
-    version=$(in_suite "$suite" nginx -v 2>&1 | sed 's|.*nginx/||')
-    say "$suite: nginx $version"
+    version=$(in_suite "$1" nginx -v 2>&1 | sed 's|.*nginx/||')
+    say "$1: nginx $version"
 
     # shellcheck disable=SC2086
-    in_suite "$suite" sh /mnt/registry/ci/test.sh $stages || rc=1
+    in_suite "$1" sh /mnt/registry/ci/test.sh $stages
+}
+
+
+# All side by side, since much of it is waiting for packages; what each of them
+# says is told when it has ended, in their order.
+pids=
+trap 'for pid in $pids; do kill "$pid" 2>/dev/null; done' EXIT
+trap 'exit 1' INT TERM HUP
+
+for suite in "$@"; do
+    rm -f "$build/matrix-out/$suite/tally"
+    one "$suite" >"$build/log/matrix-$suite.log" 2>&1 &
+    pids="$pids $!"
+done
+
+rc=0
+left=$pids
+
+for suite in "$@"; do
+    pid=${left# }
+    pid=${pid%% *}
+    left=${left# }
+    left=${left#"$pid"}
+
+    wait "$pid" || rc=1
+    cat "$build/log/matrix-$suite.log"
 
     if [ -n "$tally" ] && [ -f "$build/matrix-out/$suite/tally" ]; then
         sed -e "s/^\([0-9]* [0-9]* [0-9]*\) /\1 $suite: /" \
             -e "s/^! /! $suite: /" "$build/matrix-out/$suite/tally" >>"$tally"
     fi
 done
+
+pids=
 
 exit $rc

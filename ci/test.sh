@@ -50,7 +50,7 @@ mkdir -p "$build"
 started=$(date +%s)
 
 # more than there are processors: for most of its time a test waits
-waiting=$((jobs + 1))
+waiting=$((jobs * 2))
 
 
 # Adds a line to the tally: passed failed skipped name.
@@ -278,7 +278,8 @@ unit()
         set -- "$@" "$build/unit/${file%.c}"
     done
 
-    UBSAN_OPTIONS=print_stacktrace=1 tap --name 'unit tests' "$@"
+    UBSAN_OPTIONS=print_stacktrace=1 \
+        tap --name 'unit tests' --jobs "$jobs" "$@"
 
     set --
 
@@ -289,7 +290,8 @@ unit()
         set -- "$@" "$build/fuzz/${file}_replay t/fuzz/corpus/$file"
     done
 
-    UBSAN_OPTIONS=print_stacktrace=1 tap --name 'corpora of the fuzzers' "$@"
+    UBSAN_OPTIONS=print_stacktrace=1 \
+        tap --name 'corpora of the fuzzers' --jobs "$jobs" "$@"
 }
 
 
@@ -316,7 +318,7 @@ asan()
     # shellcheck disable=SC2046
     TEST_NGINX_BINARY=$build/asan/nginx TEST_NGINX_MODULE='' \
     TEST_REGISTRYCTL=$build/asan/registryctl \
-        tap --name 'the registry under ASan and UBSan' --jobs $((jobs * 2)) \
+        tap --name 'the registry under ASan and UBSan' --jobs "$waiting" \
             --timeout 1200 --reports "$reports" $(api_tests)
 }
 
@@ -347,7 +349,7 @@ tsan()
     step 'unit tests with threads are built under TSan' \
         make -s BUILD="$build/tsan" -j "$jobs" \
         SAN='-fsanitize=thread -fno-omit-frame-pointer' "$@" \
-        && tap --name 'unit tests under TSan' "$@"
+        && tap --name 'unit tests under TSan' --jobs "$jobs" "$@"
 
     step 'nginx under TSan' sh ci/nginx.sh tsan || return 0
 
@@ -400,14 +402,15 @@ analyse()
 faults()
 {
     built && command_built || return 0
-    tap --name 'faults' --jobs $((jobs * 2)) --timeout 1200 t/fault_*.t
+    tap --name 'faults' --jobs "$waiting" --timeout 1200 t/fault_*.t
 }
 
 
 clients()
 {
     built && command_built || return 0
-    tap --name 'real clients' --timeout 1500 t/client_*.t t/conformance*.t
+    tap --name 'real clients' --jobs "$jobs" --timeout 1500 \
+        t/client_*.t t/conformance*.t
 }
 
 
