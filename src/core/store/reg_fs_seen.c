@@ -62,6 +62,8 @@ static uint64_t reg_fs_seen_key(uint64_t hash, const struct stat *st);
 static int reg_fs_seen(reg_fs_t *fs, const char *path, uint64_t hash,
     uint64_t key, struct stat *st);
 static int reg_fs_seen_path(reg_fs_t *fs, const char *path, struct stat *st);
+static int reg_fs_seen_lasts(reg_fs_t *fs, const struct stat *st,
+    int64_t began);
 static void reg_fs_seen_learn(reg_fs_t *fs, const char *path,
     const struct stat *st, int64_t began);
 static int reg_fs_seen_link(reg_fs_t *fs, const char *path, reg_digest_t *d,
@@ -193,6 +195,15 @@ reg_fs_seen_path(reg_fs_t *fs, const char *path, struct stat *st)
 }
 
 
+/* 1 when stat() will show whatever is done to a file that was read since. */
+
+static int
+reg_fs_seen_lasts(reg_fs_t *fs, const struct stat *st, int64_t began)
+{
+    return fs->local && st->st_dev == fs->dev && reg_fs_settled(st, began);
+}
+
+
 /* st is of the file at that path that was opened after began and then read. */
 
 static void
@@ -201,7 +212,7 @@ reg_fs_seen_learn(reg_fs_t *fs, const char *path, const struct stat *st,
 {
     uint64_t  hash;
 
-    if (!fs->local || st->st_dev != fs->dev || !reg_fs_settled(st, began)) {
+    if (!reg_fs_seen_lasts(fs, st, began)) {
         return;
     }
 
@@ -261,7 +272,7 @@ reg_fs_seen_learn_link(reg_fs_t *fs, const char *path, const reg_digest_t *d,
     uint_fast64_t        writes;
     reg_fs_seen_link_t  *slot;
 
-    if (!fs->local || st->st_dev != fs->dev || !reg_fs_settled(st, began)) {
+    if (!reg_fs_seen_lasts(fs, st, began)) {
         return;
     }
 
