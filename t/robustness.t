@@ -16,6 +16,7 @@ use Test::Registry::Trace;
 
 
 pipelining();
+pipelined_chunks();
 odd_headers();
 mirrored();
 slow_uploads();
@@ -79,6 +80,51 @@ sub pipelining {
     }
     is($c->reply(method => 'PATCH')->status, 202, 'three bytes at a time');
     is_header($c->reply, 'Range', '0-2', 'and the request behind it');
+
+    $t->finish;
+}
+
+
+# Of a body in chunks it is not known where it ends, so that what stands behind
+# it is read with it: more than nginx has a buffer for headers for.
+
+sub pipelined_chunks {
+    my $t = Test::Registry->new->run;
+
+    for my $size (100, 70_000, 1_500_000) {
+        for my $behind (9_000, 90_000, 900_000) {
+            my $what = "$behind bytes behind $size in chunks";
+            my ($one, $two) = (blob($size, $what), blob($behind, "2 $what"));
+            my ($l, $m) = ($t->open_upload('app'), $t->open_upload('app'));
+            my ($d, $e) = (sha256($one), sha256($two));
+
+            my $c = $t->connect;
+            my $bytes = $c->head('PATCH', $l, chunks => [$one]);
+            for (my $at = 0; $at < $size; $at += 32_768) {
+                my $piece = substr $one, $at, 32_768;
+                $bytes .= sprintf("%x\r\n", length $piece) . "$piece\r\n";
+            }
+            $bytes .= "0\r\n\r\n";
+
+            my @rest = (
+                ['PATCH', $m, $two], ['PUT', "$l?digest=$d"],
+                ['PUT', "$m?digest=$e"], ['GET', "/v2/app/blobs/$d"],
+                ['GET', "/v2/app/blobs/$e"]
+            );
+            my @want = (202, 202, 201, 201, 200, 200);
+
+            $bytes .= $c->head($_->[0], $_->[1], body => $_->[2] // '')
+                . ($_->[2] // '') for @rest;
+            $c->send($bytes);
+
+            my @got = map { $c->reply(method => $_) }
+                'PATCH', map { $_->[0] } @rest;
+
+            is("@{[map { $_->status } @got]}", "@want", $what);
+            ok($got[4]->body eq $one, "$what: the first as it was sent");
+            ok($got[5]->body eq $two, "$what: the other as it was sent");
+        }
+    }
 
     $t->finish;
 }

@@ -3,6 +3,7 @@
 
 
 #include "ngx_http_registry.h"
+#include "ngx_http_registry_body.h"
 #include "ngx_http_registry_cors.h"
 #include "ngx_http_registry_errors.h"
 #include "ngx_http_registry_gc.h"
@@ -295,6 +296,7 @@ ngx_http_registry_init(ngx_conf_t *cf)
     *h = ngx_http_registry_cors_handler;
 
     ngx_http_registry_errors_init();
+    ngx_http_registry_body_ahead_init();
 
     return NGX_OK;
 }

@@ -26,6 +26,10 @@
 #include "reg_upload.h"
 
 
+/* Puts the filter of request bodies into nginx's chain. */
+void ngx_http_registry_body_ahead_init(void);
+
+
 /* How a body ended before its time. */
 typedef enum {
     ngx_http_registry_body_whole = 0,
