@@ -12,6 +12,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 use Test::Registry;
+use Test::Registry::Process;
 use Test::Registry::Trace;
 
 
@@ -125,6 +126,27 @@ sub pipelined_chunks {
             ok($got[5]->body eq $two, "$what: the other as it was sent");
         }
     }
+
+    # The buffer for it serves again, however many requests do so.
+
+    my ($l, $m) = ($t->open_upload('app'), $t->open_upload('app'));
+    my ($pid) = $t->workers;
+    my $c = $t->connect;
+    my $round = $c->head('PATCH', $l, chunks => [])
+        . sprintf("%x\r\n", 300_000) . 'x' x 300_000 . "\r\n0\r\n\r\n"
+        . $c->head('PATCH', $m, body => 'x' x 60_000) . 'x' x 60_000;
+
+    reset_peak($pid);
+    my $before = peak_of($pid);
+
+    $c->send($round x 200);
+    my %got;
+    $got{ $c->reply(method => 'PATCH')->status }++ for 1 .. 400;
+    is_deeply(\%got, { 202 => 400 }, '400 requests, half of them in chunks');
+
+    my $grown = peak_of($pid) - $before;
+    cmp_ok($grown, '<', slack() * (6 << 20), sprintf
+        'with %.1f MiB', $grown / (1 << 20));
 
     $t->finish;
 }

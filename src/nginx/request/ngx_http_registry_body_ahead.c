@@ -62,13 +62,17 @@ ngx_http_registry_body_ahead_filter(ngx_http_request_t *r, ngx_chain_t *in)
 }
 
 
-/* nginx takes the first free one, if r->header_in has no room itself. */
+/*
+ * nginx takes the first free one, if r->header_in has no room itself.  All of
+ * ours are of one size, and those of earlier requests serve again: there are
+ * never more than two to a connection.
+ */
 
 static ngx_int_t
 ngx_http_registry_body_ahead_room(ngx_http_request_t *r)
 {
     size_t                     size;
-    ngx_chain_t               *cl;
+    ngx_chain_t               *cl, **ll;
     ngx_http_connection_t     *hc;
     ngx_http_core_srv_conf_t  *cscf;
 
@@ -80,17 +84,31 @@ ngx_http_registry_body_ahead_room(ngx_http_request_t *r)
         return NGX_OK;
     }
 
-    cl = ngx_alloc_chain_link(r->connection->pool);
-    if (cl == NULL) {
-        return NGX_ERROR;
-    }
-
-    cl->buf = ngx_create_temp_buf(r->connection->pool, size);
-    if (cl->buf == NULL) {
-        return NGX_ERROR;
-    }
-
     hc = r->http_connection;
+
+    for (ll = &hc->free; *ll; ll = &(*ll)->next) {
+        if ((size_t) ((*ll)->buf->end - (*ll)->buf->start) >= size) {
+            break;
+        }
+    }
+
+    cl = *ll;
+
+    if (cl) {
+        *ll = cl->next;
+
+    } else {
+        cl = ngx_alloc_chain_link(r->connection->pool);
+        if (cl == NULL) {
+            return NGX_ERROR;
+        }
+
+        cl->buf = ngx_create_temp_buf(r->connection->pool,
+                                 ngx_max(size, NGX_HTTP_REGISTRY_BODY_AHEAD));
+        if (cl->buf == NULL) {
+            return NGX_ERROR;
+        }
+    }
 
     cl->next = hc->free;
     hc->free = cl;
