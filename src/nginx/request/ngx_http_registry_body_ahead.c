@@ -1,24 +1,28 @@
 
 /*
  * Of a body in chunks nginx reads no more at once than it knows to come, that
- * is the rest of a chunk and the size of a large header buffer, since whatever
+ * is the rest of a chunk or the size of a large header buffer, since whatever
  * stands behind the body begins the next request and is copied into one.  With
  * the chunks of 32k that docker sends that is two reads for each, and as many
- * acknowledgements.  Here more is asked for, and who sent more behind the body
- * than fits gets a buffer that holds it.
+ * acknowledgements.  Here more is asked for.
+ *
+ * Who sends more behind the body than such a buffer holds, without having
+ * waited for the answer, is told that the connection ends with it, and has to
+ * repeat the rest (RFC 9112, 9.3.2): in a larger buffer the limits on headers
+ * would no longer hold.
  */
 
 
 #include "ngx_http_registry_body_private.h"
 
 
-/* asked for beyond what is known to come */
+/* so much at least, whatever is known to come */
 #define NGX_HTTP_REGISTRY_BODY_AHEAD  (256 * 1024)
 
 
 static ngx_int_t ngx_http_registry_body_ahead_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
-static ngx_int_t ngx_http_registry_body_ahead_room(ngx_http_request_t *r);
+static void ngx_http_registry_body_ahead_drop(ngx_http_request_t *r);
 
 
 static ngx_http_request_body_filter_pt  ngx_http_next_request_body_filter;
@@ -42,18 +46,16 @@ ngx_http_registry_body_ahead_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     rb = r->request_body;
 
-    /* with the body inside r->header_in there is no other place for the rest */
-
-    if (rb->chunked && rb->buf && rb->buf->end != r->header_in->end) {
+    if (rb->chunked && rb->buf) {
         ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
         if (ctx && ctx->body && ctx->body->upload) {
 
             if (rb->rest) {
-                rb->rest = rb->chunked->length + NGX_HTTP_REGISTRY_BODY_AHEAD;
+                rb->rest = ngx_max(rb->rest, NGX_HTTP_REGISTRY_BODY_AHEAD);
 
-            } else if (ngx_http_registry_body_ahead_room(r) != NGX_OK) {
-                return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            } else {
+                ngx_http_registry_body_ahead_drop(r);
             }
         }
     }
@@ -62,56 +64,27 @@ ngx_http_registry_body_ahead_filter(ngx_http_request_t *r, ngx_chain_t *in)
 }
 
 
-/*
- * nginx takes the first free one, if r->header_in has no room itself.  All of
- * ours are of one size, and those of earlier requests serve again: there are
- * never more than two to a connection.
- */
+/* What nginx would find no room for, and say so with an alert and a 500. */
 
-static ngx_int_t
-ngx_http_registry_body_ahead_room(ngx_http_request_t *r)
+static void
+ngx_http_registry_body_ahead_drop(ngx_http_request_t *r)
 {
     size_t                     size;
-    ngx_chain_t               *cl, **ll;
-    ngx_http_connection_t     *hc;
+    ngx_buf_t                 *b;
     ngx_http_core_srv_conf_t  *cscf;
 
     cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
 
-    size = r->request_body->buf->last - r->request_body->buf->pos;
+    b = r->request_body->buf;
+    size = b->last - b->pos;
 
     if (size <= cscf->large_client_header_buffers.size) {
-        return NGX_OK;
+        return;
     }
 
-    hc = r->http_connection;
+    b->last = b->pos;
 
-    for (ll = &hc->free; *ll; ll = &(*ll)->next) {
-        if ((size_t) ((*ll)->buf->end - (*ll)->buf->start) >= size) {
-            break;
-        }
-    }
-
-    cl = *ll;
-
-    if (cl) {
-        *ll = cl->next;
-
-    } else {
-        cl = ngx_alloc_chain_link(r->connection->pool);
-        if (cl == NULL) {
-            return NGX_ERROR;
-        }
-
-        cl->buf = ngx_create_temp_buf(r->connection->pool,
-                                 ngx_max(size, NGX_HTTP_REGISTRY_BODY_AHEAD));
-        if (cl->buf == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
-    cl->next = hc->free;
-    hc->free = cl;
-
-    return NGX_OK;
+    r->request_length -= size;
+    r->keepalive = 0;
+    r->lingering_close = 1;
 }
