@@ -116,7 +116,7 @@ void load_guess_stop(load_guess_t *g);
 
 /*
  * The commands, each of which prints its result: work.c, slow.c, beside.c,
- * seed.c.
+ * durable.c, seed.c.
  */
 
 void load_push_blob(const load_opt_t *opt);
@@ -130,6 +130,8 @@ void load_ping(const load_opt_t *opt);
 void load_uploads(const load_opt_t *opt);
 void load_idle(const load_opt_t *opt);
 void load_beside(const load_opt_t *opt);
+
+void load_sync_image(const load_opt_t *opt);
 
 void load_seed_blob(const load_opt_t *opt);
 void load_seed_images(const load_opt_t *opt);

@@ -47,6 +47,7 @@ static const main_command_t  main_commands[] = {
     { "pull-blob",    load_pull_blob },
     { "push-image",   load_push_image },
     { "pull-image",   load_pull_image },
+    { "sync-image",   load_sync_image },
     { "request",      load_request },
     { "list",         load_list },
     { "ping",         load_ping },

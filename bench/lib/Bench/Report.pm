@@ -79,8 +79,9 @@ my @aims = (
 );
 
 my %extra_title = (
-    dgst => 'openssl dgst -sha256',
-    sum  => 'the two together',
+    dgst  => 'openssl dgst -sha256',
+    sum   => 'the two together',
+    files => 'its files alone, synced',
 );
 
 
@@ -278,7 +279,7 @@ sub tables {
 
             print "  $title\n" if $title ne '';
             table_row($report, $row, $_, \@columns, $base, $targets)
-                for @{ $w->{targets} }, qw(dgst sum);
+                for @{ $w->{targets} }, qw(dgst sum files);
         }
     }
 }

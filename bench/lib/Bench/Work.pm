@@ -33,6 +33,8 @@ my %data = (full => {
 #     store    pull, tags, repos: made beforehand; new: empty, then removed
 #     loads    row name, row title, command, options
 #     run      what does it all, instead of a server, a store and loads
+#     digest   openssl's digest of what is pushed is measured, too
+#     files    and the files alone that such a push makes
 #     once     in the first round only
 #
 # All loads of a workload go to the same server process, one after the other.
@@ -76,7 +78,7 @@ sub table {
         targets => $quick ? ['ours', 'd3'] : \@registries,
         title => 'push of a small image: config, 3 layers of 1 KiB, manifest; '
                  . '4 connections',
-        store => 'new',
+        store => 'new', files => 1,
         loads => [['push-image', '', 'push-image', {
             repo => 'img', connections => 4, count => $d->{images} }]],
     }, {
@@ -373,6 +375,15 @@ sub run {
 
         push @results, { round => $round, target => 'dgst',
                          row => $w->{name}, %$r };
+    }
+
+    if ($w->{files}) {
+        my ($row, $title, $command, $options) = @{ $w->{loads}[0] };
+        my $root = "$dir/old" . $removed++;
+
+        push @results, { round => $round, target => 'files', row => $row,
+            %{ Bench::Machine::load('sync-image', %$options,
+                                    root => $root) } };
     }
 
     return @results;
