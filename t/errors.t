@@ -9,7 +9,10 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use IO::Socket::INET;
 use Test::More;
+use Time::HiRes qw(sleep);
+
 use Test::Registry;
 
 my $page = 'this is the page of the operator';
@@ -156,6 +159,7 @@ satisfy_any();
 limit_except();
 connections();
 bad_body();
+bad_body_elsewhere();
 elsewhere();
 every_code();
 hostile_input();
@@ -419,6 +423,38 @@ sub bad_body {
         . "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n");
     $r = $c->reply(method => 'PUT');
     is_error($r, 400, undef, 'A33 a bad chunk in a manifest');
+}
+
+
+# An error_page that takes its time, and a client that goes on sending.
+
+sub bad_body_elsewhere {
+    my $mute = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5)
+        or die "listen: $!\n";
+    my $n = Test::Registry->new(
+        location => 'error_page 400 413 500 @elsewhere;',
+        server => 'location @elsewhere { proxy_ignore_client_abort on;'
+            . ' proxy_pass http://127.0.0.1:' . $mute->sockport . ';'
+            . ' proxy_read_timeout 700ms; }')->run;
+    my @pids = $n->workers;
+
+    for my $request ("PUT /v2/app/manifests/x",
+        'PATCH ' . $n->open_upload('app'))
+    {
+        my $c = $n->connect;
+        $c->send("$request HTTP/1.1\r\nHost: a\r\n"
+            . "Content-Type: " . OCI_MANIFEST . "\r\n"
+            . "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+        sleep 0.1;
+        $c->send("zz\r\n");
+        sleep 0.1;
+        $c->send('more');
+        like($c->reply(method => 'PUT')->status, qr/\A50[24]\z/,
+            "A33 a bad chunk, answered by another: $request");
+    }
+
+    is("@{[$n->workers]}", "@pids", 'and no worker died of it');
+    $n->finish;
 }
 
 

@@ -29,6 +29,7 @@ my $small = $data->{bytes};
 in_order();
 bodies();
 slowly();
+refused();
 waits();
 behind();
 goes_away();
@@ -173,6 +174,27 @@ sub slowly {
 
 
 # With the store's lock taken nothing ends: who waits is told to come back.
+
+# Who was refused before his body ended, and goes on sending, holds nothing.
+
+sub refused {
+    my $big = large(1000, 3_900_000, 'refused');
+    my @c;
+
+    for my $i (1 .. 6) {
+        my $c = $t->connect;
+        $c->send($c->head('PUT', '/v2/app/manifests/r', chunks => [],
+            headers => { 'Content-Type' => OCI_MANIFEST })
+            . sprintf("%x\r\n", length $big) . "$big\r\nzz\r\n");
+        is($c->reply(method => 'PUT')->status, 400, 'A33 a bad chunk');
+        $c->send('x');
+        push @c, $c;
+    }
+
+    is(start_put($big, 'r')->reply->status, 201,
+        'A48 a body that is refused holds no memory');
+}
+
 
 sub blocked {
     my ($code) = @_;

@@ -119,6 +119,10 @@ sub becomes {
 sub formats {
     $t->get('/v2/');
 
+    # it is counted when its reply has been sent
+
+    wait_for(20, sub { sum_of(metrics(), 'registry_http_requests_total') });
+
     my $text = $t->get('/metrics');
     is($text->status, 200, 'metrics');
     is($text->header('Content-Type'),

@@ -19,6 +19,7 @@ static ngx_int_t ngx_http_registry_body_ended(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_body_after_cut(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
+static void ngx_http_registry_body_forget(ngx_http_registry_body_t *body);
 static ngx_uint_t ngx_http_registry_body_splits(
     ngx_http_registry_body_t *body);
 static void ngx_http_registry_body_cleanup(void *data);
@@ -78,8 +79,18 @@ ngx_http_registry_body_create(ngx_http_request_t *r,
 static void
 ngx_http_registry_body_cleanup(void *data)
 {
-    ngx_http_registry_body_t  *body = data;
+    ngx_http_registry_body_forget(data);
+}
 
+
+/*
+ * What was gathered, and its place among others.  A request that is refused
+ * before its body ended may stay for half a minute, so nothing waits for that.
+ */
+
+static void
+ngx_http_registry_body_forget(ngx_http_registry_body_t *body)
+{
     if (body->secret && body->memory.data) {
         ngx_explicit_memzero(body->memory.data, body->memory.size);
     }
@@ -307,6 +318,12 @@ ngx_http_registry_body_ended(ngx_http_request_t *r,
         ngx_del_timer(r->connection->read);
     }
 
+    if (body->upload == NULL
+        && (body->refused || body->end != ngx_http_registry_body_whole))
+    {
+        ngx_http_registry_body_forget(body);
+    }
+
     if (body->refused) {
         ctx->next = NULL;
         return ngx_http_registry_send_error(r, ctx);
@@ -349,6 +366,10 @@ ngx_http_registry_body_after_cut(ngx_http_request_t *r,
     {
         return ctx->body->done(r, ctx);
     }
+
+    /* an error_page may go on with this request, and without us */
+
+    r->read_event_handler = ngx_http_block_reading;
 
     return ctx->body->status;
 }

@@ -183,6 +183,12 @@ ngx_http_registry_resume(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
+    /* error_page has sent the request elsewhere */
+
+    if (ctx == NULL) {
+        return;
+    }
+
     next = ctx->next;
 
     /* sockets have their events, and clients go, while a thread works */
