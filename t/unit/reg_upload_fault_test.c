@@ -4,10 +4,12 @@
 #include "reg_test_fault.h"
 #include "reg_test_upload.h"
 
+#include "reg_repo.h"
 #include "reg_upload_owner.h"
 
 #include <dirent.h>
 #include <pthread.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -24,6 +26,10 @@ static void test_no_files(reg_alg_e alg, int spare);
 static int count_entries(const char *path);
 static void test_spare_swept(void);
 static void test_begun_deleted(void);
+static void test_ends_meanwhile(const char *what, unsigned calls,
+    reg_rc_t (*work)(const char *id));
+static reg_rc_t work_append(const char *id);
+static reg_rc_t work_delete(const char *id);
 static void take_repository(void);
 static void take_spare(void);
 static void make_old(const char *path);
@@ -56,6 +62,9 @@ main(void)
 
     test_spare_swept();
     test_begun_deleted();
+    test_ends_meanwhile("another opens it", FAULT_OPEN, work_append);
+    test_ends_meanwhile("its repository is deleted", FAULT_NAME,
+                        work_delete);
     test_faults();
     test_sync_fails();
     test_killed();
@@ -674,6 +683,126 @@ test_spare_swept(void)
 
     ok(n > 2, "F37 at each of %d calls", n - 1);
     is_num(count_entries(at(REG_FS_SPARE)), 0, "F37 no spare stays");
+}
+
+
+static reg_upload_t  *ending;
+static char           next_id[REG_UUID_LEN + 1];
+
+
+/*
+ * A session ends, and another one begins, of somebody else; unless whoever is
+ * interrupted has the store's lock.
+ */
+
+static void
+end_and_begin(void)
+{
+    int            lock;
+    reg_digest_t   d;
+    reg_upload_t  *u;
+
+    fault_at = 0;
+    lock = open(at(REG_FS_LOCK), O_RDONLY);
+
+    if (flock(lock, LOCK_SH|LOCK_NB) == -1) {
+        (void) close(lock);
+        return;
+    }
+
+    (void) close(lock);
+
+    d = digest_of(REG_SHA256, reg_str("the blob of one"));
+    (void) reg_upload_commit(ending, &d, NULL);
+    reg_upload_close(ending);
+    ending = NULL;
+
+    (void) reg_upload_create(s, reg_str("ends/other"), REG_SHA256, 1, next_id,
+                             NULL);
+
+    if (reg_upload_open(&u, s, reg_str("ends/other"), reg_str_of(next_id),
+                        NULL)
+        == REG_OK)
+    {
+        (void) upload_add(u, reg_str("bytes"));
+        (void) reg_upload_save(u, NULL);
+        reg_upload_close(u);
+    }
+}
+
+
+static void
+test_ends_meanwhile(const char *what, unsigned calls,
+    reg_rc_t (*work)(const char *id))
+{
+    int       n, hit, ended;
+    char      id[REG_UUID_LEN + 1];
+    uint64_t  offset;
+
+    fault_call = end_and_begin;
+    hit = 1;
+    ended = 0;
+
+    for (n = 1; hit && n < 200; n++) {
+        (void) push_blob(s, "ends/one", REG_SHA256, reg_str("zero"), NULL);
+        (void) reg_upload_create(s, reg_str("ends/one"), REG_SHA256, 1, id,
+                                 NULL);
+        (void) reg_upload_open(&ending, s, reg_str("ends/one"),
+                               reg_str_of(id), NULL);
+        (void) upload_add(ending, reg_str("the blob of one"));
+
+        fault_only = calls;
+        fault_arm(n, FAULT_CALL);
+        (void) work(id);
+        hit = fault_disarm();
+        fault_only = 0;
+
+        if (ending != NULL) {
+            reg_upload_close(ending);
+            ending = NULL;
+            continue;
+        }
+
+        ended++;
+        offset = 0;
+        (void) reg_upload_status(s, reg_str("ends/other"),
+                                 reg_str_of(next_id), &offset, NULL);
+        ok(offset == 5, "F34 %s, at call %d: another session is what it was",
+           what, n);
+        (void) reg_upload_cancel(s, reg_str("ends/other"),
+                                 reg_str_of(next_id), NULL);
+    }
+
+    ok(ended > 1, "F34 %s: %d times a session ended meanwhile", what, ended);
+}
+
+
+/* To take the lock of a session is to append to it, and to undo that. */
+
+static reg_rc_t
+work_append(const char *id)
+{
+    reg_rc_t       rc;
+    reg_upload_t  *u;
+
+    rc = reg_upload_open(&u, s, reg_str("ends/one"), reg_str_of(id), NULL);
+
+    if (rc == REG_OK) {
+        (void) upload_add(u, reg_str("for another"));
+        (void) reg_upload_save(u, NULL);
+        reg_upload_close(u);
+    }
+
+    return rc;
+}
+
+
+static reg_rc_t
+work_delete(const char *id)
+{
+    (void) id;
+
+    return reg_repo_delete(s, reg_str("ends/one"), NULL);
 }
 
 

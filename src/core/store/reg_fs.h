@@ -286,11 +286,10 @@ reg_rc_t reg_fs_prune(reg_fs_t *fs, int dir, const char *path, size_t len,
  * ext4 without a journal far more, since every inode that was freed in the
  * last minutes slows down the making of the next.
  *
- * give() takes what is called self as seen from the open directory dir;
- * take() makes it name below up, dated.  0, or -1: then the caller removes
- * it, or makes one.
+ * give() takes name below up, which is that directory for sure; take() makes
+ * it name below up, dated.  0, or -1: then the caller removes it, or makes one.
  */
-int reg_fs_spare_give(reg_fs_t *fs, int dir, const char *self);
+int reg_fs_spare_give(reg_fs_t *fs, int up, const char *name);
 int reg_fs_spare_take(reg_fs_t *fs, int up, const char *name,
     reg_str_t startedat);
 

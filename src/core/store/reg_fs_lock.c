@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -404,6 +405,7 @@ reg_fs_upload_open(reg_fs_t *fs, const char *path, int *dir, int *fd,
     uint64_t *size, reg_error_t *e)
 {
     int          err;
+    reg_path_t   data;
     struct stat  st, named;
 
     *fd = -1;
@@ -417,14 +419,17 @@ reg_fs_upload_open(reg_fs_t *fs, const char *path, int *dir, int *fd,
     *fd = reg_fs_open(fs, *dir, "data", O_RDWR);
 
     /*
-     * Between open() and flock() the one before us may have ended the session:
-     * then this is a blob by now, or nothing.
+     * Up to flock() the one before us may have ended the session: then this is
+     * a blob by now, or nothing, or what belongs to another session that was
+     * given the directory.  Hence the whole path.
      */
+
+    (void) snprintf(data.s, sizeof(data.s), "%s/data", path);
 
     if (*fd == -1
         || flock(*fd, LOCK_EX|LOCK_NB) == -1
         || fstat(*fd, &st) == -1
-        || fstatat(*dir, "data", &named, AT_SYMLINK_NOFOLLOW) == -1)
+        || fstatat(fs->root, data.s, &named, AT_SYMLINK_NOFOLLOW) == -1)
     {
         err = errno;
 

@@ -130,9 +130,12 @@ reg_fs_discard(reg_fs_t *fs, const char *path, int durable, char *name,
     call = "rename";
     err = reg_fs_trash(fs, dir, base, name);
 
-    if (err == ENOSPC || err == EDQUOT) {
+    if (err == ENOSPC || err == EDQUOT || err == EXDEV) {
 
-        /* no room to move it; what makes room must work all the same */
+        /*
+         * No room to move it, and what makes room must work all the same; or
+         * it comes from the lower layer of an overlay.
+         */
 
         budget = UINT_MAX;
         name[0] = '\0';

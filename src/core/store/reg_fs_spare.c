@@ -40,7 +40,7 @@ reg_fs_spare_name(const reg_fs_t *fs, uint64_t number, char *path,
 
 
 int
-reg_fs_spare_give(reg_fs_t *fs, int dir, const char *self)
+reg_fs_spare_give(reg_fs_t *fs, int up, const char *name)
 {
     int                  fd;
     char                 path[REG_FS_SPARE_PATH];
@@ -61,7 +61,7 @@ reg_fs_spare_give(reg_fs_t *fs, int dir, const char *self)
     number = atomic_fetch_add(&fs->count, 1) + 1;
     reg_fs_spare_name(fs, number, path, "");
 
-    if (renameat(dir, self, fs->root, path) == -1) {
+    if (renameat(up, name, fs->root, path) == -1) {
 
         if (errno != ENOENT) {
             return -1;
@@ -77,7 +77,7 @@ reg_fs_spare_give(reg_fs_t *fs, int dir, const char *self)
 
         (void) close(fd);
 
-        if (renameat(dir, self, fs->root, path) == -1) {
+        if (renameat(up, name, fs->root, path) == -1) {
             return -1;
         }
     }

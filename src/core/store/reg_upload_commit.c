@@ -26,6 +26,7 @@ static reg_rc_t reg_upload_store(reg_upload_t *u, const reg_digest_t *d,
     reg_error_t *e);
 static reg_rc_t reg_upload_place(reg_upload_t *u, const reg_put_t *items,
     reg_error_t *e);
+static void reg_upload_spare(reg_upload_t *u);
 static void reg_upload_tidy(reg_upload_t *u);
 
 
@@ -155,6 +156,10 @@ reg_upload_store(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
 
     rc = reg_upload_place(u, items, &why);
 
+    if (rc == REG_OK) {
+        reg_upload_spare(u);
+    }
+
     u->s->driver->unlock(u->s, lock);
 
     if (rc == REG_OK) {
@@ -220,29 +225,46 @@ reg_upload_place(reg_upload_t *u, const reg_put_t *items, reg_error_t *e)
 }
 
 
+/*
+ * With nothing but its startedat a session serves for another one, which must
+ * not be this one's owner's.  It is taken from where it belongs, and under the
+ * store's lock, so that its repository is not deleted meanwhile: what is in the
+ * trash somebody may be removing, with all that comes into it.
+ */
+
+static void
+reg_upload_spare(reg_upload_t *u)
+{
+    int        up;
+    reg_fs_t  *fs;
+
+    if (u->states
+        || (unlinkat(u->dir, REG_UPLOAD_OWNER, 0) == -1 && errno != ENOENT))
+    {
+        return;
+    }
+
+    fs = reg_fs_of(u->s);
+    up = reg_fs_openlen(fs, u->path.s, reg_fs_parent(u->path.s, u->path.len));
+
+    if (up != -1) {
+        u->spared = (reg_fs_spare_give(fs, up, u->id) == 0);
+        (void) close(up);
+    }
+}
+
+
 /* Removes what is left of a session whose data has become a blob. */
 
 static void
 reg_upload_tidy(reg_upload_t *u)
 {
     int       up;
-    char      self[sizeof("../") + REG_UUID_LEN];
     unsigned  budget;
 
     u->gone = 1;
 
-    memcpy(self, "../", 3);
-    memcpy(self + 3, u->id, sizeof(u->id));
-
-    /*
-     * With nothing but its startedat it serves for another one, which must not
-     * be this one's owner's.
-     */
-
-    if (!u->states
-        && (unlinkat(u->dir, REG_UPLOAD_OWNER, 0) == 0 || errno == ENOENT)
-        && reg_fs_spare_give(reg_fs_of(u->s), u->dir, self) == 0)
-    {
+    if (u->spared) {
         return;
     }
 

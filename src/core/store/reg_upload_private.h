@@ -31,6 +31,7 @@ struct reg_upload_s {
     unsigned         stated:1;        /* there is a state of saved */
     unsigned         states:1;        /* there is a directory of states */
     unsigned         failed:1;
+    unsigned         spared:1;        /* it serves for another one by now */
     unsigned         gone:1;          /* the session was removed */
 
     reg_path_t       path;            /* of dir */
