@@ -258,8 +258,8 @@ sub network_habits {
     my $image = $t->push_image('app', 'v1');
     my $repo = $t->repo_dir('app');
 
-    for my $call ('openat,openat2', 'pread64', 'renameat', 'fdatasync,fsync',
-        'mkdirat', 'close')
+    for my $call ('openat,openat2', 'pread64', 'renameat,renameat2',
+        'fdatasync,fsync', 'mkdirat', 'close')
     {
         my $error = $call eq 'close' ? 'EIO' : 'ESTALE';
         my $bytes = "network $call";

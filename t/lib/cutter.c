@@ -211,6 +211,14 @@ renameat(int from, const char *old, int to, const char *name)
 }
 
 
+int
+renameat2(int from, const char *old, int to, const char *name,
+    unsigned flags)
+{
+    NEXT(1, renameat2, from, old, to, name, flags);
+}
+
+
 /* Logs and events are written, too. */
 
 ssize_t

@@ -186,6 +186,14 @@ renameat(int from, const char *old, int to, const char *new)
 
 
 int
+renameat2(int from, const char *old, int to, const char *new, unsigned flags)
+{
+    return fault(FAULT_NAME, "renameat2", to, new) == -1
+           ? -1 : REAL(renameat2)(from, old, to, new, flags);
+}
+
+
+int
 link(const char *from, const char *to)
 {
     return fault(FAULT_NAME, "link", AT_FDCWD, to) == -1

@@ -18,6 +18,7 @@ static void all_of_it(const char *how, int plain);
 static void test_put(reg_store_t *s);
 static void test_put_faults(reg_store_t *s);
 static void test_keep(reg_store_t *s);
+static void test_doubt(reg_store_t *s);
 static void test_swept(reg_store_t *s);
 static void test_adopt(reg_store_t *s);
 static void test_short(reg_store_t *s);
@@ -57,6 +58,7 @@ all_of_it(const char *how, int plain)
     test_put(s);
     test_put_faults(s);
     test_keep(s);
+    test_doubt(s);
     test_swept(s);
     test_adopt(s);
     test_short(s);
@@ -273,6 +275,112 @@ test_keep(reg_store_t *s)
     fault_only = 0;
     (void) stat(at("keep/index/link"), &b);
     ok(a.st_ino != b.st_ino, "%s: replaces it", mode);
+}
+
+
+static reg_store_t  *other_store;
+static reg_put_t     other_item;
+static reg_rc_t      other_rc;
+
+
+/* Another worker puts the same name; then the next sync of ours fails. */
+
+static void
+other_put(void)
+{
+    fault_at = 0;
+    other_rc = other_store->driver->put(other_store, &other_item, 1, NULL);
+    fault_arm(1, EIO);
+}
+
+
+static long  other_at;
+
+
+static void
+other_now(void)
+{
+    fault_at = 0;
+    other_rc = other_store->driver->put(other_store, &other_item, 1, NULL);
+}
+
+
+/* The sync fails in which this is called, and at a call after it ... */
+
+static void
+other_later(void)
+{
+    fault_call = other_now;
+    fault_only = FAULT_NAME;
+    fault_arm(other_at, FAULT_CALL);
+    fault_then = EIO;
+}
+
+
+/* F17, F21: what cannot be synced is neither believed nor taken from others. */
+
+static void
+test_doubt(reg_store_t *s)
+{
+    int          i;
+    char         path[64];
+    reg_rc_t     rc;
+    reg_put_t    item;
+
+    static const char *const  data[] = { D1, D2 };
+
+    other_store = store_open();
+    fault_only = FAULT_SYNC;
+    fault_call = other_put;
+
+    memset(&item, 0, sizeof(item));
+
+    item.path = path;
+    item.data = reg_str(D1);
+    item.fd = -1;
+    item.keep = 1;
+
+    for (i = 0; i < 2; i++) {
+        (void) snprintf(path, sizeof(path), "doubt/%d/link", i);
+
+        other_item = item;
+        other_item.data = reg_str_of(data[i]);
+
+        /* the first sync is that of the content */
+
+        fault_arm(2, FAULT_CALL);
+        rc = s->driver->put(s, &item, 1, NULL);
+
+        ok(fault_disarm() && rc != REG_OK, "%s: a directory is not synced",
+           mode);
+        is_num(other_rc, REG_OK, "but that of somebody else was");
+        is(slurp(at("%s", path)), data[i], "and what he put is there");
+    }
+
+    /* the same when it happens while the name is taken away again */
+
+    (void) snprintf(path, sizeof(path), "doubt/aside/link");
+
+    for (i = 1; i < 3; i++) {
+        (void) nftw(at("doubt/aside"), root_remove_one, 32,
+                    FTW_DEPTH|FTW_PHYS);
+
+        other_rc = REG_INTERNAL;
+        other_at = i;
+        fault_call = other_later;
+        fault_only = FAULT_SYNC;
+        fault_arm(2, FAULT_CALL);
+        rc = s->driver->put(s, &item, 1, NULL);
+        (void) fault_disarm();
+
+        ok(rc != REG_OK && other_rc == REG_OK, "%s: nor here, at call %d",
+           mode, i);
+        is(slurp(at("%s", path)), D2, "what was put meanwhile is there");
+    }
+
+    fault_only = 0;
+
+    reg_store_close(other_store);
 }
 
 

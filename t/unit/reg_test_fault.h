@@ -6,7 +6,8 @@
  *
  *     fault_arm(n, ENOSPC);       the nth call from now on fails that way
  *     fault_arm(n, FAULT_KILL);   the process ends there, as by SIGKILL
- *     fault_arm(n, FAULT_CALL);   fault_call() runs just before it
+ *     fault_arm(n, FAULT_CALL);   fault_call() runs just before it; when that
+ *                                 has set fault_then, it fails after all
  *     ... do the thing ...
  *     if (!fault_disarm()) {      fewer than n calls were made
  *
@@ -54,6 +55,7 @@ static int       fault_errno;
 static int       fault_hit;
 static unsigned  fault_only;
 static void    (*fault_call)(void);
+static int       fault_then;
 static int       fault_short;
 static int       fault_lazy;
 static unsigned  fault_turn;
@@ -97,7 +99,11 @@ fault(unsigned kind)
 
     if (fault_errno == FAULT_CALL) {
         fault_call();
-        return 0;
+
+        errno = fault_then;
+        fault_then = 0;
+
+        return errno != 0;
     }
 
     errno = fault_errno;
@@ -155,6 +161,14 @@ renameat(int from, const char *a, int to, const char *b)
 {
     return fault(FAULT_NAME) ? -1
                              : (int) syscall(SYS_renameat2, from, a, to, b, 0);
+}
+
+
+int
+renameat2(int from, const char *a, int to, const char *b, unsigned flags)
+{
+    return fault(FAULT_NAME)
+           ? -1 : (int) syscall(SYS_renameat2, from, a, to, b, flags);
 }
 
 

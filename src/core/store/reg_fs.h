@@ -92,6 +92,7 @@ typedef struct {
 /* The inode behind a descriptor. */
 typedef struct {
     uint64_t  key;           /* hash of inode number and birth, never 0 */
+    uint64_t  ino;
     unsigned  young:1;       /* born less than REG_SYNC_AGE seconds ago */
 } reg_fs_ident_t;
 

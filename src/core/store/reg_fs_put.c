@@ -10,6 +10,12 @@
  *
  * What can be written early is written early, so that the journal of the file
  * system is committed once for all content and once more for each step.
+ *
+ * Others put the same names meanwhile, and are told that they are on disk.  So
+ * nobody relies on a file of somebody else that is not known to be there: he
+ * gives the name to one of his own.  And what could not be settled loses its
+ * name again only where it is certain that nobody did: whoever puts it was the
+ * first to do so, and the file is his still.
  */
 
 #ifndef _GNU_SOURCE
@@ -29,14 +35,14 @@
 
 
 typedef struct {
-    reg_fs_dir_t  dir;           /* of the final name */
-    int           temp;          /* the temporary, until it is synced; or -1 */
-    unsigned      written:1;     /* name is there and has to go */
-    unsigned      kept:1;        /* an equal file is in place */
-    unsigned      settled:1;     /* and it is on disk */
-    unsigned      replaces:1;    /* something else is in place */
-    unsigned      named:1;
-    char          name[sizeof(REG_FS_TMP) + REG_FS_UNIQUE];
+    reg_fs_dir_t    dir;         /* of the final name */
+    int             temp;        /* the temporary, until it is synced; or -1 */
+    reg_fs_ident_t  id;          /* of the temporary, once it is synced */
+    unsigned        written:1;   /* name is there and has to go */
+    unsigned        kept:1;      /* an equal file is in place, and on disk */
+    unsigned        replaces:1;  /* something else is, or may be, in place */
+    unsigned        named:1;
+    char            name[sizeof(REG_FS_TMP) + REG_FS_UNIQUE];
 } reg_fs_spot_t;
 
 
@@ -58,10 +64,12 @@ static reg_rc_t reg_fs_flush(reg_fs_put_t *p, size_t from, size_t to);
 static reg_rc_t reg_fs_step_try(reg_fs_put_t *p, size_t from, size_t to,
     int *raced);
 static reg_rc_t reg_fs_name(reg_fs_put_t *p, size_t i, int *raced);
+static int reg_fs_first(reg_fs_put_t *p, size_t i);
 static int reg_fs_lost(reg_fs_put_t *p, size_t from, size_t to);
 static int reg_fs_removed(int dir);
 static reg_rc_t reg_fs_settle(reg_fs_put_t *p, size_t from, size_t to);
 static void reg_fs_withdraw(reg_fs_put_t *p, size_t from, size_t to);
+static void reg_fs_unname(reg_fs_put_t *p, size_t i);
 static void reg_fs_release(reg_fs_put_t *p, size_t i);
 
 
@@ -187,7 +195,11 @@ reg_fs_prepare(reg_fs_put_t *p, size_t i)
 }
 
 
-/* Looks whether the same is there already, and renews it. */
+/*
+ * Looks whether the same is there already, and on disk, and renews it.  What is
+ * not known to be there is made anew: its maker may be about to sync it, may
+ * have died before, or may fail; and a second sync is no proof of the first.
+ */
 
 static reg_rc_t
 reg_fs_keep(reg_fs_put_t *p, size_t i)
@@ -202,26 +214,11 @@ reg_fs_keep(reg_fs_put_t *p, size_t i)
 
     fd = reg_fs_open(p->fs, spot->dir.fd, reg_fs_base(path), O_RDONLY);
 
+    /* whatever it is, rename() will replace it or say why not */
+
+    spot->replaces = (fd != -1 || errno != ENOENT);
+
     if (fd == -1) {
-        if (errno == ENOENT) {
-            return REG_OK;
-        }
-
-        /* whatever it is, rename() will replace it or say why not */
-
-        spot->replaces = 1;
-        return REG_OK;
-    }
-
-    spot->replaces = 1;
-
-    /*
-     * Who may not renew it is not its owner, and makes it anew.  A read-only
-     * file system refuses both.
-     */
-
-    if (!reg_fs_equal(fd, p->items[i].data) || futimens(fd, NULL) == -1) {
-        (void) close(fd);
         return REG_OK;
     }
 
@@ -232,23 +229,14 @@ reg_fs_keep(reg_fs_put_t *p, size_t i)
         return reg_error_sys(p->e, err, "statx", path);
     }
 
-    spot->kept = 1;
-    spot->settled = (!id.young || reg_fs_known(p->fs, id.key));
+    /*
+     * Who may not renew it is not its owner, and makes it anew.  A read-only
+     * file system refuses both.
+     */
 
-    if (!spot->settled) {
-
-        /* its maker may be about to sync it, or may have died before */
-
-        if (fsync(fd) == -1) {
-            err = errno;
-            (void) close(fd);
-
-            return reg_error_sys(p->e, err, "fsync", path);
-        }
-
-        spot->temp = fd;
-        return REG_OK;
-    }
+    spot->kept = (!id.young || reg_fs_known(p->fs, id.key))
+                 && reg_fs_equal(fd, p->items[i].data)
+                 && futimens(fd, NULL) == 0;
 
     (void) close(fd);
 
@@ -352,12 +340,16 @@ reg_fs_flush(reg_fs_put_t *p, size_t from, size_t to)
 
     for (i = from; i < to; i++) {
 
-        if (p->spots[i].temp == -1 || p->spots[i].kept) {
+        if (p->spots[i].temp == -1) {
             continue;
         }
 
         if (fdatasync(p->spots[i].temp) == -1) {
             return reg_error_sys(p->e, errno, "fdatasync", p->items[i].path);
+        }
+
+        if (reg_fs_ident(p->spots[i].temp, &p->spots[i].id) == -1) {
+            return reg_error_sys(p->e, errno, "statx", p->items[i].path);
         }
 
         (void) close(p->spots[i].temp);
@@ -440,10 +432,15 @@ reg_fs_name(reg_fs_put_t *p, size_t i, int *raced)
 
     if (item->from == NULL) {
 
-        /* nobody else can have made a file of that name */
+        /* nobody else can have made a file of the first name */
 
-        rc = renameat(p->fs->root, spot->name, spot->dir.fd, base);
+        rc = reg_fs_first(p, i);
         err = errno;
+
+        if (rc == -1 && err == EEXIST) {
+            *raced = 1;
+            return REG_OK;
+        }
 
     } else if (item->dir != -1) {
         rc = renameat(item->dir, item->from, spot->dir.fd, base);
@@ -487,6 +484,40 @@ reg_fs_name(reg_fs_put_t *p, size_t i, int *raced)
     }
 
     return reg_error_sys(p->e, err, "rename", item->path);
+}
+
+
+/*
+ * Gives a temporary its name; EEXIST when that was free, and is not any more.
+ * Where the file system cannot tell, whoever withdraws it must not either.
+ */
+
+static int
+reg_fs_first(reg_fs_put_t *p, size_t i)
+{
+    const char     *base;
+    reg_fs_spot_t  *spot;
+
+    spot = &p->spots[i];
+    base = reg_fs_base(p->items[i].path);
+
+    if (p->items[i].keep && !spot->replaces) {
+
+        if (renameat2(p->fs->root, spot->name, spot->dir.fd, base,
+                      RENAME_NOREPLACE)
+            == 0)
+        {
+            return 0;
+        }
+
+        if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) {
+            return -1;
+        }
+
+        spot->replaces = 1;
+    }
+
+    return renameat(p->fs->root, spot->name, spot->dir.fd, base);
 }
 
 
@@ -540,17 +571,16 @@ reg_fs_removed(int dir)
 static reg_rc_t
 reg_fs_settle(reg_fs_put_t *p, size_t from, size_t to)
 {
-    size_t           i;
-    reg_fs_done_t    done;
-    reg_fs_ident_t   id;
-    reg_fs_spot_t   *spot;
+    size_t          i;
+    reg_fs_done_t   done;
+    reg_fs_spot_t  *spot;
 
     done.n = 0;
 
     for (i = from; i < to; i++) {
         spot = &p->spots[i];
 
-        if (spot->kept && spot->settled) {
+        if (spot->kept) {
             continue;
         }
 
@@ -560,8 +590,8 @@ reg_fs_settle(reg_fs_put_t *p, size_t from, size_t to)
             return reg_error_sys(p->e, errno, "fsync", p->items[i].path);
         }
 
-        if (spot->kept && reg_fs_ident(spot->temp, &id) == 0) {
-            reg_fs_learn(p->fs, id.key);
+        if (p->items[i].keep && p->items[i].from == NULL) {
+            reg_fs_learn(p->fs, spot->id.key);
         }
     }
 
@@ -578,8 +608,7 @@ reg_fs_settle(reg_fs_put_t *p, size_t from, size_t to)
 static void
 reg_fs_withdraw(reg_fs_put_t *p, size_t from, size_t to)
 {
-    size_t          i;
-    reg_fs_spot_t  *spot;
+    size_t  i;
 
     for (i = from; i < to; i++) {
         if (p->spots[i].named && p->spots[i].replaces) {
@@ -588,12 +617,50 @@ reg_fs_withdraw(reg_fs_put_t *p, size_t from, size_t to)
     }
 
     for (i = from; i < to; i++) {
-        spot = &p->spots[i];
-
-        if (p->items[i].keep && spot->named) {
-            (void) unlinkat(spot->dir.fd, reg_fs_base(p->items[i].path), 0);
+        if (p->items[i].keep && p->items[i].from == NULL
+            && p->spots[i].named)
+        {
+            reg_fs_unname(p, i);
         }
     }
+}
+
+
+/*
+ * Takes a name away, if the file behind it is the one that was given it.  It is
+ * looked at aside, where nobody can put another in its place, and what turns
+ * out to be somebody else's goes back.  Nothing is opened, for there may be no
+ * descriptor left.
+ */
+
+static void
+reg_fs_unname(reg_fs_put_t *p, size_t i)
+{
+    const char     *base;
+    struct stat     st;
+    reg_fs_spot_t  *spot;
+
+    spot = &p->spots[i];
+    base = reg_fs_base(p->items[i].path);
+
+    if (fstatat(spot->dir.fd, base, &st, AT_SYMLINK_NOFOLLOW) == -1
+        || st.st_ino != spot->id.ino
+        || renameat(spot->dir.fd, base, p->fs->root, spot->name) == -1)
+    {
+        return;
+    }
+
+    if (fstatat(p->fs->root, spot->name, &st, AT_SYMLINK_NOFOLLOW) == 0
+        && st.st_ino != spot->id.ino
+        && renameat2(p->fs->root, spot->name, spot->dir.fd, base,
+                     RENAME_NOREPLACE)
+           == 0)
+    {
+        (void) reg_fs_sync_entries(p->fs, spot->dir.fd);
+        return;
+    }
+
+    (void) unlinkat(p->fs->root, spot->name, 0);
 }
 
 

@@ -69,6 +69,7 @@ reg_fs_ident(int fd, reg_fs_ident_t *id)
     now = (int64_t) time(NULL);
 
     id->young = (born->tv_sec > now - REG_SYNC_AGE);
+    id->ino = st.stx_ino;
     id->key = reg_fs_mix(reg_fs_mix(st.stx_ino,
                                     ((uint64_t) st.stx_dev_major << 32)
                                     | st.stx_dev_minor),
