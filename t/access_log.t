@@ -85,11 +85,11 @@ elsewhere();
 finish($t);
 
 
-# Lines of the log, as data.
+# Lines of the log, as data; without one that is being written.
 
 sub lines {
     open my $fh, '<:raw', $t->dir . '/who.log' or return ();
-    return map { JSON::PP->new->decode($_) } <$fh>;
+    return map { JSON::PP->new->decode($_) } grep { /\n\z/ } <$fh>;
 }
 
 
