@@ -190,7 +190,7 @@ sub huge_chunks {
         }
     }
 
-    is($t->get('/v2/')->status, 200, 'chunks of huge sizes');
+    is($t->get('/v2/')->status, 200, 'A33 chunks of huge sizes');
     is("@{[$t->workers]}", "@pids", 'and no worker died of them');
 
     $t->finish;
