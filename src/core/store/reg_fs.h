@@ -92,7 +92,6 @@ typedef struct {
 /* The inode behind a descriptor. */
 typedef struct {
     uint64_t  key;           /* hash of inode number and birth, never 0 */
-    uint64_t  ino;
     unsigned  young:1;       /* born less than REG_SYNC_AGE seconds ago */
 } reg_fs_ident_t;
 
@@ -180,6 +179,9 @@ const char *reg_fs_base(const char *path);
 uint64_t reg_fs_mix(uint64_t a, uint64_t b);
 
 int reg_fs_ident(int fd, reg_fs_ident_t *id);
+
+/* The same of what is called name in a directory; no link is followed. */
+int reg_fs_ident_at(int dir, const char *name, reg_fs_ident_t *id);
 
 /*
  * How long after a change, in ns, a file or directory may change again without

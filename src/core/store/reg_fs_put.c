@@ -590,7 +590,7 @@ reg_fs_settle(reg_fs_put_t *p, size_t from, size_t to)
             return reg_error_sys(p->e, errno, "fsync", p->items[i].path);
         }
 
-        if (p->items[i].keep && p->items[i].from == NULL) {
+        if (p->items[i].keep) {
             reg_fs_learn(p->fs, spot->id.key);
         }
     }
@@ -617,9 +617,7 @@ reg_fs_withdraw(reg_fs_put_t *p, size_t from, size_t to)
     }
 
     for (i = from; i < to; i++) {
-        if (p->items[i].keep && p->items[i].from == NULL
-            && p->spots[i].named)
-        {
+        if (p->items[i].keep && p->spots[i].named) {
             reg_fs_unname(p, i);
         }
     }
@@ -629,29 +627,30 @@ reg_fs_withdraw(reg_fs_put_t *p, size_t from, size_t to)
 /*
  * Takes a name away, if the file behind it is the one that was given it.  It is
  * looked at aside, where nobody can put another in its place, and what turns
- * out to be somebody else's goes back.  Nothing is opened, for there may be no
- * descriptor left.
+ * out to be somebody else's goes back.  Its number alone would not tell, since
+ * that of a file that was replaced is soon another's; without a time of birth
+ * the name stays.  Nothing is opened, for there may be no descriptor left.
  */
 
 static void
 reg_fs_unname(reg_fs_put_t *p, size_t i)
 {
-    const char     *base;
-    struct stat     st;
-    reg_fs_spot_t  *spot;
+    const char      *base;
+    reg_fs_ident_t   id;
+    reg_fs_spot_t   *spot;
 
     spot = &p->spots[i];
     base = reg_fs_base(p->items[i].path);
 
-    if (fstatat(spot->dir.fd, base, &st, AT_SYMLINK_NOFOLLOW) == -1
-        || st.st_ino != spot->id.ino
+    if (reg_fs_ident_at(spot->dir.fd, base, &id) == -1
+        || id.key != spot->id.key
         || renameat(spot->dir.fd, base, p->fs->root, spot->name) == -1)
     {
         return;
     }
 
-    if (fstatat(p->fs->root, spot->name, &st, AT_SYMLINK_NOFOLLOW) == 0
-        && st.st_ino != spot->id.ino
+    if (reg_fs_ident_at(p->fs->root, spot->name, &id) == 0
+        && id.key != spot->id.key
         && renameat2(p->fs->root, spot->name, spot->dir.fd, base,
                      RENAME_NOREPLACE)
            == 0)

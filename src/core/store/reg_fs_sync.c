@@ -45,19 +45,27 @@ reg_fs_mix(uint64_t a, uint64_t b)
 }
 
 
+int
+reg_fs_ident(int fd, reg_fs_ident_t *id)
+{
+    return reg_fs_ident_at(fd, "", id);
+}
+
+
 /*
  * Without a birth time the time of the last change takes its place: what was
  * not changed for long was not made lately either.
  */
 
 int
-reg_fs_ident(int fd, reg_fs_ident_t *id)
+reg_fs_ident_at(int dir, const char *name, reg_fs_ident_t *id)
 {
     int64_t                  now;
     struct statx             st;
     struct statx_timestamp  *born;
 
-    if (statx(fd, "", AT_EMPTY_PATH|AT_STATX_SYNC_AS_STAT,
+    if (statx(dir, name,
+              AT_EMPTY_PATH|AT_SYMLINK_NOFOLLOW|AT_STATX_SYNC_AS_STAT,
               STATX_INO|STATX_CTIME|STATX_BTIME, &st)
         == -1)
     {
@@ -69,7 +77,6 @@ reg_fs_ident(int fd, reg_fs_ident_t *id)
     now = (int64_t) time(NULL);
 
     id->young = (born->tv_sec > now - REG_SYNC_AGE);
-    id->ino = st.stx_ino;
     id->key = reg_fs_mix(reg_fs_mix(st.stx_ino,
                                     ((uint64_t) st.stx_dev_major << 32)
                                     | st.stx_dev_minor),

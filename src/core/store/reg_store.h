@@ -83,7 +83,8 @@ typedef struct {
     int          dir;       /* where from stands, or -1: it is a path */
     int          fd;        /* of from, as long as it is not synced; or -1 */
     unsigned     step;
-    unsigned     keep:1;    /* an equal one in place stays, and is synced */
+    unsigned     keep:1;    /* an equal one that is known to be on disk stays;
+                               not with from */
     unsigned     mark:1;    /* its size is noted, see reg_file_t; not for what
                                from names: its owner does that */
 } reg_put_t;
