@@ -23,6 +23,7 @@ static void test_sync_fails(void);
 static void test_killed(void);
 static void test_together(void);
 static void test_no_files(reg_alg_e alg, int spare);
+static void test_no_files_to_end(int large, unsigned calls);
 static int count_entries(const char *path);
 static void test_spare_swept(void);
 static void test_begun_deleted(void);
@@ -60,6 +61,10 @@ main(void)
 
     reg_fs_plain(s);
 
+    test_no_files_to_end(0, FAULT_OPEN);
+    test_no_files_to_end(0, FAULT_NAME);
+    test_no_files_to_end(1, FAULT_OPEN);
+    test_no_files_to_end(1, FAULT_NAME);
     test_spare_swept();
     test_begun_deleted();
     test_ends_meanwhile("another opens it", FAULT_OPEN, work_append);
@@ -579,6 +584,85 @@ test_no_files(reg_alg_e alg, int spare)
     is_num(left, 0, "F21 nothing is left then");
 
     (void) reg_upload_cancel(s, reg_str("few/app"), reg_str_of(id), NULL);
+}
+
+
+static struct rlimit  files;
+
+static void
+no_more_files(void)
+{
+    struct rlimit  none;
+
+    none = files;
+    none.rlim_cur = 0;
+
+    if (setrlimit(RLIMIT_NOFILE, &none) == -1) {
+        bail("setrlimit");
+    }
+}
+
+
+/*
+ * F21: the last descriptor is gone at each call of the end of a session: it has
+ * its data still, or there is none.
+ */
+
+static void
+test_no_files_to_end(int large, unsigned calls)
+{
+    int            n, hit, left;
+    char          *data;
+    size_t         len;
+    reg_rc_t       rc;
+    reg_digest_t   d;
+    reg_upload_t  *u;
+
+    left = 0;
+    hit = 1;
+    rc = REG_OK;
+    len = large ? 200000 : 2000;
+    fault_call = no_more_files;
+    fault_only = calls;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == -1) {
+        bail("getrlimit");
+    }
+
+    /* each of its own bytes, so that there is a directory to be made */
+
+    for (n = 1; hit && n < 300; n++) {
+        data = noise(len, 9000 + 500 * calls + 100 * large + n);
+        d = digest_of(REG_SHA256, part(data, 0, len));
+
+        begin(REG_SHA256);
+        u = resume();
+        (void) upload_add(u, part(data, 0, len / 2));
+        (void) reg_upload_save(u, NULL);
+        (void) upload_add(u, part(data, len / 2, len));
+
+        fault_arm(n, FAULT_CALL);
+        rc = reg_upload_commit(u, &d, NULL);
+        hit = fault_disarm();
+
+        if (setrlimit(RLIMIT_NOFILE, &files) == -1) {
+            bail("setrlimit");
+        }
+
+        reg_upload_close(u);
+        free(data);
+
+        if (access(at(UPLOAD, id), F_OK) == 0) {
+            left += (rc == REG_OK || access(at(UPLOAD "/data", id), F_OK) != 0);
+            (void) reg_upload_cancel(s, reg_str(NAME), reg_str_of(id), NULL);
+        }
+    }
+
+    fault_only = 0;
+
+    is_num(rc, REG_OK, "F21 enough descriptors for the end of a session");
+    ok(n > 4, "F21 too few at each of %d calls", n - 2);
+    is_num(left, 0, "F21 and never a session without data");
 }
 
 

@@ -274,6 +274,10 @@ reg_rc_t reg_fs_remove_old(reg_store_t *s, const char *path, int64_t before,
 reg_rc_t reg_fs_discard(reg_fs_t *fs, const char *path, int durable,
     char *name, reg_error_t *e);
 
+/* The same of what stands in the open directory up, without a descriptor. */
+reg_rc_t reg_fs_discard_at(reg_fs_t *fs, int up, const char *path,
+    int durable, char *name, reg_error_t *e);
+
 /*
  * Removes the directory dir, whose path is the first len bytes of path, and
  * those above it as long as they are empty and longer than stop, and syncs

@@ -113,22 +113,35 @@ reg_rc_t
 reg_fs_discard(reg_fs_t *fs, const char *path, int durable, char *name,
     reg_error_t *e)
 {
-    int          dir, err;
-    size_t       len;
-    unsigned     budget;
-    const char  *base, *call;
+    int       up;
+    reg_rc_t  rc;
 
-    len = reg_fs_parent(path, strlen(path));
-    base = path + len + (len > 0);
+    up = reg_fs_openlen(fs, path, reg_fs_parent(path, strlen(path)));
 
-    dir = reg_fs_openlen(fs, path, len);
-
-    if (dir == -1) {
+    if (up == -1) {
         return reg_fs_fail(e, errno, "open", path);
     }
 
+    rc = reg_fs_discard_at(fs, up, path, durable, name, e);
+
+    (void) close(up);
+
+    return rc;
+}
+
+
+reg_rc_t
+reg_fs_discard_at(reg_fs_t *fs, int up, const char *path, int durable,
+    char *name, reg_error_t *e)
+{
+    int          err;
+    unsigned     budget;
+    const char  *base, *call;
+
+    base = reg_fs_base(path);
+
     call = "rename";
-    err = reg_fs_trash(fs, dir, base, name);
+    err = reg_fs_trash(fs, up, base, name);
 
     if (err == ENOSPC || err == EDQUOT || err == EXDEV) {
 
@@ -140,27 +153,40 @@ reg_fs_discard(reg_fs_t *fs, const char *path, int durable, char *name,
         budget = UINT_MAX;
         name[0] = '\0';
 
-        err = (reg_fs_rmtree(fs, dir, base, &budget) == -1) ? errno : 0;
+        err = (reg_fs_rmtree(fs, up, base, &budget) == -1) ? errno : 0;
         call = "unlink";
     }
 
-    if (err == 0 && durable && reg_fs_sync_entries(fs, dir) == -1) {
+    if (err == 0 && durable && reg_fs_sync_entries(fs, up) == -1) {
         err = errno;
         call = "fsync";
     }
-
-    (void) close(dir);
 
     return (err == 0) ? REG_OK : reg_fs_fail(e, err, call, path);
 }
 
 
-/* 0 or an errno; name becomes the one in the trash. */
+/*
+ * 0 or an errno; name becomes the one in the trash.  Nothing is opened for it
+ * but the first time, for there may be no descriptor left.
+ */
 
 static int
 reg_fs_trash(reg_fs_t *fs, int dir, const char *base, char *name)
 {
-    int  trash, err;
+    int   trash;
+    char  path[sizeof(REG_FS_TRASH) + REG_FS_UNIQUE];
+
+    reg_fs_unique(fs, name);
+    (void) snprintf(path, sizeof(path), REG_FS_TRASH "/%s", name);
+
+    if (renameat(dir, base, fs->root, path) == 0) {
+        return 0;
+    }
+
+    if (errno != ENOENT) {
+        return errno;
+    }
 
     trash = reg_fs_own(fs, REG_FS_TRASH);
 
@@ -171,13 +197,9 @@ reg_fs_trash(reg_fs_t *fs, int dir, const char *base, char *name)
         return reg_fs_absent(errno) ? EIO : errno;
     }
 
-    reg_fs_unique(fs, name);
-
-    err = (renameat(dir, base, trash, name) == -1) ? errno : 0;
-
     (void) close(trash);
 
-    return err;
+    return (renameat(dir, base, fs->root, path) == -1) ? errno : 0;
 }
 
 

@@ -314,10 +314,7 @@ reg_upload_sync(reg_upload_t *u, reg_error_t *e)
 
     rc = reg_error_sys(e, errno, "fdatasync", u->path.s);
 
-    u->failed = 1;
-    u->gone = 1;
-
-    (void) reg_upload_drop(u->s, u->path.s, NULL);
+    reg_upload_distrust(u);
 
     return rc;
 }

@@ -24,10 +24,12 @@
 static reg_rc_t reg_upload_current(const reg_upload_t *u, reg_error_t *e);
 static reg_rc_t reg_upload_store(reg_upload_t *u, const reg_digest_t *d,
     reg_error_t *e);
+static reg_rc_t reg_upload_store_in(reg_upload_t *u, int up,
+    const reg_digest_t *d, reg_error_t *e);
 static reg_rc_t reg_upload_place(reg_upload_t *u, const reg_put_t *items,
     reg_error_t *e);
-static void reg_upload_spare(reg_upload_t *u);
-static void reg_upload_tidy(reg_upload_t *u);
+static int reg_upload_spare(reg_upload_t *u, int up);
+static void reg_upload_tidy(reg_upload_t *u, int up);
 
 
 reg_rc_t
@@ -58,7 +60,8 @@ reg_upload_commit(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
         reg_hash_final(&u->hash, &got);
 
         if (!reg_digest_eq(&got, d)) {
-            (void) reg_upload_drop(u->s, u->path.s, NULL);
+            (void) reg_upload_cancel(u->s, reg_str_of(u->name),
+                                     reg_str_of(u->id), NULL);
             u->gone = 1;
 
             return reg_error_set(e, REG_DIGEST_MISMATCH,
@@ -68,13 +71,7 @@ reg_upload_commit(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
         rc = reg_upload_store(u, d, e);
     }
 
-    if (rc != REG_OK) {
-        return reg_upload_fail(u, rc);
-    }
-
-    reg_upload_tidy(u);
-
-    return REG_OK;
+    return (rc == REG_OK) ? REG_OK : reg_upload_fail(u, rc);
 }
 
 
@@ -96,16 +93,16 @@ reg_upload_current(const reg_upload_t *u, reg_error_t *e)
 }
 
 
-/* Makes the data a blob, and links it, under the store's lock. */
+/*
+ * Makes the data a blob, and links it.  The directory of the session is open
+ * before, so that nothing can keep it from being taken away after.
+ */
 
 static reg_rc_t
 reg_upload_store(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
 {
-    int          lock;
-    reg_rc_t     rc;
-    reg_put_t    items[2];
-    reg_path_t   blob, link;
-    reg_error_t  why;
+    int       up;
+    reg_rc_t  rc;
 
     /* before the data is synced, so that no commit of the journal is added */
 
@@ -119,12 +116,38 @@ reg_upload_store(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
         }
     }
 
-    rc = reg_upload_current(u, e);
+    up = reg_fs_openlen(reg_fs_of(u->s), u->path.s,
+                        reg_fs_parent(u->path.s, u->path.len));
+
+    rc = (up == -1) ? reg_fs_fail(e, errno, "open", u->path.s)
+                    : reg_upload_store_in(u, up, d, e);
+
+    if (up != -1) {
+        (void) close(up);
+    }
 
     if (rc == REG_ABSENT) {
         u->gone = 1;
         return reg_error_set(e, REG_UPLOAD_UNKNOWN, NULL);
     }
+
+    return rc;
+}
+
+
+/* Under the store's lock; REG_ABSENT when the session is gone. */
+
+static reg_rc_t
+reg_upload_store_in(reg_upload_t *u, int up, const reg_digest_t *d,
+    reg_error_t *e)
+{
+    int          lock, spared;
+    reg_rc_t     rc;
+    reg_put_t    items[2];
+    reg_path_t   blob, link;
+    reg_error_t  why;
+
+    rc = reg_upload_current(u, e);
 
     if (rc != REG_OK) {
         return rc;
@@ -155,30 +178,34 @@ reg_upload_store(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
     reg_error_clear(&why);
 
     rc = reg_upload_place(u, items, &why);
-
-    if (rc == REG_OK) {
-        reg_upload_spare(u);
-    }
+    spared = (rc == REG_OK && reg_upload_spare(u, up));
 
     u->s->driver->unlock(u->s, lock);
 
     if (rc == REG_OK) {
+        u->gone = 1;
+
+        if (!spared) {
+            reg_upload_tidy(u, up);
+        }
+
         return REG_OK;
     }
 
     if (rc == REG_ABSENT) {
-        u->gone = 1;
-        return reg_error_set(e, REG_UPLOAD_UNKNOWN, NULL);
+        return rc;
     }
 
     /* the data may have moved already, or it cannot be trusted any more */
 
-    if (reg_upload_current(u, NULL) != REG_OK
-        || (why.call != NULL && (strcmp(why.call, "fdatasync") == 0
-                                 || strcmp(why.call, "fsync") == 0)))
-    {
+    if (reg_upload_current(u, NULL) != REG_OK) {
         u->gone = 1;
-        (void) reg_upload_drop(u->s, u->path.s, NULL);
+        (void) reg_upload_drop(u->s, up, u->path.s, NULL);
+
+    } else if (why.call != NULL && (strcmp(why.call, "fdatasync") == 0
+                                    || strcmp(why.call, "fsync") == 0))
+    {
+        reg_upload_distrust(u);
     }
 
     if (e != NULL && e->rc == REG_OK) {
@@ -232,49 +259,33 @@ reg_upload_place(reg_upload_t *u, const reg_put_t *items, reg_error_t *e)
  * trash somebody may be removing, with all that comes into it.
  */
 
-static void
-reg_upload_spare(reg_upload_t *u)
+static int
+reg_upload_spare(reg_upload_t *u, int up)
 {
-    int        up;
-    reg_fs_t  *fs;
-
     if (u->states
         || (unlinkat(u->dir, REG_UPLOAD_OWNER, 0) == -1 && errno != ENOENT))
     {
-        return;
+        return 0;
     }
 
-    fs = reg_fs_of(u->s);
-    up = reg_fs_openlen(fs, u->path.s, reg_fs_parent(u->path.s, u->path.len));
-
-    if (up != -1) {
-        u->spared = (reg_fs_spare_give(fs, up, u->id) == 0);
-        (void) close(up);
-    }
+    return reg_fs_spare_give(reg_fs_of(u->s), up, u->id) == 0;
 }
 
 
-/* Removes what is left of a session whose data has become a blob. */
+/*
+ * Removes what is left of a session whose data has become a blob: where it is,
+ * or, without a descriptor to look into it, in the trash in its time.
+ */
 
 static void
-reg_upload_tidy(reg_upload_t *u)
+reg_upload_tidy(reg_upload_t *u, int up)
 {
-    int       up;
     unsigned  budget;
 
-    u->gone = 1;
+    budget = UINT_MAX;
 
-    if (u->spared) {
-        return;
-    }
-
-    up = reg_fs_openlen(reg_fs_of(u->s), u->path.s,
-                        reg_fs_parent(u->path.s, u->path.len));
-
-    if (up != -1) {
-        budget = UINT_MAX;
-        (void) reg_fs_rmtree(reg_fs_of(u->s), up, u->id, &budget);
-        (void) close(up);
+    if (reg_fs_rmtree(reg_fs_of(u->s), up, u->id, &budget) == -1) {
+        (void) reg_upload_drop(u->s, up, u->path.s, NULL);
     }
 }
 
@@ -283,16 +294,29 @@ reg_rc_t
 reg_upload_cancel(reg_store_t *s, reg_str_t name, reg_str_t id,
     reg_error_t *e)
 {
+    int         up;
+    reg_rc_t    rc;
     reg_path_t  path;
 
     reg_layout_upload(&path, name, id, "");
 
-    return reg_upload_unknown(reg_upload_drop(s, path.s, e), e);
+    up = reg_fs_openlen(reg_fs_of(s), path.s,
+                        reg_fs_parent(path.s, path.len));
+
+    if (up == -1) {
+        return reg_upload_unknown(reg_fs_fail(e, errno, "open", path.s), e);
+    }
+
+    rc = reg_upload_drop(s, up, path.s, e);
+
+    (void) close(up);
+
+    return reg_upload_unknown(rc, e);
 }
 
 
 reg_rc_t
-reg_upload_drop(reg_store_t *s, const char *dir, reg_error_t *e)
+reg_upload_drop(reg_store_t *s, int up, const char *path, reg_error_t *e)
 {
     int        trash;
     char       name[REG_FS_UNIQUE];
@@ -302,7 +326,7 @@ reg_upload_drop(reg_store_t *s, const char *dir, reg_error_t *e)
 
     fs = reg_fs_of(s);
 
-    rc = reg_fs_discard(fs, dir, 0, name, e);
+    rc = reg_fs_discard_at(fs, up, path, 0, name, e);
 
     if (rc != REG_OK) {
         return rc;
@@ -317,6 +341,25 @@ reg_upload_drop(reg_store_t *s, const char *dir, reg_error_t *e)
     }
 
     return REG_OK;
+}
+
+
+/* Where there is no descriptor for the rest, the data alone goes. */
+
+void
+reg_upload_distrust(reg_upload_t *u)
+{
+    reg_rc_t  rc;
+
+    u->failed = 1;
+    u->gone = 1;
+
+    rc = reg_upload_cancel(u->s, reg_str_of(u->name), reg_str_of(u->id),
+                           NULL);
+
+    if (rc != REG_OK && rc != REG_UPLOAD_UNKNOWN) {
+        (void) unlinkat(u->dir, "data", 0);
+    }
 }
 
 

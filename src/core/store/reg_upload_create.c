@@ -131,7 +131,7 @@ reg_upload_begin(reg_store_t *s, const reg_path_t *path, const char *id,
     }
 
     if (rc != REG_OK && reg_upload_unmake(up, id) == -1) {
-        (void) reg_upload_drop(s, path->s, NULL);
+        (void) reg_upload_drop(s, up, path->s, NULL);
     }
 
     (void) close(up);

@@ -31,7 +31,6 @@ struct reg_upload_s {
     unsigned         stated:1;        /* there is a state of saved */
     unsigned         states:1;        /* there is a directory of states */
     unsigned         failed:1;
-    unsigned         spared:1;        /* it serves for another one by now */
     unsigned         gone:1;          /* the session was removed */
 
     reg_path_t       path;            /* of dir */
@@ -61,8 +60,15 @@ reg_rc_t reg_upload_fail(reg_upload_t *u, reg_rc_t rc);
 
 /* --- reg_upload_commit.c --- */
 
-/* Takes a session away at once, also from somebody who has it open. */
-reg_rc_t reg_upload_drop(reg_store_t *s, const char *dir, reg_error_t *e);
+/*
+ * Takes a session away at once, also from somebody who has it open; up is the
+ * directory that its path stands in, open.
+ */
+reg_rc_t reg_upload_drop(reg_store_t *s, int up, const char *path,
+    reg_error_t *e);
+
+/* Ends a session whose data cannot be trusted any more. */
+void reg_upload_distrust(reg_upload_t *u);
 
 /* REG_ABSENT becomes REG_UPLOAD_UNKNOWN. */
 reg_rc_t reg_upload_unknown(reg_rc_t rc, reg_error_t *e);
