@@ -9,14 +9,14 @@
 # argument with blanks is a program with its arguments.  Closes with prove's
 # own lines.  To the tally file it appends "passed failed skipped NAME", where a
 # program that dies, exits non-zero or keeps no plan counts as a failure even
-# if all of its tests passed, and before it "! " and a line for each thing that
-# failed, so that the end of a long run says what to look for.  Each reason to
-# skip is told, with the count.  A
-# program that skips itself whole is a failure in CI (CI set and not empty):
-# every suite must really have run there.  The one exception is a suite that
-# its source refuses to hand out ("refused by ..."), which no run here can mend;
-# it stays in the score as skipped.  Single tests skip through the helper of
-# t/lib, which fails in CI too, or because they mean nothing for this nginx.
+# if all of its tests passed, and before it "! " and lines for each thing that
+# failed, so that the end of a long run says what to look for: its name, and the
+# first words of why.  Each reason to skip is told, with the count.  A program
+# that skips itself whole is a failure in CI (CI set and not empty): every suite
+# must really have run there.  The one exception is a suite that its source
+# refuses to hand out ("refused by ..."), which no run here can mend; it stays
+# in the score as skipped.  Single tests skip through the helper of t/lib, which
+# fails in CI too, or because they mean nothing for this nginx.
 # --reports names the folder that sanitizers write to; each file that is found
 # there is a failure.
 
@@ -24,6 +24,8 @@ use strict;
 use warnings;
 
 use File::Basename qw(dirname);
+use File::Spec;
+use File::Temp qw(tempdir);
 use Getopt::Long;
 use TAP::Harness;
 
@@ -48,6 +50,11 @@ print "# $name\n";
 my $top = dirname(dirname(File::Spec->rel2abs($0)));
 my @kill = -t STDIN ? () : ('timeout', '-k', '10', $timeout);
 
+# What each program says is kept, and printed when it has ended: several at
+# once would talk into each other's lines.
+my $said = tempdir(CLEANUP => 1);
+my @keep = ('sh', '-c', 'exec "$@" 2>"$0"');
+
 my $harness = TAP::Harness->new({
     merge     => 0,
     jobs      => $jobs,
@@ -58,14 +65,15 @@ my $harness = TAP::Harness->new({
         my (undef, $file) = @_;
 
         if ($file =~ /\.t$/) {
-            return [@kill, $^X, '-I', "$top/t/lib", $file];
+            return [@keep, said_in($file), @kill, $^X, '-I', "$top/t/lib",
+                $file];
         }
 
-        return [@kill, split(' ', $file)];
+        return [@keep, said_in($file), @kill, split(' ', $file)];
     },
 });
 
-my (%reasons, %died, $whole, @failures);
+my (%reasons, %died, %failed, $whole, @failures);
 
 $harness->callback(made_parser => sub {
     my ($parser, $job) = @_;
@@ -76,10 +84,7 @@ $harness->callback(made_parser => sub {
 
         $reasons{"$desc: " . $test->explanation()}++ if $test->has_skip();
 
-        if (!$test->is_ok()) {
-            push @failures, join(' ', "$desc:", $test->number(),
-                                 $test->description());
-        }
+        push @{ $failed{$desc} }, $test if !$test->is_ok();
     });
 
     $parser->callback(comment => sub {
@@ -87,6 +92,16 @@ $harness->callback(made_parser => sub {
 
         push @{ $died{$desc} }, $1 if $comment->raw() =~ /^# died: (.*)/;
     });
+});
+
+$harness->callback(after_test => sub {
+    my ($job) = @_;
+
+    my ($file, $desc) = @$job;
+    my @said = lines_of(said_in($file));
+    print STDERR @said;
+
+    push @failures, failures_of($desc, $failed{$desc}, @said);
 });
 
 my $result = $harness->runtests(@ARGV);
@@ -176,14 +191,56 @@ score($passed - $result->skipped(), $failed, $skipped);
 exit($failed ? 1 : 0);
 
 
+sub said_in {
+    my ($program) = @_;
+
+    return "$said/" . $program =~ s/\W/-/gr;
+}
+
+
+sub lines_of {
+    my ($file) = @_;
+
+    open my $fh, '<', $file or return;
+    return <$fh>;
+}
+
+
+# The tests of a program that failed, each with the first lines of what it said
+# of that.
+sub failures_of {
+    my ($desc, $tests, @said) = @_;
+
+    my @failures;
+
+    for my $test (@{ $tests || [] }) {
+        my $what = $test->description() =~ s/^- //r;
+        push @failures, "$desc: " . $test->number() . " - $what";
+
+        # "Failed test" and its name, then the line it stands in
+        while (@said && shift(@said) !~ /^#\s+Failed.* test.*\Q$what\E/) { }
+        shift @said;
+
+        my $lines = 0;
+        while (@said && $said[0] =~ /^#\s*(?!Failed|Looks like)(\S.*)/) {
+            push @failures, "    $1" if $lines++ < 3;
+            shift @said;
+        }
+    }
+
+    return @failures;
+}
+
+
 sub score {
     return if !defined $tally;
 
     open my $fh, '>>', $tally or die "error: $tally: $!\n";
 
     for my $line (@failures) {
-        $line =~ s/\s+/ /g;
-        printf $fh "! %.150s\n", $line;
+        my ($indent, $text) = $line =~ /^(\s*)(.*)/s;
+        $text =~ s/\s+/ /g;
+        printf $fh "! %s%.150s\n", $indent, $text;
     }
 
     print $fh join(' ', @_, $name), "\n";
