@@ -226,8 +226,10 @@ sub none_at_start {
 
     my ($master) = children($pid);
     kill $what eq 'processes' ? 'KILL' : 'TERM', $master if $master;
-    ok(defined reap($pid, 10), "F27 no $what at the start: it ends")
-        or kill 'KILL', grep { defined } $master, $pid;
+    if (!ok(defined reap($pid, 10), "F27 no $what at the start: it ends")) {
+        diag substr $t->log_text, $before;
+        kill 'KILL', grep { defined } $master, $pid;
+    }
 
     $t->run;
 }

@@ -45,7 +45,7 @@ sub alive {
     my ($pid) = @_;
 
     my $stat = _read("/proc/$pid/stat");
-    return defined $stat && $stat =~ /\) ([A-Z])/ && $1 ne 'Z' && $1 ne 'X';
+    return defined $stat && $stat =~ /\) ([A-Za-z])/ && $1 ne 'Z' && $1 ne 'X';
 }
 
 
@@ -54,7 +54,7 @@ sub children {
 
     my @all = grep {
         my $stat = _read("/proc/$_/stat");
-        defined $stat && $stat =~ /\) ([A-Z]) (\d+)/ && $2 == $pid
+        defined $stat && $stat =~ /\) ([A-Za-z]) (\d+)/ && $2 == $pid
             && $1 ne 'Z'
     } _born_of($pid);
 
@@ -122,7 +122,7 @@ sub cpu_of {
     my ($pid) = @_;
 
     my $stat = _read("/proc/$pid/stat") // '';
-    return 0 if $stat !~ /\) [A-Z](?: -?\d+){10} (\d+) (\d+)/;
+    return 0 if $stat !~ /\) [A-Za-z](?: -?\d+){10} (\d+) (\d+)/;
     return ($1 + $2) / POSIX::sysconf(POSIX::_SC_CLK_TCK());
 }
 
