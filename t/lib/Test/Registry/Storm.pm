@@ -246,7 +246,10 @@ sub _single {
 
     # where the link is old
 
-    $repo = $self->{garbage}{repo} if $self->{garbage} && rand() < 0.3;
+    if ($self->{garbage} && rand() < 0.3) {
+        $repo = $self->{garbage}{repo};
+        $self->{ledger}->passing("blob $repo $digest");
+    }
 
     return {
         name => 'single POST', changes => { "blob $repo $digest" => 1 },
