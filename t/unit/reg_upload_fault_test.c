@@ -31,6 +31,7 @@ static void test_ends_meanwhile(const char *what, unsigned calls,
     reg_rc_t (*work)(const char *id));
 static reg_rc_t work_append(const char *id);
 static reg_rc_t work_delete(const char *id);
+static reg_rc_t work_status(const char *id);
 static void take_repository(void);
 static void take_spare(void);
 static void make_old(const char *path);
@@ -70,6 +71,7 @@ main(void)
     test_ends_meanwhile("another opens it", FAULT_OPEN, work_append);
     test_ends_meanwhile("its repository is deleted", FAULT_NAME,
                         work_delete);
+    test_ends_meanwhile("its status is asked for", FAULT_OPEN, work_status);
     test_faults();
     test_sync_fails();
     test_killed();
@@ -819,13 +821,14 @@ static void
 test_ends_meanwhile(const char *what, unsigned calls,
     reg_rc_t (*work)(const char *id))
 {
-    int       n, hit, ended;
+    int       n, hit, ended, wrong;
     char      id[REG_UUID_LEN + 1];
     uint64_t  offset;
 
     fault_call = end_and_begin;
     hit = 1;
     ended = 0;
+    wrong = 0;
 
     for (n = 1; hit && n < 200; n++) {
         (void) push_blob(s, "ends/one", REG_SHA256, reg_str("zero"), NULL);
@@ -837,7 +840,7 @@ test_ends_meanwhile(const char *what, unsigned calls,
 
         fault_only = calls;
         fault_arm(n, FAULT_CALL);
-        (void) work(id);
+        wrong += (work(id) == REG_INTERNAL);
         hit = fault_disarm();
         fault_only = 0;
 
@@ -858,6 +861,7 @@ test_ends_meanwhile(const char *what, unsigned calls,
     }
 
     ok(ended > 1, "F34 %s: %d times a session ended meanwhile", what, ended);
+    is_num(wrong, 0, "F34 nobody was told of another one");
 }
 
 
@@ -887,6 +891,21 @@ work_delete(const char *id)
     (void) id;
 
     return reg_repo_delete(s, reg_str("ends/one"), NULL);
+}
+
+
+/* REG_INTERNAL when it was the size of the other session. */
+
+static reg_rc_t
+work_status(const char *id)
+{
+    uint64_t  offset;
+    reg_rc_t  rc;
+
+    rc = reg_upload_status(s, reg_str("ends/one"), reg_str_of(id), &offset,
+                           NULL);
+
+    return (rc == REG_OK && offset == 5) ? REG_INTERNAL : REG_OK;
 }
 
 

@@ -252,14 +252,15 @@ reg_upload_status(reg_store_t *s, reg_str_t name, reg_str_t id,
     int                 dir;
     reg_fs_t           *fs;
     reg_rc_t            rc;
-    reg_path_t          path;
-    struct stat         st;
+    reg_path_t          path, data;
+    struct stat         st, named;
     reg_upload_state_t  state;
 
     fs = reg_fs_of(s);
     state.offset = 0;
 
     reg_layout_upload(&path, name, id, "");
+    reg_layout_upload(&data, name, id, "/data");
 
     dir = reg_fs_opendir(fs, fs->root, path.s);
 
@@ -286,6 +287,19 @@ reg_upload_status(reg_store_t *s, reg_str_t name, reg_str_t id,
     }
 
     (void) close(dir);
+
+    /* it may have ended, and another one been given its directory */
+
+    if (rc == REG_OK
+        && fstatat(fs->root, data.s, &named, AT_SYMLINK_NOFOLLOW) == -1)
+    {
+        rc = reg_fs_fail(e, errno, "stat", path.s);
+
+    } else if (rc == REG_OK
+               && (st.st_ino != named.st_ino || st.st_dev != named.st_dev))
+    {
+        rc = REG_ABSENT;
+    }
 
     return (rc == REG_OK) ? REG_OK : reg_upload_unknown(rc, e);
 }
