@@ -27,6 +27,7 @@ garbage();
 uploads();
 damaged();
 odd_names();
+asked();
 
 $t->finish;
 done_testing();
@@ -149,4 +150,31 @@ sub odd_names {
     is_exit($r, 3, 'a symbolic link among the repositories');
     like($r->{err}, qr{repositories/a\?\[2J\?1m\?1m: },
         'is named in letters that steer nothing');
+}
+
+
+# F46: by hand, where nginx collects nothing, HEAD is a promise all the same.
+
+sub asked {
+    my @images = map { $t->push_image('asked', undef, seed => "asked $_",
+        layers => [ blob(1000, "asked $_") ]) } 1, 2;
+    my $then = time - 5 * 24 * 3600;
+    my @files = map { $t->blob_file($_) } map {
+        ($_->{digest}, map { sha256($_) } $_->{config}, @{ $_->{layers} })
+    } @images;
+
+    s{/data\z}{} for my @dirs = @files;
+    utime $then, $then, @files, @dirs,
+        glob $t->repo_dir('asked') . '/*/{sha256,revisions/sha256}/*/link';
+
+    is($t->head("/v2/asked/manifests/$images[0]{digest}")->status, 200,
+        'F46 HEAD of a manifest without a tag');
+    is_exit(ctl(qw(gc --untagged 2h --grace 2h), $root), 0,
+        'F46 gc --untagged');
+    is_whole($t->get("/v2/asked/manifests/$images[0]{digest}"),
+        $images[0]{bytes}, 'F46 what was asked for stays');
+    is($t->head("/v2/asked/blobs/" . sha256($images[0]{layers}[0]))->status,
+        200, 'F46 with its layer');
+    is($t->get("/v2/asked/manifests/$images[1]{digest}")->status, 404,
+        'F46 the other one goes');
 }

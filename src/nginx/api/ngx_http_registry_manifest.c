@@ -103,14 +103,14 @@ ngx_http_registry_manifest_read(ngx_http_request_t *r,
 
         /*
          * By HEAD clients ask whether they need to push the child of an index:
-         * where manifests may go by themselves, the answer is a lease.
+         * the answer is a lease, for whoever collects manifests without a tag,
+         * which may be another server, or a command.
          */
 
         rc = reg_revision_find(ctx->store, ctx->op.name, &job->digest,
                                &job->target, &leased, &ctx->error);
 
         if (rc == REG_OK && r->method == NGX_HTTP_HEAD
-            && ngx_http_registry_gc_manifests(rlcf->root)
             && reg_lease_old(leased, job->lease))
         {
             return ngx_http_registry_task(r, ctx,

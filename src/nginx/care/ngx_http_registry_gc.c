@@ -312,13 +312,6 @@ ngx_http_registry_gc_lease(ngx_http_registry_root_t *root)
 }
 
 
-ngx_uint_t
-ngx_http_registry_gc_manifests(ngx_http_registry_root_t *root)
-{
-    return root->gc && root->gc->enable && root->gc->untagged != -1;
-}
-
-
 static time_t
 ngx_http_registry_gc_interval(ngx_http_registry_root_t *root)
 {

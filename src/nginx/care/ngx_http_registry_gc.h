@@ -37,13 +37,10 @@ ngx_int_t ngx_http_registry_gc_merge(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *conf);
 
 /*
- * How old a lease may be, in ns, when somebody is told that a blob is there
- * and need not have it renewed: half of what the collector gives.
+ * How old a lease may be, in ns, when somebody is told that a blob or manifest
+ * is there and need not have it renewed: half of what the collector gives.
  */
 int64_t ngx_http_registry_gc_lease(ngx_http_registry_root_t *root);
-
-/* 1 when manifests may go without being deleted, and need a lease, too. */
-ngx_uint_t ngx_http_registry_gc_manifests(ngx_http_registry_root_t *root);
 
 
 #endif /* NGX_HTTP_REGISTRY_GC_H_INCLUDED */
