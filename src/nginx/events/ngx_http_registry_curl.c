@@ -1,15 +1,10 @@
 
-/* Requests to other servers, by libcurl on nginx's events. */
+/* Clients of other servers, and their requests. */
 
 
-#include "ngx_http_registry_curl.h"
+#include "ngx_http_registry_curl_private.h"
 
 #include "reg_version.h"
-
-#include <ngx_event.h>
-
-#include <curl/curl.h>
-#include <openssl/err.h>
 
 
 /* bytes of a file with certificates, or with a key */
@@ -33,42 +28,20 @@ struct ngx_http_registry_curl_s {
 };
 
 
-/* What the clients of a process share. */
-typedef struct {
-    CURLM                           *multi;      /* NULL: not begun */
-    ngx_event_t                      timer;
-    ngx_queue_t                      busy;
-    ngx_log_t                       *log;
-} ngx_http_registry_curls_t;
-
-
-static ngx_int_t ngx_http_registry_curl_begin(ngx_log_t *log);
 static ngx_int_t ngx_http_registry_curl_settle(
     ngx_http_registry_curl_t *curl);
 static ngx_int_t ngx_http_registry_curl_trust(ngx_http_registry_curl_t *curl);
 static void ngx_http_registry_curl_blob(ngx_http_registry_curl_t *curl,
     CURLoption option, ngx_str_t *pem, CURLcode *rc);
-static int ngx_http_registry_curl_timeout(CURLM *multi, long ms, void *data);
-static void ngx_http_registry_curl_timer(ngx_event_t *ev);
-static int ngx_http_registry_curl_socket(CURL *easy, curl_socket_t s, int what,
-    void *data, void *socket);
-static ngx_connection_t *ngx_http_registry_curl_watch(curl_socket_t s);
-static ngx_int_t ngx_http_registry_curl_interest(ngx_event_t *ev,
-    ngx_int_t event, ngx_uint_t wanted);
-static void ngx_http_registry_curl_unwatch(ngx_connection_t *c);
-static void ngx_http_registry_curl_event(ngx_event_t *ev);
-static void ngx_http_registry_curl_act(curl_socket_t s, int mask);
-static void ngx_http_registry_curl_ended(ngx_http_registry_curl_t *curl,
-    CURLcode rc);
 static const char *ngx_http_registry_curl_why(ngx_http_registry_curl_t *curl,
     CURLcode rc);
 static void ngx_http_registry_curl_stop(ngx_http_registry_curl_t *curl);
-static void ngx_http_registry_curl_abort(void);
 static size_t ngx_http_registry_curl_body(char *p, size_t size, size_t n,
     void *data);
 
 
-static ngx_http_registry_curls_t  ngx_http_registry_curls;
+/* the clients of this process that wait for an answer */
+static ngx_queue_t  ngx_http_registry_curl_busy;
 
 
 ngx_int_t
@@ -144,65 +117,19 @@ ngx_http_registry_curl_pem(ngx_conf_t *cf, ngx_str_t *name, ngx_str_t *pem)
 }
 
 
-/* By the first client of a process. */
-
-static ngx_int_t
-ngx_http_registry_curl_begin(ngx_log_t *log)
-{
-    CURLM                      *multi;
-    ngx_http_registry_curls_t  *curls;
-
-    curls = &ngx_http_registry_curls;
-
-    if (curls->multi) {
-        return NGX_OK;
-    }
-
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        ngx_log_error(NGX_LOG_ALERT, log, 0, "curl_global_init() failed");
-        return NGX_ERROR;
-    }
-
-    multi = curl_multi_init();
-
-    if (multi == NULL) {
-        ngx_log_error(NGX_LOG_ALERT, log, 0, "curl_multi_init() failed");
-        return NGX_ERROR;
-    }
-
-    if (curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION,
-                          ngx_http_registry_curl_socket)
-        != CURLM_OK
-        || curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION,
-                             ngx_http_registry_curl_timeout)
-           != CURLM_OK)
-    {
-        ngx_log_error(NGX_LOG_ALERT, log, 0, "curl_multi_setopt() failed");
-        (void) curl_multi_cleanup(multi);
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(&curls->timer, sizeof(ngx_event_t));
-    ngx_queue_init(&curls->busy);
-
-    curls->timer.handler = ngx_http_registry_curl_timer;
-    curls->timer.data = curls;
-    curls->timer.log = log;
-    curls->log = log;
-    curls->multi = multi;
-
-    return NGX_OK;
-}
-
-
 ngx_http_registry_curl_t *
 ngx_http_registry_curl_create(const ngx_http_registry_curl_conf_t *conf,
     ngx_log_t *log)
 {
     ngx_http_registry_curl_t  *curl;
 
-    if (ngx_http_registry_curl_begin(log) != NGX_OK) {
-        return NULL;
+    if (!ngx_http_registry_curl_multi_begun()) {
+
+        if (ngx_http_registry_curl_multi_begin(log) != NGX_OK) {
+            return NULL;
+        }
+
+        ngx_queue_init(&ngx_http_registry_curl_busy);
     }
 
     curl = ngx_calloc(sizeof(ngx_http_registry_curl_t), log);
@@ -398,14 +325,12 @@ ngx_http_registry_curl_start(ngx_http_registry_curl_t *curl,
     curl->got = 0;
     curl->cut = 0;
 
-    if (curl_multi_add_handle(ngx_http_registry_curls.multi, easy)
-        != CURLM_OK)
-    {
+    if (ngx_http_registry_curl_multi_add(easy) != NGX_OK) {
         return NGX_ERROR;
     }
 
     curl->busy = 1;
-    ngx_queue_insert_tail(&ngx_http_registry_curls.busy, &curl->queue);
+    ngx_queue_insert_tail(&ngx_http_registry_curl_busy, &curl->queue);
 
     return NGX_OK;
 }
@@ -423,248 +348,37 @@ ngx_http_registry_curl_cancel(ngx_http_registry_curl_t *curl)
 void
 ngx_http_registry_curl_exit(void)
 {
-    ngx_queue_t                *q;
-    ngx_http_registry_curls_t  *curls;
+    ngx_queue_t  *q;
 
-    curls = &ngx_http_registry_curls;
-
-    if (curls->multi == NULL) {
+    if (!ngx_http_registry_curl_multi_begun()) {
         return;
     }
 
-    while (!ngx_queue_empty(&curls->busy)) {
-        q = ngx_queue_head(&curls->busy);
+    while (!ngx_queue_empty(&ngx_http_registry_curl_busy)) {
+        q = ngx_queue_head(&ngx_http_registry_curl_busy);
         ngx_http_registry_curl_stop(ngx_queue_data(q, ngx_http_registry_curl_t,
                                                    queue));
     }
 
-    (void) curl_multi_cleanup(curls->multi);
-    curls->multi = NULL;
-
-    if (curls->timer.timer_set) {
-        ngx_del_timer(&curls->timer);
-    }
+    ngx_http_registry_curl_multi_end();
 }
 
 
-/* libcurl is not to be called from here, so 0 is a timer, too. */
-
-static int
-ngx_http_registry_curl_timeout(CURLM *multi, long ms, void *data)
+void
+ngx_http_registry_curl_ended(CURL *easy, CURLcode rc)
 {
-    ngx_event_t  *ev;
-
-    ev = &ngx_http_registry_curls.timer;
-
-    if (ev->timer_set) {
-        ngx_del_timer(ev);
-    }
-
-    if (ms >= 0) {
-        ngx_add_timer(ev, (ngx_msec_t) ms);
-    }
-
-    return 0;
-}
-
-
-static void
-ngx_http_registry_curl_timer(ngx_event_t *ev)
-{
-    ev->timedout = 0;
-
-    ngx_http_registry_curl_act(CURL_SOCKET_TIMEOUT, 0);
-}
-
-
-/* libcurl tells what it wants to know of one of its sockets. */
-
-static int
-ngx_http_registry_curl_socket(CURL *easy, curl_socket_t s, int what,
-    void *data, void *socket)
-{
-    ngx_uint_t         in, out;
-    ngx_connection_t  *c = socket;
-
-    in = (what == CURL_POLL_IN || what == CURL_POLL_INOUT);
-    out = (what == CURL_POLL_OUT || what == CURL_POLL_INOUT);
-
-    if (!in && !out) {
-
-        if (c) {
-            ngx_http_registry_curl_unwatch(c);
-            (void) curl_multi_assign(ngx_http_registry_curls.multi, s, NULL);
-        }
-
-        return 0;
-    }
-
-    if (c == NULL) {
-        c = ngx_http_registry_curl_watch(s);
-        if (c == NULL) {
-            return -1;
-        }
-
-        (void) curl_multi_assign(ngx_http_registry_curls.multi, s, c);
-    }
-
-    if (ngx_http_registry_curl_interest(c->read, NGX_READ_EVENT, in) != NGX_OK
-        || ngx_http_registry_curl_interest(c->write, NGX_WRITE_EVENT, out)
-           != NGX_OK)
-    {
-        return -1;
-    }
-
-    return 0;
-}
-
-
-static ngx_connection_t *
-ngx_http_registry_curl_watch(curl_socket_t s)
-{
-    ngx_log_t         *log;
-    ngx_connection_t  *c;
-
-    log = ngx_http_registry_curls.log;
-
-    c = ngx_get_connection(s, log);
-    if (c == NULL) {
-        return NULL;
-    }
-
-    c->data = NULL;
-    c->log = log;
-
-    c->read->log = log;
-    c->write->log = log;
-    c->read->handler = ngx_http_registry_curl_event;
-    c->write->handler = ngx_http_registry_curl_event;
-
-    return c;
-}
-
-
-static ngx_int_t
-ngx_http_registry_curl_interest(ngx_event_t *ev, ngx_int_t event,
-    ngx_uint_t wanted)
-{
-    if (wanted && !ev->active) {
-        return ngx_add_event(ev, event, NGX_LEVEL_EVENT);
-    }
-
-    if (!wanted && ev->active) {
-        return ngx_del_event(ev, event, 0);
-    }
-
-    return NGX_OK;
-}
-
-
-/* The socket stays open: it is libcurl's. */
-
-static void
-ngx_http_registry_curl_unwatch(ngx_connection_t *c)
-{
-    (void) ngx_http_registry_curl_interest(c->read, NGX_READ_EVENT, 0);
-    (void) ngx_http_registry_curl_interest(c->write, NGX_WRITE_EVENT, 0);
-
-    if (c->read->posted) {
-        ngx_delete_posted_event(c->read);
-    }
-
-    if (c->write->posted) {
-        ngx_delete_posted_event(c->write);
-    }
-
-    ngx_free_connection(c);
-    c->fd = (ngx_socket_t) -1;
-}
-
-
-static void
-ngx_http_registry_curl_event(ngx_event_t *ev)
-{
-    ngx_connection_t  *c;
-
-    c = ev->data;
-
-    /* a worker is told to give up what it still does */
-
-    if (c->close) {
-        ngx_http_registry_curl_abort();
-        return;
-    }
-
-    ngx_http_registry_curl_act(c->fd, ev->write ? CURL_CSELECT_OUT
-                                                : CURL_CSELECT_IN);
-}
-
-
-/* Lets libcurl go on, and tells who waits for a request that has ended. */
-
-static void
-ngx_http_registry_curl_act(curl_socket_t s, int mask)
-{
-    int                         n;
-    char                       *data;
-    CURLM                      *multi;
-    CURLMcode                   rc;
-    CURLcode                    result;
-    CURLMsg                    *msg;
-    ngx_http_registry_curls_t  *curls;
-
-    curls = &ngx_http_registry_curls;
-    multi = curls->multi;
-
-    rc = curl_multi_socket_action(multi, s, mask, &n);
-
-    if (rc != CURLM_OK) {
-        ngx_log_error(NGX_LOG_ALERT, curls->log, 0,
-                      "curl_multi_socket_action() failed: %s",
-                      curl_multi_strerror(rc));
-    }
-
-    /* end() may start and cancel what it likes, so each is asked for anew */
-
-    for ( ;; ) {
-        msg = curl_multi_info_read(multi, &n);
-
-        if (msg == NULL) {
-            break;
-        }
-
-        if (msg->msg != CURLMSG_DONE) {
-            continue;
-        }
-
-        data = NULL;
-        result = msg->data.result;
-
-        (void) curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &data);
-
-        ngx_http_registry_curl_ended((ngx_http_registry_curl_t *) data,
-                                     result);
-
-        if (curls->multi == NULL) {
-            return;
-        }
-    }
-
-    /* nginx takes what it finds there for a fault of its own connections */
-
-    ERR_clear_error();
-}
-
-
-static void
-ngx_http_registry_curl_ended(ngx_http_registry_curl_t *curl, CURLcode rc)
-{
+    char                            *data;
     long                             status;
+    ngx_http_registry_curl_t        *curl;
     ngx_http_registry_curl_result_t  result;
 
+    data = NULL;
     status = 0;
 
-    (void) curl_easy_getinfo(curl->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &data);
+    (void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+
+    curl = (ngx_http_registry_curl_t *) data;
 
     ngx_http_registry_curl_stop(curl);
 
@@ -708,14 +422,11 @@ ngx_http_registry_curl_stop(ngx_http_registry_curl_t *curl)
     curl->busy = 0;
     ngx_queue_remove(&curl->queue);
 
-    (void) curl_multi_remove_handle(ngx_http_registry_curls.multi,
-                                    curl->easy);
+    ngx_http_registry_curl_multi_remove(curl->easy);
 }
 
 
-/* Which request a socket is for is known to libcurl alone. */
-
-static void
+void
 ngx_http_registry_curl_abort(void)
 {
     ngx_queue_t                      *q;
@@ -726,8 +437,8 @@ ngx_http_registry_curl_abort(void)
     result.cut = 0;
     result.error = "nginx is shutting down";
 
-    while (!ngx_queue_empty(&ngx_http_registry_curls.busy)) {
-        q = ngx_queue_head(&ngx_http_registry_curls.busy);
+    while (!ngx_queue_empty(&ngx_http_registry_curl_busy)) {
+        q = ngx_queue_head(&ngx_http_registry_curl_busy);
         curl = ngx_queue_data(q, ngx_http_registry_curl_t, queue);
 
         ngx_http_registry_curl_stop(curl);
