@@ -70,7 +70,10 @@ sub descriptors {
     ok($again, 'F21 a push works') or diag $@;
     ok(wait_for(5, sub { fds_of($pid) == @before }),
         'F21 and leave nothing open') or diag join "\n", fds_of($pid);
-    $t->finish(audit => { unfinished => 1 });
+
+    # who has no descriptor to look into a directory leaves it in the trash
+
+    $t->finish(audit => { unfinished => 1, killed => 1 });
 }
 
 
@@ -223,6 +226,18 @@ EOC
     my $digest = sha256($bytes);
     my @l = map { $t->open_upload("up/$_") } 1 .. 12;
 
+    # a session of its own, each, that nobody else will ever hear of
+
+    my @singles = map {
+        my $c = $t->connect(timeout => 30);
+        $c->start('POST', "/v2/single/$_/blobs/uploads/?digest=$digest",
+            length => length $bytes);
+        wait_for(5, sub { sessions($t, $_) });
+        $c;
+    } 1 .. 6;
+    is(scalar(map { sessions($t, $_) } 1 .. @singles), 6,
+        'F25 some sessions are of one request each');
+
     $t->allow_log(qr/thread pool "tiny" queue overflow/);
     my $trace = Test::Registry::Trace->attach($pid,
         calls => ['pwrite64', 'fdatasync', 'openat'],
@@ -232,7 +247,8 @@ EOC
     $c[$_]->start('PUT', "$l[$_]?digest=$digest", length => length $bytes)
         for 0 .. $#c;
     for my $at (map { $_ * 60_000 } 0 .. 9) {
-        $_->send(substr($bytes, $at, 60_000), unless_reply => 1) for @c;
+        $_->send(substr($bytes, $at, 60_000), unless_reply => 1)
+            for @c, @singles;
     }
 
     my $begin = time;
@@ -241,12 +257,20 @@ EOC
         [$r, time - $begin]
     } '/v2/app/manifests/v1', '/v2/app/tags/list';
     my @r = map { $_->reply } @c;
+    my @single = map { $_->reply } @singles;
     $trace->stop;
 
-    my @no = grep { $_->status == 503 } @r;
+    my @no = grep { $_->status == 503 } @single;
+    cmp_ok(scalar @no, '>', 0, 'F25 of single requests some are refused')
+        or diag join ' ', map { $_->status } @single;
+    $_->close for @singles;
+    ok(wait_for(10, sub { !map { sessions($t, $_) } 1 .. @singles }),
+        'F25 and leave no session behind');
+
+    @no = grep { $_->status == 503 } @r;
     cmp_ok(scalar @no, '>', 0, 'F25 in the middle of a body: some are refused')
         or diag join ' ', map { $_->status } @r;
-    my @odd = grep { $_->status !~ /\A(?:201|503)\z/ } @r;
+    my @odd = grep { $_->status !~ /\A(?:201|503)\z/ } @r, @single;
     is(scalar @odd, 0, 'F25 the others are done') or diag $odd[0]->as_text;
     @odd = grep { $_->[0]->status !~ /\A(?:200|503)\z/ || $_->[1] > 5 }
         @others;
@@ -277,6 +301,14 @@ EOC
     is_whole($t->get('/v2/app/manifests/v1'), $image->{bytes},
         'F25 everything else goes on');
     $t->finish;
+}
+
+
+sub sessions {
+    my ($t, $i) = @_;
+
+    my @all = glob $t->repo_dir("single/$i") . '/_uploads/*';
+    return @all;
 }
 
 

@@ -7,6 +7,10 @@
 /* so much is worth waking a second thread for */
 #define NGX_HTTP_REGISTRY_BODY_SPLIT  (256 * 1024)
 
+/* how often, and after how many ms, room is looked for to wind up */
+#define NGX_HTTP_REGISTRY_BODY_TRIES  100
+#define NGX_HTTP_REGISTRY_BODY_DELAY  20
+
 
 static void ngx_http_registry_body_post(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_body_step(ngx_http_request_t *r,
@@ -16,6 +20,10 @@ static ngx_int_t ngx_http_registry_body_post_work(ngx_http_request_t *r,
 static ngx_int_t ngx_http_registry_body_done(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_body_ended(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_body_fail(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_body_cut_off(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_body_after_cut(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
@@ -170,12 +178,7 @@ ngx_http_registry_body_step(ngx_http_request_t *r,
     if (body->running && !ctx->busy) {
 
         if (ctx->rc != REG_OK) {
-            body->end = ngx_http_registry_body_failed;
-            body->eof = 1;
-            body->running = NULL;
-            body->head = NULL;
-
-            return ngx_http_registry_body_ended(r, ctx);
+            return ngx_http_registry_body_fail(r, ctx);
         }
 
         if (!body->unhashed
@@ -262,7 +265,11 @@ ngx_http_registry_body_post_work(ngx_http_request_t *r,
 
     body->unhashed = 0;
 
-    rc = ngx_http_registry_task(r, ctx, work, ngx_http_registry_body_step);
+    rc = ngx_http_registry_task_try(r, ctx, work, ngx_http_registry_body_step);
+
+    if (rc == NGX_BUSY) {
+        return ngx_http_registry_body_fail(r, ctx);
+    }
 
     if (rc != NGX_AGAIN) {
         return rc;
@@ -310,6 +317,7 @@ static ngx_int_t
 ngx_http_registry_body_ended(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
+    ngx_int_t                  rc;
     ngx_http_registry_body_t  *body;
 
     body = ctx->body;
@@ -338,13 +346,63 @@ ngx_http_registry_body_ended(ngx_http_request_t *r,
 
         body->finished = 1;
 
-        return ngx_http_registry_task(r, ctx, body->finish,
-                                      ngx_http_registry_body_step);
+        rc = ngx_http_registry_task_try(r, ctx, body->finish,
+                                        ngx_http_registry_body_step);
+
+        return (rc == NGX_BUSY) ? ngx_http_registry_body_fail(r, ctx) : rc;
     }
 
-    if (body->cut) {
-        return ngx_http_registry_task(r, ctx, body->cut,
-                                      ngx_http_registry_body_after_cut);
+    return body->cut ? ngx_http_registry_body_cut_off(r, ctx)
+                     : ngx_http_registry_body_after_cut(r, ctx);
+}
+
+
+/* ctx->error says why nothing more becomes of it. */
+
+static ngx_int_t
+ngx_http_registry_body_fail(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_body_t  *body;
+
+    body = ctx->body;
+
+    body->end = ngx_http_registry_body_failed;
+    body->eof = 1;
+    body->finished = 0;
+    body->running = NULL;
+    body->head = NULL;
+
+    return ngx_http_registry_body_ended(r, ctx);
+}
+
+
+/*
+ * A session that nobody knows would stay, and count, until it is old.  So it is
+ * worth waiting for, where the threads have too much to do.
+ */
+
+static ngx_int_t
+ngx_http_registry_body_cut_off(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_int_t    rc;
+    reg_error_t  error;
+
+    error = ctx->error;
+
+    rc = ngx_http_registry_task_try(r, ctx, ctx->body->cut,
+                                    ngx_http_registry_body_after_cut);
+
+    if (rc != NGX_BUSY) {
+        return rc;
+    }
+
+    if (ctx->body->tries++ < NGX_HTTP_REGISTRY_BODY_TRIES) {
+        ctx->error = error;
+
+        return ngx_http_registry_sleep(r, ctx, NGX_HTTP_REGISTRY_BODY_DELAY,
+                                       ngx_http_registry_body_cut_off);
     }
 
     return ngx_http_registry_body_after_cut(r, ctx);

@@ -64,6 +64,7 @@ struct ngx_http_registry_body_s {
 
     ngx_http_registry_body_end_e   end;
     ngx_int_t                      status;     /* of an end before its time */
+    ngx_uint_t                     tries;      /* to wind up */
 
     unsigned                       started:1;  /* post handler was called */
     unsigned                       starting:1;

@@ -48,6 +48,20 @@ ngx_http_registry_task(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
     reg_rc_t (*work)(ngx_http_registry_ctx_t *ctx),
     ngx_http_registry_step_pt next)
 {
+    ngx_int_t  rc;
+
+    rc = ngx_http_registry_task_try(r, ctx, work, next);
+
+    return (rc == NGX_BUSY) ? ngx_http_registry_send_error(r, ctx) : rc;
+}
+
+
+ngx_int_t
+ngx_http_registry_task_try(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx,
+    reg_rc_t (*work)(ngx_http_registry_ctx_t *ctx),
+    ngx_http_registry_step_pt next)
+{
     if (ctx->task == NULL) {
         ctx->task = ngx_http_registry_task_create(r, ctx,
                                                   ngx_http_registry_task_run);
@@ -60,8 +74,9 @@ ngx_http_registry_task(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
 
     if (ngx_http_registry_task_start(r, ctx->task) != NGX_OK) {
         ctx->next = NULL;
-        (void) reg_error_set(&ctx->error, REG_BUSY, NULL);
-        return ngx_http_registry_send_error(r, ctx);
+        ctx->rc = reg_error_set(&ctx->error, REG_BUSY, NULL);
+
+        return NGX_BUSY;
     }
 
     ctx->next = next;

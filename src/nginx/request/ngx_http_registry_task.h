@@ -21,6 +21,15 @@ ngx_int_t ngx_http_registry_task(ngx_http_request_t *r,
     ngx_http_registry_step_pt next);
 
 /*
+ * The same for a caller with something to do before that reply: NGX_BUSY when
+ * the queue is full, with ctx->rc and ctx->error set.
+ */
+ngx_int_t ngx_http_registry_task_try(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx,
+    reg_rc_t (*work)(ngx_http_registry_ctx_t *ctx),
+    ngx_http_registry_step_pt next);
+
+/*
  * Lets a second thread call work(ctx) beside the one that was just started;
  * next runs when both have ended, with what the first returned.  The second
  * must not touch what the first does.  NGX_OK, or NGX_ERROR: there is no room,
