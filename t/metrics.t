@@ -307,6 +307,17 @@ sub uploads {
     becomes($before + 1, 'an upload is open', @of);
     $t->delete($path);
     becomes($before, 'it is cancelled', @of);
+
+    my $other = Test::Registry->new(
+        location => 'registry_upload_idle_time 4s;',
+        server => 'location = /metrics { registry_metrics; }')->run;
+    $other->open_upload('some/app');
+    (my $first, $t) = ($t, $other);
+    @of = ('registry_uploads_open', root => $t->root);
+    becomes(1, 'another one is open', @of);
+    becomes(0, 'it is purged', @of);
+    $t = $first;
+    $other->finish;
 }
 
 

@@ -1,5 +1,6 @@
 
 #include "ngx_http_registry_gc.h"
+#include "ngx_http_registry_sessions.h"
 
 #include "reg_gc.h"
 #include "reg_purge.h"
@@ -55,6 +56,8 @@ static time_t ngx_http_registry_purge_interval(
 static time_t ngx_http_registry_purge_idle(ngx_http_registry_root_t *root);
 static reg_rc_t ngx_http_registry_purge_begin(ngx_http_registry_root_t *root,
     reg_store_t *store, void **work, reg_error_t *e);
+static void ngx_http_registry_purge_gone(void *data, const char *path,
+    uint64_t size, int64_t idle);
 static reg_rc_t ngx_http_registry_purge_step(void *work, ngx_uint_t *done,
     reg_error_t *e);
 static ngx_msec_t ngx_http_registry_purge_pace(
@@ -508,6 +511,9 @@ ngx_http_registry_purge_begin(ngx_http_registry_root_t *root,
 
     idle = ngx_http_registry_purge_idle(root);
     purge->how.idle = (idle == 0) ? -1 : idle;
+    purge->how.gone = ngx_http_registry_purge_gone;
+    purge->how.data = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                                     ngx_http_registry_module);
 
     rc = reg_purge_begin(&purge->purge, store, &purge->how, e);
 
@@ -520,6 +526,22 @@ ngx_http_registry_purge_begin(ngx_http_registry_root_t *root,
     *work = purge;
 
     return REG_OK;
+}
+
+
+/* A session is counted under its name, the last part of its path. */
+
+static void
+ngx_http_registry_purge_gone(void *data, const char *path, uint64_t size,
+    int64_t idle)
+{
+    const char  *id;
+
+    id = strrchr(path, '/') + 1;
+
+    if (ngx_strlen(id) == REG_UUID_LEN) {
+        ngx_http_registry_sessions_end(data, id);
+    }
 }
 
 
