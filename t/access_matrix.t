@@ -62,7 +62,7 @@ my $rules = join "\n", 'registry_delete on;',
 my $t = Test::Registry->new(
     ports => 2,
     write => { users => htpasswd(map { $_ => 'secret' } @known) },
-    location => $rules,
+    location => "$rules registry_token_server auto lifetime=6h;",
     servers => <<"EOF",
 server {
     listen 127.0.0.1:%%PORT1%%;
