@@ -12,6 +12,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 use Test::Registry;
+use Test::Registry::Files;
 use Test::Registry::HTTP2;
 
 
@@ -26,6 +27,8 @@ switched_off();
 addresses();
 workers_share();
 parallel();
+hanging_up();
+gone_while_delayed();
 pulls_go_on();
 per_location();
 
@@ -329,6 +332,75 @@ sub parallel {
         'A78 two hundred at once are refused') or diag $all;
     cmp_ok($status{401} || 0, '<=', 12,
         'A78 and told nothing beyond the limit') or diag $all;
+    $t->finish;
+}
+
+
+# Who does not wait for the answer has guessed all the same. A hash takes long
+# here, for whoever hangs up has to be quicker.
+
+sub hanging_up {
+    my $t = server('registry_login_limit 2 per=60s;',
+        users => { dora => ['one', 12] });
+    my $said = sub { return scalar(() = $t->log_text =~ /$_[0]/g) };
+    my @from = map { [timeout => 60, from => "127.0.0.$_"] } 0 .. 4;
+
+    for my $n (1 .. 2) {
+        my $c = $t->as('dora', "left$n")->connect;
+        $c->start('GET', '/v2/');
+        sleep 0.05;
+        $n == 1 ? $c->close : $c->reset;
+        ok(wait_for(5, sub { $said->('\*\d+ client sent a wrong user name or '
+            . 'password, client: 127\.0\.0\.1, server: ') >= $n }),
+            "a guess that nobody waits for is logged: $n");
+    }
+    is(guesses($t, 2, 'dora', timeout => 60), '429 429',
+        'A78 two guesses that nobody waited for have counted');
+    is($said->('password was wrong 2 times.* client: 127\.0\.0\.1'), 1,
+        'and the last of them says so');
+    is(guesses($t, 1, 'dora', @{ $from[2] }), '401',
+        'A78 not for another address');
+
+    # of two with the same guess the one who waits counts, and he alone
+
+    my ($gone, $stays) = map { $t->as('dora', 'same', @{ $from[3] })->connect }
+        1 .. 2;
+    $_->start('GET', '/v2/') for $gone, $stays;
+    sleep 0.05;
+    $gone->close;
+    is($stays->reply->status, 401, 'who waits is answered');
+    is(guesses($t, 2, 'dora', @{ $from[3] }), '401 429',
+        'A78 and that was one guess, not two');
+
+    # what was right is no failure
+
+    my $c = $t->as('dora', 'one', @{ $from[4] })->connect;
+    $c->start('GET', '/v2/');
+    sleep 0.05;
+    $c->close;
+    is(guesses($t, 3, 'dora', @{ $from[4] }), '401 401 429',
+        'A78 a right one that nobody waited for is none');
+    $t->finish;
+}
+
+
+# Nor is it of use to go when the answer is late, and therefore a no.
+
+sub gone_while_delayed {
+    my $t = server('registry_login_limit 20 per=60s;',
+        more => 'access_log %%DIR%%/who.log who;',
+        http => 'log_format who "$registry_login";');
+
+    guesses($t, 9, 'alice');
+    my $c = $t->as('alice', 'late')->connect;
+    $c->start('GET', '/v2/');
+    sleep 0.2;
+    $c->close;
+    ok(wait_for(5, sub { 10 == (() = $t->log_text =~
+        /client sent a wrong user name or password, client: 127/g) }),
+        'a failure is logged though nobody waited for its delay to end');
+    is(slurp($t->dir . '/who.log') =~ s/\n/ /gr, 'wrong ' x 10,
+        'in the access log, too');
     $t->finish;
 }
 

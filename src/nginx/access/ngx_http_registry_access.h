@@ -172,7 +172,7 @@ void ngx_http_registry_identify_again(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, const ngx_http_registry_ctx_t *old);
 
 /* The line of the error log about a wrong name or password. */
-void ngx_http_registry_identify_wrong(ngx_http_request_t *r);
+void ngx_http_registry_identify_wrong(ngx_log_t *log);
 
 /* Who asks; for steps of the content, where it is known.  Never NULL. */
 const ngx_http_registry_who_t *ngx_http_registry_identity(

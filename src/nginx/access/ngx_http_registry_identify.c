@@ -251,7 +251,7 @@ ngx_http_registry_identify_basic(ngx_http_request_t *r,
     ngx_explicit_memzero(room, sizeof(room));
 
     if (rc == NGX_DECLINED && wake) {
-        ngx_http_registry_identify_wrong(r);
+        ngx_http_registry_identify_wrong(r->connection->log);
     }
 
     return rc;
@@ -261,9 +261,9 @@ ngx_http_registry_identify_basic(ngx_http_request_t *r,
 /* Nothing that the client says stands in it: fail2ban reads it. */
 
 void
-ngx_http_registry_identify_wrong(ngx_http_request_t *r)
+ngx_http_registry_identify_wrong(ngx_log_t *log)
 {
-    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+    ngx_log_error(NGX_LOG_INFO, log, 0,
                   "client sent a wrong user name or password");
 }
 

@@ -44,8 +44,8 @@ static ngx_int_t ngx_http_registry_login_is(ngx_http_request_t *r,
 static ngx_http_registry_login_t *ngx_http_registry_login_state(
     ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx, reg_str_t user);
 static void ngx_http_registry_login_leave(void *data);
-static void ngx_http_registry_login_count(ngx_http_request_t *r,
-    ngx_http_registry_login_t *login);
+static void ngx_http_registry_login_count(
+    const ngx_http_registry_guess_t *guess);
 static ngx_int_t ngx_http_registry_login_delay(
     ngx_http_registry_login_t *login, ngx_uint_t n,
     void (*wake)(ngx_http_request_t *r));
@@ -190,7 +190,7 @@ ngx_http_registry_login_held(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    ngx_http_registry_login_count(r, login);
+    ngx_http_registry_login_count(&login->guess);
 
     return ngx_http_registry_login_refuse(login, *retry, wake);
 }
@@ -397,9 +397,14 @@ ngx_http_registry_login_state(ngx_http_request_t *r,
     failures.data = (char *) what;
     failures.len = p - what;
 
-    ngx_http_registry_logins_who(r, failures, scope, user, login->user);
+    login->guess.rmcf = ngx_http_get_module_main_conf(r,
+                                                  ngx_http_registry_module);
+    login->guess.limit = alcf->limit;
+    login->guess.limit_time = alcf->limit_time;
+
+    ngx_http_registry_logins_who(r, failures, scope, user, login->guess.user);
     ngx_http_registry_logins_who(r, failures, scope, reg_null_str,
-                                 login->address);
+                                 login->guess.address);
     ngx_http_registry_logins_who(r, reg_str("right"), scope, user,
                                  login->trust);
 
@@ -415,6 +420,9 @@ ngx_http_registry_login_leave(void *data)
 {
     ngx_http_registry_login_t *login = data;
 
+    char       *action;
+    ngx_log_t  *log;
+
     if (login->queued) {
         ngx_queue_remove(&login->queue);
         login->queued = 0;
@@ -422,6 +430,22 @@ ngx_http_registry_login_leave(void *data)
 
     if (login->delay.timer_set) {
         ngx_del_timer(&login->delay);
+
+        if (login->limited) {
+            return;
+        }
+
+        /*
+         * He is not told any more, and has counted all the same.  An action,
+         * which nginx has by now, would stand where fail2ban looks for him.
+         */
+
+        log = login->request->connection->log;
+        action = log->action;
+
+        log->action = NULL;
+        ngx_http_registry_identify_wrong(log);
+        log->action = action;
     }
 }
 
@@ -442,9 +466,9 @@ ngx_http_registry_login_limited(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    n = ngx_http_registry_logins_failures(rmcf, login->user, alcf->limit_time,
-                                          retry);
-    all = ngx_http_registry_logins_failures(rmcf, login->address,
+    n = ngx_http_registry_logins_failures(rmcf, login->guess.user,
+                                          alcf->limit_time, retry);
+    all = ngx_http_registry_logins_failures(rmcf, login->guess.address,
                                             alcf->limit_time, &left);
 
     if (n < alcf->limit && all < alcf->limit * NGX_HTTP_REGISTRY_LOGIN_USERS) {
@@ -476,17 +500,41 @@ ngx_http_registry_login_trust(ngx_http_request_t *r,
 
 
 static void
-ngx_http_registry_login_count(ngx_http_request_t *r,
-    ngx_http_registry_login_t *login)
+ngx_http_registry_login_count(const ngx_http_registry_guess_t *guess)
 {
-    ngx_http_registry_main_conf_t    *rmcf;
-    ngx_http_registry_access_conf_t  *alcf;
+    ngx_http_registry_logins_failed(guess->rmcf, guess->user,
+                                    guess->limit_time);
+    ngx_http_registry_logins_failed(guess->rmcf, guess->address,
+                                    guess->limit_time);
+}
 
-    rmcf = ngx_http_get_module_main_conf(r, ngx_http_registry_module);
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
 
-    ngx_http_registry_logins_failed(rmcf, login->user, alcf->limit_time);
-    ngx_http_registry_logins_failed(rmcf, login->address, alcf->limit_time);
+ngx_uint_t
+ngx_http_registry_login_failed(const ngx_http_registry_guess_t *guess,
+    ngx_log_t *log)
+{
+    time_t      left;
+    ngx_uint_t  n;
+
+    ngx_http_registry_stats_login(NGX_HTTP_REGISTRY_RESULT_WRONG);
+
+    if (guess->limit == 0) {
+        return 0;
+    }
+
+    ngx_http_registry_login_count(guess);
+
+    n = ngx_http_registry_logins_failures(guess->rmcf, guess->user,
+                                          guess->limit_time, &left);
+
+    if (n == guess->limit) {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "a user's password was wrong %ui times, this address "
+                      "has to wait %T seconds before it may try him again",
+                      n, left);
+    }
+
+    return n;
 }
 
 
@@ -496,34 +544,17 @@ ngx_int_t
 ngx_http_registry_login_wrong(ngx_http_request_t *r,
     ngx_http_registry_login_t *login, void (*wake)(ngx_http_request_t *r))
 {
-    time_t                            left;
-    ngx_uint_t                        n;
-    ngx_http_registry_main_conf_t    *rmcf;
-    ngx_http_registry_access_conf_t  *alcf;
-
-    rmcf = ngx_http_get_module_main_conf(r, ngx_http_registry_module);
-    alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
+    ngx_uint_t  n;
 
     login->verdict = REG_PASSWORD_WRONG;
 
-    ngx_http_registry_stats_login(NGX_HTTP_REGISTRY_RESULT_WRONG);
+    /* who does not wait for it is in the access log at once */
 
-    if (alcf->limit == 0) {
-        login->state = NGX_HTTP_REGISTRY_LOGIN_DONE;
-        return NGX_DECLINED;
-    }
+    ngx_http_registry_identify_verdict(r,
+                         ngx_http_get_module_ctx(r, ngx_http_registry_module),
+                         NGX_HTTP_REGISTRY_VERDICT_WRONG);
 
-    ngx_http_registry_login_count(r, login);
-
-    n = ngx_http_registry_logins_failures(rmcf, login->user,
-                                          alcf->limit_time, &left);
-
-    if (n == alcf->limit) {
-        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                      "a user's password was wrong %ui times, this address "
-                      "has to wait %T seconds before it may try him again",
-                      n, left);
-    }
+    n = ngx_http_registry_login_failed(&login->guess, r->connection->log);
 
     if (n < 2) {
         login->state = NGX_HTTP_REGISTRY_LOGIN_DONE;

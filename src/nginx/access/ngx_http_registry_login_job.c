@@ -4,6 +4,9 @@
  * by the credentials' id, and every request with the same credentials waits
  * for the same job.  A job of another worker is waited for by looking into the
  * zone now and then.
+ *
+ * A wrong password counts for each who waits for the answer, and for who sent
+ * it first when all have hung up: or whoever does so would guess for nothing.
  */
 
 
@@ -35,12 +38,18 @@ typedef struct {
     ngx_http_registry_job_e         state;
 
     u_char                          id[REG_CREDENTIALS_KEY];
-    u_char                          address[REG_CREDENTIALS_KEY];
     ngx_uint_t                      rank;     /* of those of its address */
     ngx_uint_t                      trusted;  /* right once before */
     time_t                          cache;
     ngx_thread_pool_t              *pool;
     ngx_http_registry_main_conf_t  *rmcf;
+
+    /* of who was the first to wait, and what the log says of him */
+    ngx_http_registry_guess_t       guess;
+    ngx_log_t                       log;
+    u_char                          client[NGX_SOCKADDR_STRLEN];
+    size_t                          client_len;
+    ngx_str_t                       server;
 
     ngx_thread_task_t               task;
     ngx_event_t                     poll;
@@ -62,6 +71,8 @@ static void ngx_http_registry_job_insert(ngx_http_registry_job_t *job);
 static void ngx_http_registry_jobs_run(void);
 static void ngx_http_registry_job_work(void *data, ngx_log_t *log);
 static void ngx_http_registry_job_done(ngx_event_t *ev);
+static u_char *ngx_http_registry_job_log(ngx_log_t *log, u_char *buf,
+    size_t len);
 static void ngx_http_registry_job_settle(ngx_http_registry_job_t *job,
     ngx_uint_t right);
 static void ngx_http_registry_jobs_limit(void);
@@ -154,7 +165,9 @@ ngx_http_registry_job_create(ngx_http_request_t *r,
 {
     ngx_uint_t                        n, same;
     ngx_queue_t                      *q;
+    ngx_connection_t                 *c;
     ngx_http_registry_job_t          *job;
+    ngx_http_core_srv_conf_t         *cscf;
     ngx_http_registry_loc_conf_t     *rlcf;
     ngx_http_registry_access_conf_t  *alcf;
 
@@ -168,7 +181,8 @@ ngx_http_registry_job_create(ngx_http_request_t *r,
         job = ngx_queue_data(q, ngx_http_registry_job_t, queue);
         n++;
 
-        if (ngx_memcmp(job->address, login->address, REG_CREDENTIALS_KEY)
+        if (ngx_memcmp(job->guess.address, login->guess.address,
+                       REG_CREDENTIALS_KEY)
             == 0)
         {
             same++;
@@ -195,7 +209,6 @@ ngx_http_registry_job_create(ngx_http_request_t *r,
 
     ngx_queue_init(&job->waiters);
     ngx_memcpy(job->id, id, REG_CREDENTIALS_KEY);
-    ngx_memcpy(job->address, login->address, REG_CREDENTIALS_KEY);
 
     job->trusted = trusted;
     job->rank = trusted ? 0 : same;
@@ -203,6 +216,19 @@ ngx_http_registry_job_create(ngx_http_request_t *r,
     job->pool = rlcf->pool;
     job->rmcf = ngx_http_get_module_main_conf(r, ngx_http_registry_module);
     job->check = *check;
+    job->guess = login->guess;
+
+    c = r->connection;
+    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+
+    job->log = *c->log;
+    job->log.handler = ngx_http_registry_job_log;
+    job->log.data = job;
+    job->log.action = NULL;
+
+    job->client_len = ngx_min(c->addr_text.len, sizeof(job->client));
+    ngx_memcpy(job->client, c->addr_text.data, job->client_len);
+    job->server = cscf->server_name;
 
     /* one that is too long is cut to a length that is too long as well */
 
@@ -386,11 +412,30 @@ ngx_http_registry_job_done(ngx_event_t *ev)
                       "is there memory left?");
     }
 
+    if (job->verdict == REG_PASSWORD_WRONG && ngx_queue_empty(&job->waiters)) {
+        (void) ngx_http_registry_login_failed(&job->guess, &job->log);
+        ngx_http_registry_identify_wrong(&job->log);
+    }
+
     ngx_http_registry_job_settle(job, job->verdict == REG_PASSWORD_RIGHT);
     ngx_http_registry_job_end(job, 0);
 
     ngx_http_registry_jobs_limit();
     ngx_http_registry_jobs_run();
+}
+
+
+/* As a line about a request begins, by which fail2ban goes. */
+
+static u_char *
+ngx_http_registry_job_log(ngx_log_t *log, u_char *buf, size_t len)
+{
+    ngx_http_registry_job_t  *job;
+
+    job = log->data;
+
+    return ngx_snprintf(buf, len, ", client: %*s, server: %V",
+                        job->client_len, job->client, &job->server);
 }
 
 

@@ -22,6 +22,21 @@ typedef enum {
 } ngx_http_registry_login_state_e;
 
 
+/*
+ * A wrong password as far as it counts: plain values, for who sent it may be
+ * gone before it is known to be wrong.
+ */
+typedef struct {
+    ngx_http_registry_main_conf_t   *rmcf;
+    ngx_uint_t                       limit;       /* failures; 0: no limit */
+    time_t                           limit_time;  /* seconds */
+
+    /* ids in the zone */
+    u_char                           user[REG_CREDENTIALS_KEY];
+    u_char                           address[REG_CREDENTIALS_KEY];
+} ngx_http_registry_guess_t;
+
+
 /* A request's part in it. */
 struct ngx_http_registry_login_s {
     ngx_queue_t                      queue;
@@ -35,9 +50,9 @@ struct ngx_http_registry_login_s {
     unsigned                         again:1;     /* the job was lost */
     unsigned                         limited:1;
 
-    /* ids in the zone: failures of both, and that he was right from here */
-    u_char                           user[REG_CREDENTIALS_KEY];
-    u_char                           address[REG_CREDENTIALS_KEY];
+    ngx_http_registry_guess_t        guess;
+
+    /* id in the zone: he was right from here */
     u_char                           trust[REG_CREDENTIALS_KEY];
 };
 
@@ -81,6 +96,13 @@ ngx_int_t ngx_http_registry_login_refuse(ngx_http_registry_login_t *login,
  */
 ngx_int_t ngx_http_registry_login_wrong(ngx_http_request_t *r,
     ngx_http_registry_login_t *login, void (*wake)(ngx_http_request_t *r));
+
+/*
+ * Counts a failure that need not be answered: how many of the user there are
+ * now; 0 where nobody counts.
+ */
+ngx_uint_t ngx_http_registry_login_failed(
+    const ngx_http_registry_guess_t *guess, ngx_log_t *log);
 
 
 #endif /* NGX_HTTP_REGISTRY_LOGIN_PRIVATE_H_INCLUDED */

@@ -242,7 +242,7 @@ ngx_http_registry_issue_wrong(ngx_http_request_t *r,
     ngx_http_registry_identify_verdict(r, ctx, verdict);
 
     if (verdict == NGX_HTTP_REGISTRY_VERDICT_WRONG) {
-        ngx_http_registry_identify_wrong(r);
+        ngx_http_registry_identify_wrong(r->connection->log);
     }
 
     reg_buf_init(&b, 4096);
