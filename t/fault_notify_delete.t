@@ -17,6 +17,7 @@ use Test::Registry::Command;
 use Test::Registry::Content;
 use Test::Registry::Disk;
 use Test::Registry::Notify;
+use Test::Registry::Process;
 use Test::Registry::Receiver;
 use Test::Registry::Shim;
 use Test::Registry::Torture;
@@ -38,6 +39,7 @@ my $all = [qw(ENOSPC EIO)];
 each_call(1, $_) for @{ torture(['EIO'], $all) };
 each_call(0, $_) for @{ torture(['ENOSPC'], $all) };
 by_command('EIO');
+midway();
 full();
 
 done_testing();
@@ -285,6 +287,97 @@ sub by_command {
         cmp_ok($n, '<=', LIMIT, "registryctl rm of $kind: $action: there is "
             . 'an end');
     }
+
+    $t->finish(audit => { grace => 3600 });
+}
+
+
+# --- a manifest that cannot be deleted once some of its tags are -------------
+
+# Tags go some at a time. What is gone is told, whoever deletes the rest.
+
+sub midway {
+    my $shim = Test::Registry::Shim->new;
+    my %env = %{ $shim->env };
+    my @wrap = ('env', map { "$_=$env{$_}" } sort keys %env);
+    my $t = server(env => \%env);
+
+    stock($t);
+
+    my %delete = (
+        'DELETE' => sub { $t->delete("/v2/app/manifests/$_[0]")->status },
+        'registryctl rm' => sub {
+            ctl({ wrap => \@wrap }, 'rm', '--yes', $t->root, "app\@$_[0]")->{rc}
+        }
+    );
+    my %want = ('DELETE' => [500, 202], 'registryctl rm' => [3, 0]);
+
+    # a tag goes into the trash, which is there from the first on, and then its
+    # folder is synced
+
+    pushed(tag_put($t, 'app', 'early', image(seed => 'stock app')));
+    is($t->delete('/v2/app/manifests/early')->status, 202, 'a tag');
+
+    my $top = $t->root . '/docker/registry';
+    my @calls = (['name', "$top/nginx/trash", 10],
+        ['sync', "$top/v2/repositories/app/_manifests/tags", 11]);
+
+    for my $row (map { my $how = $_; map { [$how, @$_] } @calls }
+        sort keys %delete)
+    {
+        my ($how, $class, $dir, $some) = @$row;
+        my $n = ++$round;
+        my $m = image(seed => 'stock app', more => { annotations => {
+            n => "number $n" } });
+        my @tags = map { sprintf 'm%d-%02d', $n, $_ } 1 .. 20;
+        pushed(tag_put($t, 'app', $_, $m)) for @tags;
+        sleep 1;
+
+        $shim->arm(dir => $dir, action => 'EIO', calls => [$class], at => 11);
+        is($delete{$how}->($m->{digest}), $want{$how}[0], "$how fails");
+        is($shim->disarm, 1, 'in the middle: ' . $shim->last);
+
+        my @gone = grep {
+            $t->head("/v2/app/manifests/$_")->status == 404 } @tags;
+        is(scalar @gone, $some, 'some tags are gone');
+        my @told = map { key_of($_) } tail_of($t->root);
+        is_deeply([grep { /delete app[:@]/ && /m$n-|$m->{digest}/ } @told],
+            [map { "delete app:$_" } @gone], 'and told, the manifest is not');
+
+        is($delete{$how}->($m->{digest}), $want{$how}[1], "$how again");
+        @told = map { key_of($_) } tail_of($t->root);
+        is_deeply([sort grep { /delete app[:@]/ && /m$n-|$m->{digest}/ } @told],
+            [sort "delete app\@$m->{digest}", map { "delete app:$_" } @tags],
+            'each is told once');
+    }
+
+    # one that stands still between some tags and the next, while a DELETE
+    # takes all the rest
+
+    my $m = image(seed => 'stock app', more => { annotations => {
+        n => 'overtaken' } });
+    my @tags = map { sprintf 'o%02d', $_ } 1 .. 20;
+    pushed(tag_put($t, 'app', $_, $m)) for @tags;
+    pushed(tag_put($t, 'later', 'v1', stocked($t, 'later')));
+    sleep 1;
+
+    $shim->arm(dir => "$top/v2/repositories/app/_manifests", calls => ['lock'],
+        action => 'delay', delay => 3_000_000, at => 3);
+    my $first = ctl_begin({ wrap => \@wrap }, 'rm', '--yes', $t->root,
+        "app\@$m->{digest}", 'later:v1');
+    wait_for(10, sub { $shim->hits });
+    is($t->delete("/v2/app/manifests/$m->{digest}")->status, 202,
+        'a DELETE overtakes another one');
+    is_exit(ctl_end($first), 0, 'which is done as well');
+    $shim->disarm;
+
+    my @told = grep { /delete (?:app|later):[ov]|\Q$m->{digest}/ }
+        map { key_of($_) } tail_of($t->root);
+    my @own = splice @told, -9;
+    is_deeply(\@told, ["delete app\@$m->{digest}",
+        map { "delete app:$_" } @tags[8 .. 19]], 'it tells what it took');
+    is_deeply(\@own, [(map { "delete app:$_" } @tags[0 .. 7]),
+        'delete later:v1'], 'and so does the other');
 
     $t->finish(audit => { grace => 3600 });
 }

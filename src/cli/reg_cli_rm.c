@@ -60,7 +60,7 @@ static void rm_miss(rm_t *r, const char *name);
 static reg_cli_exit_e rm_sure(rm_t *r);
 static reg_cli_exit_e rm_remove(rm_t *r);
 static reg_rc_t rm_one(rm_t *r, const reg_cli_target_t *t);
-static reg_rc_t rm_tell(rm_t *r, const reg_cli_target_t *t);
+static reg_rc_t rm_tell(rm_t *r, const reg_cli_target_t *t, reg_rc_t rc);
 static void rm_row(rm_t *r, const reg_cli_target_t *t);
 
 
@@ -416,8 +416,9 @@ rm_sure(rm_t *r)
 static reg_cli_exit_e
 rm_remove(rm_t *r)
 {
+    int               gone;
     size_t            i;
-    reg_rc_t          rc;
+    reg_rc_t          rc, told;
     reg_cli_target_t  t;
 
     for (i = 0; i < r->list.n; i++) {
@@ -438,24 +439,35 @@ rm_remove(rm_t *r)
 
         /* who else removed it meanwhile did what was asked for */
 
-        if (rc == REG_MANIFEST_UNKNOWN || rc == REG_NAME_UNKNOWN) {
-            continue;
+        gone = (rc == REG_MANIFEST_UNKNOWN || rc == REG_NAME_UNKNOWN);
+
+        if (rc == REG_OK) {
+            rm_row(r, &t);
+
+        } else if (gone) {
+            reg_error_clear(&r->e);
         }
 
-        if (rc != REG_OK) {
+        told = rm_tell(r, &t, rc);
+
+        if (told != REG_OK) {
+            reg_cli_progress_end(&r->progress);
+            reg_cli_say("%s: %s removed, but no event tells of %s", t.name,
+                        (rc == REG_OK) ? "is" : "tags of it are",
+                        (rc == REG_OK) ? "it" : "them");
+        }
+
+        if (rc != REG_OK && !gone) {
             reg_cli_progress_end(&r->progress);
             reg_cli_say("%s: could not be removed", t.name);
+        }
 
+        if (told != REG_OK || (rc != REG_OK && !gone)) {
             return reg_cli_error(r->c->operands[0], &r->e);
         }
 
-        rm_row(r, &t);
-
-        if (rm_tell(r, &t) != REG_OK) {
-            reg_cli_progress_end(&r->progress);
-            reg_cli_say("%s: is removed, but no event tells of it", t.name);
-
-            return reg_cli_error(r->c->operands[0], &r->e);
+        if (gone) {
+            continue;
         }
 
         if (reg_cli_progress_due(&r->progress)) {
@@ -484,28 +496,35 @@ rm_one(rm_t *r, const reg_cli_target_t *t)
 }
 
 
-/* The events that a DELETE to nginx makes. */
+/*
+ * The events that a DELETE to nginx makes, which came to rc: tags go before the
+ * manifest that they were on, and are gone whatever became of it.
+ */
 
 static reg_rc_t
-rm_tell(rm_t *r, const reg_cli_target_t *t)
+rm_tell(rm_t *r, const reg_cli_target_t *t, reg_rc_t rc)
 {
     size_t    i;
-    reg_rc_t  rc;
+    reg_rc_t  told;
 
-    rc = reg_cli_emit_delete(&r->emit, t->repository,
-                             t->has_digest ? reg_null_str : t->tag,
-                             t->has_digest ? reg_digest_str(&t->digest)
-                                           : reg_null_str, &r->e);
+    told = REG_OK;
 
-    for (i = 0; i < r->untagged.n && rc == REG_OK; i++) {
-        rc = reg_cli_emit_delete(&r->emit, t->repository,
-                                 reg_names_get(&r->untagged, i), reg_null_str,
-                                 &r->e);
+    if (rc == REG_OK) {
+        told = reg_cli_emit_delete(&r->emit, t->repository,
+                                   t->has_digest ? reg_null_str : t->tag,
+                                   t->has_digest ? reg_digest_str(&t->digest)
+                                                 : reg_null_str, &r->e);
+    }
+
+    for (i = 0; i < r->untagged.n && told == REG_OK; i++) {
+        told = reg_cli_emit_delete(&r->emit, t->repository,
+                                   reg_names_get(&r->untagged, i),
+                                   reg_null_str, &r->e);
     }
 
     reg_names_free(&r->untagged);
 
-    return rc;
+    return told;
 }
 
 

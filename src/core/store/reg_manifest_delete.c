@@ -66,6 +66,7 @@ static reg_rc_t reg_untag_found(void *ctx, reg_str_t tag,
     const reg_digest_t *d);
 static reg_rc_t reg_untag_slice(reg_untag_t *u, int *again, reg_error_t *e);
 static reg_rc_t reg_untag_some(reg_untag_t *u, size_t n, reg_error_t *e);
+static int reg_untag_gone(reg_untag_t *u, reg_str_t tag);
 static reg_rc_t reg_untag_revision(reg_untag_t *u, reg_error_t *e);
 static void reg_manifest_subject(reg_store_t *s, const reg_digest_t *target,
     reg_manifest_put_result_t *result);
@@ -322,7 +323,10 @@ reg_untag_some(reg_untag_t *u, size_t n, reg_error_t *e)
 
             rc = u->s->driver->discard(u->s, path.s, e);
 
-            if (rc == REG_OK && u->untagged != NULL
+            /* one that could not be synced is gone all the same */
+
+            if (u->untagged != NULL
+                && (rc == REG_OK || reg_untag_gone(u, tag))
                 && reg_names_add(u->untagged, tag) != 0)
             {
                 return reg_error_set(e, REG_NO_MEMORY, NULL);
@@ -337,6 +341,18 @@ reg_untag_some(reg_untag_t *u, size_t n, reg_error_t *e)
     }
 
     return REG_OK;
+}
+
+
+static int
+reg_untag_gone(reg_untag_t *u, reg_str_t tag)
+{
+    reg_path_t    path;
+    reg_digest_t  d;
+
+    reg_layout_tag(&path, u->name, tag, "/current/link");
+
+    return reg_link_read(u->s, path.s, &d, NULL) == REG_ABSENT;
 }
 
 

@@ -566,7 +566,7 @@ ngx_http_registry_manifest_delete(ngx_http_request_t *r,
 static reg_rc_t
 ngx_http_registry_manifest_delete_work(ngx_http_registry_ctx_t *ctx)
 {
-    reg_rc_t      rc, found;
+    reg_rc_t      rc, told, found;
     reg_names_t   tags;
     reg_digest_t  digest, target;
 
@@ -585,13 +585,15 @@ ngx_http_registry_manifest_delete_work(ngx_http_registry_ctx_t *ctx)
                                       &ctx->op.digest,
                                       ctx->emit ? &tags : NULL, &ctx->error);
 
-        if (rc == REG_OK) {
-            rc = ngx_http_registry_emit_manifest(ctx, &ctx->op.digest, &tags);
-        }
+        /* tags go before it, and they are gone whatever becomes of it */
+
+        told = ngx_http_registry_emit_manifest(ctx, rc == REG_OK
+                                                    ? &ctx->op.digest : NULL,
+                                               &tags);
 
         reg_names_free(&tags);
 
-        return rc;
+        return (rc == REG_OK) ? told : rc;
     }
 
     found = reg_tag_find(ctx->store, ctx->op.name, ctx->op.tag, &digest,

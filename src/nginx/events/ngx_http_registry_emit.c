@@ -484,7 +484,7 @@ ngx_http_registry_emit_manifest(ngx_http_registry_ctx_t *ctx,
     reg_rc_t      rc, told;
     reg_event_t  *ev, one, *some;
 
-    rc = ngx_http_registry_emit_delete(ctx, d, NULL);
+    rc = d ? ngx_http_registry_emit_delete(ctx, d, NULL) : REG_OK;
 
     if (ctx->emit == NULL || tags->n == 0) {
         return rc;

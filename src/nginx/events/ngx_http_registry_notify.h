@@ -185,7 +185,8 @@ reg_rc_t ngx_http_registry_emit_delete(ngx_http_registry_ctx_t *ctx,
 
 /*
  * The same for a manifest and the tags that went with it, as distribution has
- * it (registry/handlers/manifests.go, DeleteManifest()).
+ * it (registry/handlers/manifests.go, DeleteManifest()).  d is NULL where only
+ * tags went: the deletion failed then, or somebody else's took the manifest.
  */
 reg_rc_t ngx_http_registry_emit_manifest(ngx_http_registry_ctx_t *ctx,
     const reg_digest_t *d, const reg_names_t *tags);
