@@ -20,6 +20,7 @@ use Test::Registry::Command;
 use Test::Registry::Crew;
 use Test::Registry::Daemon;
 use Test::Registry::Notify;
+use Test::Registry::Process;
 use Test::Registry::Receiver;
 use Test::Registry::Torture;
 
@@ -28,6 +29,7 @@ use constant TAGS => 64;           # of one PUT, so many events
 my $metrics = 'location = /metrics { registry_metrics; }';
 
 reloads();
+reload_under_a_slow_one();
 down_and_back();
 killed_before_the_note();
 upgraded();
@@ -126,6 +128,55 @@ sub reloads {
         'two processes never deliver at once');
     figure('pushes under reloads', $count);
     figure('duplicates under reloads', $twice);
+    $t->finish;
+}
+
+
+# An endpoint that is waited for keeps nobody else waiting: who was idle, or had
+# an answer, is told by the next process.
+
+sub reload_under_a_slow_one {
+    my $hook = Test::Registry::Receiver->new->run;
+    my $t = server('registry_notify slow ' . $hook->url('/slow')
+        . ' timeout=20s; registry_notify late ' . $hook->url('/late')
+        . '; registry_notify ci ' . $hook->url('/ci') . ';');
+    my $image = stocked($t, 'app');
+
+    $hook->wait_events("/$_", 2) for qw(slow late ci);
+    $hook->answers('/slow', { how => 'stall', times => 1 }, { });
+    $hook->answers('/late', { delay => 2, times => 1 }, { });
+    tag_put($t, 'app', 'before', $image);
+    $hook->wait_events('/ci', 3);
+    wait_for(10, sub { 2 == grep { ($hook->posts($_))[-1]{body} =~ /before/ }
+        qw(/slow /late) });
+
+    my $old = manager_of($t);
+    my $began = time;
+    kill 'HUP', $t->pid;
+    wait_for(10, sub { (manager_of($t) // $old) != $old });
+    tag_put($t, 'app', 'after', $image);
+
+    for my $name (qw(ci late)) {
+        my @events = $hook->wait_events("/$name", 4, 10);
+        is(join(' ', map { key_of($_) } @events[2 .. $#events]),
+            'push app:before push app:after',
+            "a reload while another one stalls: $name is told, once");
+    }
+    ok(alive($old), 'the old process waits for that one');
+    cmp_ok(time - $began, '<', 15, 'and nobody else does');
+
+    # it goes away, and comes back to the next process
+
+    $hook->down;
+    $hook->run;
+    my @events = $hook->wait_events('/slow', 5);
+    is(join("\n", out_of_order(['push app:before', 'push app:after'],
+        @events)), '', 'who stalled is told as well');
+    is(join(' ', map { $hook->overlapping("/$_") } qw(ci late)), '',
+        'two processes never deliver at once');
+
+    wait_for(30, sub { children($t->pid) == 2 });
+    $t->_expect_workers;
     $t->finish;
 }
 

@@ -77,13 +77,6 @@ ngx_http_registry_delivery_target(ngx_http_registry_delivery_t *d)
 }
 
 
-ngx_uint_t
-ngx_http_registry_delivery_busy(ngx_http_registry_delivery_t *d)
-{
-    return d->busy;
-}
-
-
 void
 ngx_http_registry_delivery_run(ngx_http_registry_delivery_t *d)
 {
@@ -431,6 +424,26 @@ ngx_http_registry_delivery_pending(ngx_http_registry_delivery_t *d,
     }
 
     d->target->pending = (st->last > from) ? st->last - from : 0;
+}
+
+
+ngx_int_t
+ngx_http_registry_delivery_leave(ngx_http_registry_delivery_t *d)
+{
+    if (d->busy) {
+        return NGX_AGAIN;
+    }
+
+    (void) ngx_http_registry_delivery_sync(d);
+
+    d->mine = 0;
+
+    if (d->lock != -1) {
+        (void) close(d->lock);
+        d->lock = -1;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -243,8 +243,11 @@ void ngx_http_registry_delivery_run(ngx_http_registry_delivery_t *d);
 void ngx_http_registry_delivery_pending(ngx_http_registry_delivery_t *d,
     const reg_spool_stat_t *st);
 
-/* 1 when a request is under way. */
-ngx_uint_t ngx_http_registry_delivery_busy(ngx_http_registry_delivery_t *d);
+/*
+ * The process is about to end: leaves the endpoint to another one, behind the
+ * note of how far it is.  NGX_OK, or NGX_AGAIN while a request is under way.
+ */
+ngx_int_t ngx_http_registry_delivery_leave(ngx_http_registry_delivery_t *d);
 
 /* Syncs the note of how far it is: NGX_OK, or NGX_DECLINED where none was
    written since. */

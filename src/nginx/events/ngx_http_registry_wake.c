@@ -32,7 +32,7 @@
 
 static void ngx_http_registry_wake_drain(void);
 static void ngx_http_registry_wake_notes(void);
-static ngx_uint_t ngx_http_registry_wake_busy(void);
+static ngx_uint_t ngx_http_registry_wake_leave(void);
 static void ngx_http_registry_wake_timer(ngx_event_t *ev);
 static void ngx_http_registry_wake_all(ngx_http_registry_events_t *events);
 static void ngx_http_registry_wake_trim(ngx_http_registry_events_t *events);
@@ -102,7 +102,8 @@ ngx_http_registry_wake_start(ngx_http_registry_root_t *root)
 
 /*
  * What is under way is waited for, so that a reload delivers nothing twice:
- * each request ends within its timeout, and no other begins.
+ * each request ends within its timeout, and no other begins.  The endpoints
+ * that are not waited for are the next process's meanwhile.
  */
 
 static void
@@ -112,7 +113,7 @@ ngx_http_registry_wake_drain(void)
         return;
     }
 
-    while (!ngx_terminate && ngx_http_registry_wake_busy()) {
+    while (!ngx_terminate && ngx_http_registry_wake_leave()) {
         ngx_process_events_and_timers((ngx_cycle_t *) ngx_cycle);
     }
 
@@ -139,10 +140,12 @@ ngx_http_registry_wake_notes(void)
 }
 
 
+/* How many have a request under way. */
+
 static ngx_uint_t
-ngx_http_registry_wake_busy(void)
+ngx_http_registry_wake_leave(void)
 {
-    ngx_uint_t                       i, j;
+    ngx_uint_t                       i, j, busy;
     ngx_http_registry_root_t       **root;
     ngx_http_registry_delivery_t   **d;
     ngx_http_registry_main_conf_t   *rmcf;
@@ -150,6 +153,7 @@ ngx_http_registry_wake_busy(void)
     rmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
                                                ngx_http_registry_module);
     root = rmcf->roots.elts;
+    busy = 0;
 
     for (i = 0; i < rmcf->roots.nelts; i++) {
 
@@ -160,13 +164,11 @@ ngx_http_registry_wake_busy(void)
         d = root[i]->events->deliveries.elts;
 
         for (j = 0; j < root[i]->events->deliveries.nelts; j++) {
-            if (ngx_http_registry_delivery_busy(d[j])) {
-                return 1;
-            }
+            busy += (ngx_http_registry_delivery_leave(d[j]) == NGX_AGAIN);
         }
     }
 
-    return 0;
+    return busy;
 }
 
 
