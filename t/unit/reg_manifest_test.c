@@ -718,7 +718,11 @@ test_read(void)
         { SMALL ",'subject':{'digest':'x'}}", IMAGE, 0, 1, NULL, "a/config" },
         { "{'schemaVersion':1,'fsLayers':[{'blobSum':'" D1 "'}]}",
           "application/vnd.docker.distribution.manifest.v1+json",
-          0, 0, NULL, "" },
+          0, 1, NULL, "" },
+        { "{'schemaVersion':1,'fsLayers':[{'blobSum':'" D1 "'},{},5,"
+          "{'blobSum':'x'},{'blobSum':'" D2 "'}]}",
+          "application/vnd.docker.distribution.manifest.v1+json",
+          0, 2, NULL, "" },
         { "{'schemaVersion':1,'fsLayers':[],'signatures':[]}",
           "application/vnd.docker.distribution.manifest.v1+prettyjws",
           0, 0, NULL, "" },
@@ -758,6 +762,21 @@ test_read(void)
 
         reg_manifest_free(&m);
     }
+
+    /* who has to know all layers of a schema 1 is told when they are not */
+
+    s = doc("{'schemaVersion':1,'fsLayers':[{'blobSum':'" D1 "'}]}");
+    ok(reg_manifest_read(&m, s.data, s.len, NULL) == REG_OK && !m.unread,
+       "all layers are told");
+    reg_manifest_free(&m);
+    s = doc("{'schemaVersion':1,'fsLayers':[{'blobSum':'x'}]}");
+    ok(reg_manifest_read(&m, s.data, s.len, NULL) == REG_OK && m.unread,
+       "one is not");
+    reg_manifest_free(&m);
+    s = doc("{'schemaVersion':1}");
+    ok(reg_manifest_read(&m, s.data, s.len, NULL) == REG_OK && m.unread,
+       "no list of them");
+    reg_manifest_free(&m);
 
     /* annotations of any kind are there; strings are shown */
 

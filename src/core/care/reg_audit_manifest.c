@@ -87,16 +87,18 @@ reg_audit_manifest(reg_audit_run_t *a, const reg_audit_item_t *item,
 
     rc = reg_manifest_read(&m, a->body.data, a->body.len, &why);
 
-    if (rc == REG_OK) {
-        type = m.media_type;
+    if (rc == REG_OK && m.unread) {
         reg_manifest_free(&m);
 
-        if (!reg_manifest_type_known(type)) {
+        rc = reg_error_set(&why, REG_MANIFEST_INVALID, "it is of Docker image "
+                           "schema 1 and does not tell which layers it has");
+    }
 
-            /* Docker's schema 1, which names its layers in its own way */
+    /* Docker's schema 1 is here when it was before us, and is never taken */
 
-            return;
-        }
+    if (rc == REG_OK && reg_manifest_type_known(m.media_type)) {
+        type = m.media_type;
+        reg_manifest_free(&m);
 
         rc = reg_manifest_parse(&m, a->body.data, a->body.len, type, &why);
     }

@@ -197,9 +197,11 @@ reg_backup_step(reg_backup_run_t *r, const reg_digest_t *d, unsigned *state)
     size_t          n;
     reg_rc_t        rc;
     reg_buf_t       body;
+    const char     *why;
     reg_manifest_t  m;
 
     n = r->n;
+    why = "something that it refers to is missing or damaged";
     reg_buf_init(&body, REG_MANIFEST_READ_MAX + 1);
 
     rc = reg_backup_read(r, d, &body, state);
@@ -212,7 +214,14 @@ reg_backup_step(reg_backup_run_t *r, const reg_digest_t *d, unsigned *state)
     rc = reg_manifest_read(&m, body.data, body.len, r->e);
 
     if (rc == REG_OK) {
-        rc = reg_backup_children(r, d, &m, state);
+
+        if (m.unread) {
+            *state |= REG_BACKUP_BROKEN;
+            why = "it does not tell which layers it has";
+
+        } else {
+            rc = reg_backup_children(r, d, &m, state);
+        }
 
         if (rc == REG_OK && r->n == n && !(*state & REG_BACKUP_SETTLED)) {
             rc = reg_backup_parts(r, d, &m, state);
@@ -230,8 +239,7 @@ reg_backup_step(reg_backup_run_t *r, const reg_digest_t *d, unsigned *state)
     reg_buf_free(&body);
 
     if (*state & REG_BACKUP_BROKEN) {
-        reg_backup_leave(r, d->text, "something that it refers to is missing "
-                         "or damaged");
+        reg_backup_leave(r, d->text, why);
     }
 
     if (r->how->tick != NULL) {

@@ -168,7 +168,7 @@ reg_gc_manifest(reg_gc_t *g, const reg_path_t *path,
 
     if (rc != REG_OK || !reg_manifest_type_known(m.media_type)) {
 
-        /* one of schema 1 names layers in a way that is not read here */
+        /* one of schema 1: a reader's mistake would cost its layers */
 
         if (rc == REG_OK) {
             reg_manifest_free(&m);

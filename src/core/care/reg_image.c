@@ -340,6 +340,7 @@ reg_image_config(reg_store_t *s, reg_str_t name, const reg_manifest_t *m)
     reg_digest_t   target;
 
     if (m->nrefs == 0 || m->refs[0].manifest
+        || !reg_manifest_type_known(m->media_type)
         || m->refs[0].size > REG_IMAGE_CONFIG_MAX)
     {
         return NULL;

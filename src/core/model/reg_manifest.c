@@ -29,6 +29,7 @@ static reg_rc_t reg_manifest_fill(reg_manifest_t *m,
     const reg_manifest_type_t *type, int strict, reg_error_t *e);
 static const reg_manifest_type_t *reg_manifest_type(reg_str_t name);
 static int reg_manifest_schema1(const json_t *root, reg_str_t content_type);
+static reg_rc_t reg_manifest_schema1_refs(reg_manifest_t *m, reg_error_t *e);
 static const reg_manifest_type_t *reg_manifest_shape(const json_t *root);
 static const reg_manifest_type_t *reg_manifest_settle(const json_t *root,
     reg_str_t content_type, reg_error_t *e);
@@ -108,7 +109,10 @@ reg_manifest_read(reg_manifest_t *m, const char *data, size_t len,
         m->media_type = (json_object_get(m->root, "signatures") != NULL)
                         ? reg_str(REG_TYPE_SCHEMA1_SIGNED)
                         : reg_str(REG_TYPE_SCHEMA1);
-        return REG_OK;
+
+        rc = reg_manifest_schema1_refs(m, e);
+
+        return (rc == REG_OK) ? REG_OK : reg_manifest_fail(m, rc);
     }
 
     if (type == NULL) {
@@ -240,6 +244,45 @@ reg_manifest_schema1(const json_t *root, reg_str_t content_type)
 
     return (json_is_integer(version) && json_integer_value(version) == 1)
            || json_object_get(root, "fsLayers") != NULL;
+}
+
+
+/* It has no config; its layers stand by their digests alone. */
+
+static reg_rc_t
+reg_manifest_schema1_refs(reg_manifest_t *m, reg_error_t *e)
+{
+    size_t            i, n;
+    const json_t     *list;
+    reg_reference_t  *ref;
+
+    list = json_object_get(m->root, "fsLayers");
+    n = json_array_size(list);
+
+    m->unread = !json_is_array(list);
+    m->refs = malloc((n + 1) * sizeof(reg_reference_t));
+
+    if (m->refs == NULL) {
+        return reg_error_set(e, REG_NO_MEMORY, NULL);
+    }
+
+    for (i = 0; i < n; i++) {
+        ref = &m->refs[m->nrefs];
+        memset(ref, 0, sizeof(reg_reference_t));
+
+        if (reg_digest_parse(&ref->digest,
+                             reg_json_str(json_array_get(list, i), "blobSum"),
+                             NULL)
+            == REG_OK)
+        {
+            m->nrefs++;
+
+        } else {
+            m->unread = 1;
+        }
+    }
+
+    return REG_OK;
 }
 
 

@@ -42,6 +42,8 @@ typedef struct {
     reg_str_t         media_type;     /* one of the four above, static */
     unsigned          index:1;        /* has manifests, not config and layers */
     unsigned          has_subject:1;
+    unsigned          unread:1;       /* of schema 1, and which layers it has
+                                         it does not tell */
     reg_digest_t      subject;
     reg_str_t         artifact_type;  /* as a referrer shows it, or empty */
     const json_t     *annotations;    /* an object, or NULL; borrowed */
@@ -69,7 +71,7 @@ reg_rc_t reg_manifest_parse(reg_manifest_t *m, const char *data, size_t len,
  * registry: the type is what the document says or looks like, and references
  * without a usable digest are passed over.  Fails only on what is no JSON
  * object.  The one case of another media_type: a manifest of Docker schema 1,
- * which is served as such; it has no refs here.
+ * which is served as such; its refs are layers, without a size.
  */
 reg_rc_t reg_manifest_read(reg_manifest_t *m, const char *data, size_t len,
     reg_error_t *e);

@@ -1,0 +1,141 @@
+#!/usr/bin/perl
+
+# Backup and restore of what is not as it should be: images of other times,
+# bytes that are damaged, disks that do not read.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use File::Path qw(make_path);
+use JSON::PP qw(decode_json);
+use Test::More;
+
+use Test::Registry;
+use Test::Registry::Command;
+
+use constant SCHEMA1 =>
+    'application/vnd.docker.distribution.manifest.v1+prettyjws';
+
+my $work = work_dir();
+my $n = 0;
+
+schema_one();
+
+done_testing();
+
+
+sub in { return decode_json($_[0]{out}) }
+
+sub fresh { my $dir = "$work/" . ++$n; mkdir $dir or die; return $dir }
+
+sub below { return "$_[0]/docker/registry/v2/$_[1]" }
+
+sub split_of { return $_[0] =~ s{:}{/}r }
+
+sub data { return below($_[0], 'blobs/' . ($_[1] =~ s{:(..)}{/$1/$1}r)
+    . '/data') }
+
+sub pool { my ($dir, $d) = @_; return "$dir/blobs/" . $d =~ s{:(..)}{/$1/$1}r }
+
+sub layer_of { return below($_[0], "repositories/$_[1]/_layers/"
+    . split_of($_[2]) . '/link') }
+
+sub tag_of { return below($_[0],
+    "repositories/$_[1]/_manifests/tags/$_[2]/current/link") }
+
+
+# Files as any registry writes them, without what ours notes beside them.
+
+sub put {
+    my ($path, $text) = @_;
+
+    make_path($path =~ s{/[^/]*\z}{}r);
+    put_file($path, $text);
+}
+
+
+sub put_bytes {
+    my ($root, $bytes) = @_;
+
+    my $d = sha256($bytes);
+    put(data($root, $d), $bytes);
+    return $d;
+}
+
+
+sub put_layer {
+    my ($root, $repo, $bytes) = @_;
+
+    my $d = put_bytes($root, $bytes);
+    put(layer_of($root, $repo, $d), $d);
+    return $d;
+}
+
+
+sub put_manifest {
+    my ($root, $repo, $tag, $bytes) = @_;
+
+    my $d = put_bytes($root, $bytes);
+    my $at = below($root, "repositories/$repo/_manifests");
+    put("$at/revisions/" . split_of($d) . '/link', $d);
+    if (defined $tag) {
+        put("$at/tags/$tag/index/" . split_of($d) . '/link', $d);
+        put("$at/tags/$tag/current/link", $d);
+    }
+    return $d;
+}
+
+
+# Manifest and layers of Docker's schema 1, in a store that was another's.
+
+sub schema_one {
+    my $root = fresh();
+    my @layers = map { put_layer($root, 'old', blob(500, "old-$_")) } 1 .. 2;
+    my $m = put_manifest($root, 'old', 'v1', to_json({ schemaVersion => 1,
+        name => 'old', tag => 'v1', architecture => 'amd64',
+        fsLayers => [ map { { blobSum => $_ } } @layers, $layers[0] ],
+        history => [], signatures => [ {} ] }));
+
+    my $dest = "$work/one";
+    my $r = ctl(qw(backup --json), $root, $dest);
+    is_exit($r, 0, 'a backup of schema 1');
+    is(in($r)->{blobs}, 3, 'has its layers');
+    is_exit(ctl(qw(audit --grace 0), $root), 0, 'nothing is wrong with it');
+
+    my $to = fresh();
+    is_exit(ctl('restore', $dest, $to), 0, 'it is restored');
+    is(file_text(tag_of($to, 'old', 'v1')), $m, 'with its tag');
+    is_deeply([ map { file_text(layer_of($to, 'old', $_)) } @layers ],
+        \@layers, 'and its layers');
+    is_exit(ctl(qw(audit --digests --grace 0), $to), 0, 'the audit agrees');
+    my ($id) = file_text("$dest/backups/" . in($r)->{id} . '.json')
+        =~ /"mediaType":"([^"]+)"/;
+    is($id, SCHEMA1, 'its type is in the listing');
+
+    unlink data($root, $layers[1]) or die;
+    $r = ctl('backup', $root, "$work/lost");
+    is_exit($r, 1, 'a layer that is gone');
+    like($r->{err}, qr/left out: old \Q$m\E: something that it refers to/,
+        'is told');
+    $r = ctl(qw(audit --grace 0), $root);
+    is_exit($r, 1, 'the audit');
+    like($r->{out}, qr/^reference-missing \S+: refers to $layers[1],/m,
+        'tells, too');
+
+    # layers that nobody can tell are no reason to call it saved
+    $root = fresh();
+    $m = put_manifest($root, 'old', 'v1', to_json({ schemaVersion => 1,
+        fsLayers => [ { blobSum => 'tarsum+sha256:1' } ] }));
+    $r = ctl('backup', $root, "$work/odd");
+    is_exit($r, 1, 'layers by another name');
+    like($r->{err}, qr/left out: old \Q$m\E: it does not tell which layers/,
+        'are told');
+    $r = ctl(qw(audit --grace 0), $root);
+    like($r->{out}, qr/^manifest-invalid .* does not tell which layers/m,
+        'by the audit, too');
+    is_exit(ctl(qw(gc --grace 2s --dry-run), $root), 1,
+        'and gc leaves the repository alone');
+}
