@@ -23,6 +23,7 @@ my $work = work_dir();
 my $n = 0;
 
 schema_one();
+noted();
 
 done_testing();
 
@@ -138,4 +139,54 @@ sub schema_one {
         'by the audit, too');
     is_exit(ctl(qw(gc --grace 2s --dry-run), $root), 1,
         'and gc leaves the repository alone');
+}
+
+
+# What the store has noted of a file, its size, or that it is corrupt, is not
+# passed over because nothing is read where all is linked.
+
+sub noted {
+    my $t = Test::Registry->new(location => 'registry_delete on;')->run;
+    my $root = $t->{root};
+    my $bytes = blob(1000, 'noted');
+    my ($d, $data) = (sha256($bytes), data($root, sha256($bytes)));
+    $t->push_image('noted', 'v1', seed => 'noted', layers => [ $bytes ]);
+
+    SKIP: {
+        skip_tests('no user attributes on this file system', 19)
+            if system("getfattr -n user.registry.size $data >/dev/null 2>&1");
+
+        my $dest = "$work/noted";
+        is_exit(ctl('backup', $root, $dest), 0, 'a backup');
+        is((stat pool($dest, $d))[1], (stat $data)[1], 'by links');
+
+        # both are the same file
+        truncate $data, 500 or die;
+        is_error($t->get("/v2/noted/blobs/$d"), 404, 'BLOB_UNKNOWN',
+            'a layer that was cut');
+        for my $dir ($dest, "$work/noted-2") {
+            my $r = ctl('backup', $root, $dir);
+            is_exit($r, 1, 'is not saved');
+            like($r->{err}, qr/left out: noted v1: /, 'and told');
+            is(ctl('backups', $dir)->{out} =~ /\tincomplete\n\z/, 1,
+                'the backup says so');
+        }
+        unlink $data or die;
+        $t->push_blob('noted', $bytes);
+        is_exit(ctl('backup', $root, $dest), 0, 'it was pushed again');
+        is(file_text(pool($dest, $d)), $bytes, 'and replaces what was cut');
+
+        # one that rotted, and was found out
+        open my $fh, '+<', $data or die;
+        syswrite $fh, '!' or die;
+        close $fh;
+        is_exit(ctl('scrub', $root), 1, 'scrub puts it away');
+        $t->push_blob('noted', $bytes);
+        my $r = ctl('backup', $root, $dest);
+        is_exit($r, 0, 'the next push brings it back');
+        is_exit(ctl('backups', '--verify', $dest), 0,
+            'into the backup, too');
+        is(file_text(pool($dest, $d)), $bytes, 'as it was');
+    }
+    $t->finish(audit => 0);
 }

@@ -6,6 +6,7 @@
 
 #include "reg_backup_dir.h"
 
+#include "reg_blob.h"
 #include "reg_fs.h"
 
 #include <errno.h>
@@ -238,14 +239,26 @@ static reg_rc_t
 reg_backup_have(reg_backup_pool_t *pool, reg_store_t *s, const char *path,
     const reg_path_t *mine, const reg_digest_t *d, reg_error_t *e)
 {
+    int         whole;
     uint64_t    size;
     reg_rc_t    rc;
-    reg_stat_t  st, theirs;
+    reg_file_t  f;
+    reg_stat_t  theirs;
 
-    rc = pool->dir->driver->stat(pool->dir, mine->s, &st, e);
+    rc = pool->dir->driver->open(pool->dir, mine->s, &f, e);
 
-    if (rc != REG_OK || st.dir) {
-        return (rc == REG_OK) ? REG_ABSENT : rc;
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    /* one that was linked has the notes of the store upon it */
+
+    whole = (reg_blob_check(pool->dir, d, f.fd, NULL) == REG_OK);
+
+    (void) close(f.fd);
+
+    if (!whole) {
+        return REG_ABSENT;
     }
 
     /* one of another length is looked at, whichever of them is wrong */
@@ -256,7 +269,7 @@ reg_backup_have(reg_backup_pool_t *pool, reg_store_t *s, const char *path,
         return rc;
     }
 
-    if (!pool->how.verify && rc == REG_OK && st.size == theirs.size) {
+    if (!pool->how.verify && rc == REG_OK && f.size == theirs.size) {
         return REG_OK;
     }
 
@@ -271,6 +284,7 @@ reg_backup_get(reg_backup_pool_t *pool, reg_store_t *s, const char *path,
     const reg_digest_t *d, reg_backup_pending_t *p, int *linked,
     reg_error_t *e)
 {
+    int         whole;
     uint64_t    size;
     reg_rc_t    rc;
     reg_file_t  f;
@@ -283,10 +297,14 @@ reg_backup_get(reg_backup_pool_t *pool, reg_store_t *s, const char *path,
 
     *linked = 1;
 
-    if (reg_backup_reflink(pool, f.fd, p) == 0) {
+    /* what is noted as damaged is not taken unread */
+
+    whole = (reg_blob_check(s, d, f.fd, NULL) == REG_OK);
+
+    if (whole && reg_backup_reflink(pool, f.fd, p) == 0) {
         (void) close(f.fd);
 
-    } else if (reg_backup_hardlink(pool, s, path, f.fd, p) == 0) {
+    } else if (whole && reg_backup_hardlink(pool, s, path, f.fd, p) == 0) {
 
         /* the descriptor is p's now */
 
