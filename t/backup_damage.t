@@ -24,6 +24,8 @@ my $n = 0;
 
 schema_one();
 noted();
+unreadable();
+marked();
 
 done_testing();
 
@@ -87,6 +89,27 @@ sub put_manifest {
         put("$at/tags/$tag/current/link", $d);
     }
     return $d;
+}
+
+
+sub put_image {
+    my ($root, $repo, $tag, $bytes) = @_;
+
+    my $config = to_json({ of => sha256($bytes) });
+    put_layer($root, $repo, $_) for $config, $bytes;
+    return put_manifest($root, $repo, $tag, to_json(manifest(
+        descriptor(OCI_CONFIG, $config), [ descriptor(OCI_LAYER, $bytes) ])));
+}
+
+
+# A call for which the disk does not read one file.
+
+sub without {
+    my ($file, $error, @args) = @_;
+
+    return ctl({ wrap => [ qw(strace -f -o /dev/null -P), $file,
+        '-etrace=read,pread64', "-einject=read,pread64:error=$error" ] },
+        @args);
 }
 
 
@@ -189,4 +212,88 @@ sub noted {
         is(file_text(pool($dest, $d)), $bytes, 'as it was');
     }
     $t->finish(audit => 0);
+}
+
+
+# A disk that does not read one file costs what needs that file.
+
+sub unreadable {
+    SKIP: {
+        skip_tests('no strace here', 50)
+            if system('strace -V >/dev/null 2>&1') != 0;
+
+        my $root = fresh();
+        my $bad = put_image($root, 'a', 'bad', 'x');
+        my $good = put_image($root, 'b', 'v1', 'y');
+        my $layer = sha256('x');
+        my %what = (
+            manifest => data($root, $bad),
+            link => layer_of($root, 'a', $layer),
+            tag => tag_of($root, 'a', 'bad')
+        );
+
+        for my $name (sort keys %what) {
+            for my $error (qw(EIO EUCLEAN EBADMSG)) {
+                my $dest = "$work/no-$name-$error";
+                my $r = without($what{$name}, $error, 'backup', $root, $dest);
+                is_exit($r, 1, "a $name gives $error");
+                like($r->{err}, qr/left out: a bad: /, 'its tag is left out');
+                like($r->{err}, qr/, 1 tags, /, 'and the other is not');
+            }
+        }
+        my $dest = "$work/no-manifest-EIO";
+        is_exit(ctl('backup', $root, $dest), 0, 'the disk is well again');
+        is_exit(without($what{manifest}, 'EMFILE', 'backup', $root, $dest), 3,
+            'what is no damage ends a backup');
+
+        # the backup's own disk
+        for my $file ($bad, $layer) {
+            my $to = fresh();
+            my $r = without(pool($dest, $file), 'EIO', 'restore', $dest, $to);
+            is_exit($r, 1, 'a backup that is not read');
+            like($r->{err}, qr/not brought back: a bad: /, 'is told');
+            is(file_text(tag_of($to, 'b', 'v1')), $good, 'the rest is back');
+            ok(!-e tag_of($to, 'a', 'bad'), 'and no more');
+        }
+
+        my $to = fresh();
+        is_exit(ctl('restore', $dest, $to), 0, 'all of it');
+        my $r = without(tag_of($to, 'a', 'bad'), 'EIO', 'restore', $dest, $to);
+        is_exit($r, 1, 'a tag in the store');
+        like($r->{err}, qr/not brought back: a bad: what it is now cannot/,
+            'is told');
+    }
+}
+
+
+# What the store knows to be damaged comes back without --verify.
+
+sub marked {
+    my $root = fresh();
+    my $bytes = blob(1000, 'marked');
+    my $d = sha256($bytes);
+    put_image($root, 'a', 'v1', $bytes);
+    put_image($root, 'b', 'v1', 'y');
+    my ($dest, $data) = ("$work/marked", data($root, $d));
+    is_exit(ctl(qw(backup --copy), $root, $dest), 0, 'a whole backup');
+
+    SKIP: {
+        skip_tests('no user attributes on this file system', 9) if system(
+            "setfattr -n user.registry.size -v 1 $data >/dev/null 2>&1");
+
+        # in place: scrub had no room to put it away
+        my $size = 18446744073709551615;
+        system('setfattr', '-n', 'user.registry.size', '-v', $size, $data);
+        my $r = ctl(qw(restore --dry-run --json), $dest, $root);
+        is(in($r)->{blobs}, 1, 'one would come back');
+        $r = ctl(qw(restore --json), $dest, $root);
+        is_exit($r, 0, 'one that is marked');
+        is(in($r)->{blobs}, 1, 'is replaced');
+        is_exit(ctl(qw(audit --grace 0), $root), 0, 'the audit agrees');
+        is(in(ctl(qw(restore --json), $dest, $root))->{blobs}, 0,
+            'then it is well');
+        truncate $data, 0 or die;
+        is_exit(ctl('restore', $dest, $root), 0, 'one that is empty');
+        is(file_text($data), $bytes, 'is replaced as well');
+    }
 }

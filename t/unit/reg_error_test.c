@@ -9,6 +9,7 @@
 static void test_table(void);
 static void test_set(void);
 static void test_sys(void);
+static void test_unread(void);
 static void test_status(void);
 static void test_json(void);
 static void test_texts(void);
@@ -22,6 +23,7 @@ main(void)
     test_texts();
     test_set();
     test_sys();
+    test_unread();
     test_status();
     test_json();
 
@@ -236,6 +238,50 @@ test_sys(void)
     reg_error_clear(&e);
     (void) reg_error_sys(&e, EIO, "close", NULL);
     ok(e.sys == EIO && e.path[0] == '\0', "without a path");
+}
+
+
+/* One bad file is damage; anything else is everybody's. */
+
+static void
+test_unread(void)
+{
+    size_t       i;
+    reg_rc_t     rc;
+    reg_error_t  e, why;
+
+    static const struct {
+        int  sys;
+        int  damage;
+    } rows[] = {
+        { EIO, 1 },
+        { EUCLEAN, 1 },
+        { EBADMSG, 1 },
+        { EACCES, 0 },
+        { EMFILE, 0 },
+        { ENOMEM, 0 },
+        { 0, 0 }
+    };
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        reg_error_clear(&e);
+        reg_error_clear(&why);
+        rc = reg_error_sys(&why, rows[i].sys, "read", "a/b");
+
+        if (rows[i].damage) {
+            ok(reg_error_unread(&e, rc, &why) == REG_DIGEST_MISMATCH
+               && e.rc == REG_OK, "%s is damage", strerror(rows[i].sys));
+
+        } else {
+            ok(reg_error_unread(&e, rc, &why) == rc && e.rc == rc
+               && e.sys == rows[i].sys, "%s is passed on",
+               strerror(rows[i].sys));
+        }
+    }
+
+    reg_error_clear(&why);
+    ok(reg_error_unread(NULL, REG_ABSENT, &why) == REG_ABSENT,
+       "nobody to tell");
 }
 
 

@@ -202,6 +202,23 @@ reg_error_sys(reg_error_t *e, int sys, const char *call, const char *path)
 }
 
 
+reg_rc_t
+reg_error_unread(reg_error_t *e, reg_rc_t rc, const reg_error_t *why)
+{
+    if (rc == REG_STORAGE
+        && (why->sys == EIO || why->sys == EUCLEAN || why->sys == EBADMSG))
+    {
+        return REG_DIGEST_MISMATCH;
+    }
+
+    if (e != NULL && e->rc == REG_OK) {
+        *e = *why;
+    }
+
+    return rc;
+}
+
+
 int
 reg_error_status(reg_rc_t rc)
 {

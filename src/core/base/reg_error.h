@@ -149,6 +149,14 @@ reg_rc_t reg_error_damage(reg_error_t *e, reg_rc_t rc, const char *fmt, ...)
 reg_rc_t reg_error_sys(reg_error_t *e, int sys, const char *call,
     const char *path);
 
+/*
+ * Judges a failure to read one file, rc, that was kept apart in why.  When the
+ * disk does not give that file any more (EIO, EUCLEAN, EBADMSG), it is damaged
+ * and others are not: REG_DIGEST_MISMATCH.  Anything else is passed on to e.
+ */
+reg_rc_t reg_error_unread(reg_error_t *e, reg_rc_t rc,
+    const reg_error_t *why);
+
 /* Columns of the table; rc must not be REG_OK. */
 int reg_error_status(reg_rc_t rc);
 const char *reg_error_code(reg_rc_t rc);

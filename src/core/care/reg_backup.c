@@ -31,8 +31,7 @@ static reg_rc_t reg_backup_parts(reg_backup_run_t *r, const reg_digest_t *d,
     const reg_manifest_t *m, unsigned *state);
 static reg_rc_t reg_backup_blob(reg_backup_run_t *r, const reg_digest_t *d,
     const char *link);
-static reg_rc_t reg_backup_tag(void *data, reg_str_t tag,
-    const reg_digest_t *d);
+static reg_rc_t reg_backup_tag(void *data, reg_str_t tag);
 static void reg_backup_leave(reg_backup_run_t *r, const char *what,
     const char *why);
 
@@ -111,7 +110,7 @@ reg_backup_repository(void *data, reg_str_t name)
                         reg_backup_revision, r, r->e);
 
     if (rc == REG_OK) {
-        rc = reg_tags_walk(r->s, name, reg_backup_tag, r, r->e);
+        rc = reg_tags_names(r->s, name, reg_backup_tag, r, r->e);
     }
 
     return (rc == REG_OK) ? reg_backup_flush(r) : rc;
@@ -288,15 +287,18 @@ reg_backup_read(reg_backup_run_t *r, const reg_digest_t *d, reg_buf_t *body,
         }
     }
 
-    if (rc == REG_MANIFEST_UNKNOWN) {
-        *state |= REG_BACKUP_BROKEN;
-        reg_backup_leave(r, d->text, "its bytes are missing or damaged");
-
-        return REG_OK;
+    if (rc != REG_MANIFEST_UNKNOWN) {
+        rc = reg_error_unread(r->e, rc, &e);
     }
 
-    if (r->e != NULL && r->e->rc == REG_OK) {
-        *r->e = e;
+    if (rc == REG_MANIFEST_UNKNOWN || rc == REG_DIGEST_MISMATCH) {
+        *state |= REG_BACKUP_BROKEN;
+        reg_backup_leave(r, d->text,
+                         (rc == REG_MANIFEST_UNKNOWN)
+                         ? "its bytes are missing or damaged"
+                         : "it cannot be read");
+
+        return REG_OK;
     }
 
     return rc;
@@ -460,6 +462,7 @@ reg_backup_blob(reg_backup_run_t *r, const reg_digest_t *d, const char *link)
     reg_rc_t      rc;
     reg_sum_t    *sum;
     reg_path_t    path;
+    reg_error_t   why;
     reg_digest_t  target;
 
     sum = reg_sums_add(&r->blobs, d, NULL);
@@ -476,10 +479,12 @@ reg_backup_blob(reg_backup_run_t *r, const reg_digest_t *d, const char *link)
         return REG_DIGEST_MISMATCH;
     }
 
-    rc = reg_link_read(r->s, link, &target, r->e);
+    reg_error_clear(&why);
+
+    rc = reg_link_read(r->s, link, &target, &why);
 
     if (rc != REG_OK) {
-        return rc;
+        return reg_error_unread(r->e, rc, &why);
     }
 
     reg_layout_blob(&path, &target);
@@ -505,7 +510,7 @@ reg_backup_blob(reg_backup_run_t *r, const reg_digest_t *d, const char *link)
 /* --- tags ---------------------------------------------------------------- */
 
 static reg_rc_t
-reg_backup_tag(void *data, reg_str_t tag, const reg_digest_t *d)
+reg_backup_tag(void *data, reg_str_t tag)
 {
     char               what[REG_TAG_MAX + 1];
     unsigned           tries;
@@ -516,10 +521,30 @@ reg_backup_tag(void *data, reg_str_t tag, const reg_digest_t *d)
     reg_backup_run_t  *r;
 
     r = data;
-    now = *d;
     sum = NULL;
 
+    (void) snprintf(what, sizeof(what), "%.*s", (int) tag.len, tag.data);
+
     for (tries = 0; tries < REG_BACKUP_TRIES; tries++) {
+        reg_error_clear(&e);
+
+        rc = reg_tag_read(r->s, r->name, tag, &now, &e);
+
+        if (rc == REG_MANIFEST_UNKNOWN) {
+            return REG_OK;
+        }
+
+        if (rc != REG_OK) {
+            rc = reg_error_unread(r->e, rc, &e);
+
+            if (rc == REG_DIGEST_MISMATCH) {
+                reg_backup_leave(r, what, "it cannot be read");
+                return REG_OK;
+            }
+
+            return rc;
+        }
+
         rc = reg_backup_revision(r, &now);
 
         if (rc != REG_OK) {
@@ -535,25 +560,9 @@ reg_backup_tag(void *data, reg_str_t tag, const reg_digest_t *d)
         /* it moved on, or went as well; or the manifest came back */
 
         sum->bits = 0;
-        reg_error_clear(&e);
-
-        rc = reg_tag_read(r->s, r->name, tag, &now, &e);
-
-        if (rc == REG_MANIFEST_UNKNOWN) {
-            return REG_OK;
-        }
-
-        if (rc != REG_OK) {
-            if (r->e != NULL && r->e->rc == REG_OK) {
-                *r->e = e;
-            }
-
-            return rc;
-        }
     }
 
     if (tries == REG_BACKUP_TRIES || !(sum->bits & REG_BACKUP_WHOLE)) {
-        (void) snprintf(what, sizeof(what), "%.*s", (int) tag.len, tag.data);
         reg_backup_leave(r, what, "what it names is missing or damaged");
 
         return REG_OK;

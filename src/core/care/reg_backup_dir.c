@@ -239,16 +239,23 @@ static reg_rc_t
 reg_backup_have(reg_backup_pool_t *pool, reg_store_t *s, const char *path,
     const reg_path_t *mine, const reg_digest_t *d, reg_error_t *e)
 {
-    int         whole;
-    uint64_t    size;
-    reg_rc_t    rc;
-    reg_file_t  f;
-    reg_stat_t  theirs;
+    int          whole;
+    uint64_t     size;
+    reg_rc_t     rc;
+    reg_file_t   f;
+    reg_stat_t   theirs;
+    reg_error_t  why;
 
-    rc = pool->dir->driver->open(pool->dir, mine->s, &f, e);
+    reg_error_clear(&why);
+
+    rc = pool->dir->driver->open(pool->dir, mine->s, &f, &why);
+
+    if (rc != REG_OK && rc != REG_ABSENT) {
+        rc = reg_error_unread(e, rc, &why);
+    }
 
     if (rc != REG_OK) {
-        return rc;
+        return (rc == REG_DIGEST_MISMATCH) ? REG_ABSENT : rc;
     }
 
     /* one that was linked has the notes of the store upon it */
@@ -263,10 +270,14 @@ reg_backup_have(reg_backup_pool_t *pool, reg_store_t *s, const char *path,
 
     /* one of another length is looked at, whichever of them is wrong */
 
-    rc = s->driver->stat(s, path, &theirs, e);
+    rc = s->driver->stat(s, path, &theirs, &why);
 
     if (rc != REG_OK && rc != REG_ABSENT) {
-        return rc;
+        rc = reg_error_unread(e, rc, &why);
+
+        if (rc != REG_DIGEST_MISMATCH) {
+            return rc;
+        }
     }
 
     if (!pool->how.verify && rc == REG_OK && f.size == theirs.size) {
@@ -284,15 +295,18 @@ reg_backup_get(reg_backup_pool_t *pool, reg_store_t *s, const char *path,
     const reg_digest_t *d, reg_backup_pending_t *p, int *linked,
     reg_error_t *e)
 {
-    int         whole;
-    uint64_t    size;
-    reg_rc_t    rc;
-    reg_file_t  f;
+    int          whole;
+    uint64_t     size;
+    reg_rc_t     rc;
+    reg_file_t   f;
+    reg_error_t  why;
 
-    rc = s->driver->open(s, path, &f, e);
+    reg_error_clear(&why);
+
+    rc = s->driver->open(s, path, &f, &why);
 
     if (rc != REG_OK) {
-        return rc;
+        return reg_error_unread(e, rc, &why);
     }
 
     *linked = 1;
@@ -453,20 +467,22 @@ reg_backup_hash(reg_store_t *s, const char *path, const reg_digest_t *d,
     reg_rc_t       rc;
     reg_file_t     f;
     reg_hash_t     h;
+    reg_error_t    why;
     reg_digest_t   got;
 
     *size = 0;
+    reg_error_clear(&why);
     chunk = malloc(REG_BACKUP_CHUNK);
 
     if (chunk == NULL) {
         return reg_error_set(e, REG_NO_MEMORY, NULL);
     }
 
-    rc = s->driver->open(s, path, &f, e);
+    rc = s->driver->open(s, path, &f, &why);
 
     if (rc != REG_OK) {
         free(chunk);
-        return rc;
+        return reg_error_unread(e, rc, &why);
     }
 
     reg_hash_init(&h, d->alg);

@@ -31,6 +31,8 @@ static reg_rc_t reg_restore_tag(reg_restore_run_t *r,
     const reg_backup_entry_t *entry);
 static reg_rc_t reg_restore_outcome(reg_restore_run_t *r, reg_rc_t rc,
     const reg_backup_entry_t *entry, const reg_error_t *why);
+static reg_rc_t reg_restore_lost(reg_restore_run_t *r,
+    const reg_backup_entry_t *entry, const char *text);
 
 
 reg_rc_t
@@ -165,26 +167,21 @@ static reg_rc_t
 reg_restore_outcome(reg_restore_run_t *r, reg_rc_t rc,
     const reg_backup_entry_t *entry, const reg_error_t *why)
 {
-    char         tag[REG_TAG_MAX + 1];
-    reg_sum_t   *sum;
-    const char  *what, *text;
-
     switch (rc) {
 
     case REG_OK:
         return REG_OK;
 
     case REG_ABSENT:
-        text = "a part of it is not in the backup";
-        break;
+        return reg_restore_lost(r, entry, "a part of it is not in the backup");
 
     case REG_DIGEST_MISMATCH:
-        text = "a part of it is damaged in the backup";
-        break;
+        return reg_restore_lost(r, entry,
+                                "a part of it is damaged in the backup");
 
     case REG_MANIFEST_BLOB_UNKNOWN:
-        text = "what it refers to was not brought back";
-        break;
+        return reg_restore_lost(r, entry,
+                                "what it refers to was not brought back");
 
     default:
         if (r->e != NULL && r->e->rc == REG_OK) {
@@ -193,6 +190,16 @@ reg_restore_outcome(reg_restore_run_t *r, reg_rc_t rc,
 
         return rc;
     }
+}
+
+
+static reg_rc_t
+reg_restore_lost(reg_restore_run_t *r, const reg_backup_entry_t *entry,
+    const char *text)
+{
+    char         tag[REG_TAG_MAX + 1];
+    reg_sum_t   *sum;
+    const char  *what;
 
     what = entry->manifest.text;
 
@@ -293,7 +300,11 @@ reg_restore_tag(reg_restore_run_t *r, const reg_backup_entry_t *entry)
     }
 
     if (rc != REG_OK && rc != REG_MANIFEST_UNKNOWN) {
-        return reg_restore_outcome(r, rc, entry, &why);
+        rc = reg_error_unread(r->e, rc, &why);
+
+        return (rc == REG_DIGEST_MISMATCH)
+               ? reg_restore_lost(r, entry, "what it is now cannot be read")
+               : rc;
     }
 
     if (r->how->dry) {
@@ -336,15 +347,17 @@ reg_restore_read(reg_restore_run_t *r, const reg_digest_t *d,
 {
     reg_rc_t      rc;
     reg_path_t    path;
+    reg_error_t   unread;
     reg_digest_t  got;
 
+    reg_error_clear(&unread);
     reg_backup_path(&path, d);
 
     rc = r->dir->driver->read(r->dir, path.s, REG_MANIFEST_READ_MAX, body,
-                              why);
+                              &unread);
 
     if (rc != REG_OK) {
-        return rc;
+        return reg_error_unread(why, rc, &unread);
     }
 
     reg_digest_of(&got, d->alg, body->data, body->len);

@@ -10,6 +10,9 @@
 
 static reg_rc_t reg_restore_blob(reg_restore_run_t *r, reg_str_t name,
     const reg_digest_t *d, reg_error_t *why);
+static reg_rc_t reg_restore_stored(reg_restore_run_t *r,
+    const reg_digest_t *d, reg_sum_t *sum, const reg_stat_t *kept,
+    reg_error_t *why);
 static reg_rc_t reg_restore_upload(reg_restore_run_t *r, reg_str_t name,
     const reg_digest_t *d, const reg_path_t *path, reg_error_t *why);
 static reg_rc_t reg_restore_fill(reg_restore_run_t *r, reg_upload_t *u,
@@ -47,18 +50,19 @@ reg_restore_blobs(reg_restore_run_t *r, const reg_backup_entry_t *entry,
 
 /*
  * What is stored already is linked, which renews its lease too.  One of another
- * length is damaged, here or there; the upload tells which.
+ * length is damaged, here or there; the upload tells which, and replaces what
+ * the store has noted as damaged, or cannot read.
  */
 
 static reg_rc_t
 reg_restore_blob(reg_restore_run_t *r, reg_str_t name, const reg_digest_t *d,
     reg_error_t *why)
 {
-    uint64_t     size;
     reg_rc_t     rc, there;
     reg_sum_t   *sum;
-    reg_path_t   mine, theirs;
-    reg_stat_t   st, kept;
+    reg_path_t   mine;
+    reg_stat_t   kept;
+    reg_error_t  e;
 
     sum = reg_sums_add(&r->sums, d, NULL);
 
@@ -66,36 +70,36 @@ reg_restore_blob(reg_restore_run_t *r, reg_str_t name, const reg_digest_t *d,
         return reg_error_set(why, REG_NO_MEMORY, NULL);
     }
 
+    reg_error_clear(&e);
     reg_backup_path(&mine, d);
-    reg_layout_blob(&theirs, d);
 
-    there = r->dir->driver->stat(r->dir, mine.s, &kept, why);
+    there = r->dir->driver->stat(r->dir, mine.s, &kept, &e);
 
     if (there != REG_OK && there != REG_ABSENT) {
-        return there;
+        there = reg_error_unread(why, there, &e);
+
+        if (there != REG_DIGEST_MISMATCH) {
+            return there;
+        }
     }
 
-    rc = r->s->driver->stat(r->s, theirs.s, &st, why);
+    rc = reg_restore_stored(r, d, sum, (there == REG_OK) ? &kept : NULL, why);
 
-    if (rc == REG_OK && r->how->verify && !(sum->bits & REG_RESTORE_FINE)) {
-        rc = reg_backup_hash(r->s, theirs.s, d, &size, why);
+    if (rc == REG_OK && !r->how->dry) {
+        reg_error_clear(&e);
+        rc = reg_blob_link(r->s, name, d, &e);
 
-    } else if (rc == REG_OK && there == REG_OK && st.size != kept.size) {
-        rc = REG_DIGEST_MISMATCH;
+        if (rc != REG_OK && rc != REG_BLOB_UNKNOWN) {
+            rc = reg_error_unread(why, rc, &e);
+        }
     }
 
-    if (rc == REG_OK) {
-        sum->bits |= REG_RESTORE_FINE;
-
-        return r->how->dry ? REG_OK : reg_blob_link(r->s, name, d, why);
-    }
-
-    if (rc != REG_ABSENT && rc != REG_DIGEST_MISMATCH) {
+    if (rc != REG_BLOB_UNKNOWN && rc != REG_DIGEST_MISMATCH) {
         return rc;
     }
 
     if (there != REG_OK) {
-        return REG_ABSENT;
+        return there;
     }
 
     if (!r->how->dry) {
@@ -112,6 +116,44 @@ reg_restore_blob(reg_restore_run_t *r, reg_str_t name, const reg_digest_t *d,
 }
 
 
+/*
+ * REG_OK when the store has it; REG_BLOB_UNKNOWN, REG_DIGEST_MISMATCH when not,
+ * or damaged.  kept is what the backup has, or NULL.
+ */
+
+static reg_rc_t
+reg_restore_stored(reg_restore_run_t *r, const reg_digest_t *d,
+    reg_sum_t *sum, const reg_stat_t *kept, reg_error_t *why)
+{
+    uint64_t     size;
+    reg_rc_t     rc;
+    reg_path_t   path;
+    reg_error_t  e;
+
+    reg_error_clear(&e);
+
+    rc = reg_blob_size(r->s, d, &size, &e);
+
+    if (rc != REG_OK) {
+        return (rc == REG_BLOB_UNKNOWN) ? rc : reg_error_unread(why, rc, &e);
+    }
+
+    if (r->how->verify && !(sum->bits & REG_RESTORE_FINE)) {
+        reg_layout_blob(&path, d);
+        rc = reg_backup_hash(r->s, path.s, d, &size, why);
+
+    } else if (kept != NULL && size != kept->size) {
+        rc = REG_DIGEST_MISMATCH;
+    }
+
+    if (rc == REG_OK) {
+        sum->bits |= REG_RESTORE_FINE;
+    }
+
+    return (rc == REG_ABSENT) ? REG_BLOB_UNKNOWN : rc;
+}
+
+
 static reg_rc_t
 reg_restore_upload(reg_restore_run_t *r, reg_str_t name,
     const reg_digest_t *d, const reg_path_t *path, reg_error_t *why)
@@ -120,13 +162,16 @@ reg_restore_upload(reg_restore_run_t *r, reg_str_t name,
     char           id[REG_UUID_LEN + 1];
     reg_rc_t       rc;
     reg_file_t     f;
+    reg_error_t    e;
     reg_upload_t  *u;
 
     u = NULL;
-    rc = r->dir->driver->open(r->dir, path->s, &f, why);
+    reg_error_clear(&e);
+
+    rc = r->dir->driver->open(r->dir, path->s, &f, &e);
 
     if (rc != REG_OK) {
-        return rc;
+        return reg_error_unread(why, rc, &e);
     }
 
     rc = reg_upload_create(r->s, name, d->alg, r->how->now, id, why);

@@ -212,6 +212,30 @@ reg_tags_walk(reg_store_t *s, reg_str_t name, reg_tag_pt fn, void *ctx,
 }
 
 
+reg_rc_t
+reg_tags_names(reg_store_t *s, reg_str_t name, reg_tag_name_pt fn, void *ctx,
+    reg_error_t *e)
+{
+    size_t           i;
+    reg_rc_t         rc;
+    reg_tag_list_t  *list;
+
+    rc = reg_tags_get(s, name, &list, e);
+
+    if (rc != REG_OK) {
+        return (rc == REG_ABSENT) ? REG_OK : rc;
+    }
+
+    for (i = 0; i < list->tags.n && rc == REG_OK; i++) {
+        rc = fn(ctx, reg_names_get(&list->tags, i));
+    }
+
+    reg_tags_release(s->tags, list);
+
+    return rc;
+}
+
+
 /*
  * The list as it is now, from memory or from the disk; it goes to
  * reg_tags_release().  REG_ABSENT, and NULL, without a directory of tags.

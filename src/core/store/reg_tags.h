@@ -38,6 +38,12 @@ typedef reg_rc_t (*reg_tag_pt)(void *ctx, reg_str_t tag,
 reg_rc_t reg_tags_walk(reg_store_t *s, reg_str_t name, reg_tag_pt fn,
     void *ctx, reg_error_t *e);
 
+/* The same of their names alone, whatever their links hold. */
+typedef reg_rc_t (*reg_tag_name_pt)(void *ctx, reg_str_t tag);
+
+reg_rc_t reg_tags_names(reg_store_t *s, reg_str_t name, reg_tag_name_pt fn,
+    void *ctx, reg_error_t *e);
+
 
 reg_rc_t reg_tags_cache_open(reg_store_t *s);
 void reg_tags_cache_close(reg_store_t *s);
