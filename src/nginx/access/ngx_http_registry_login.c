@@ -45,7 +45,7 @@ static ngx_http_registry_login_t *ngx_http_registry_login_state(
     ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx, reg_str_t user);
 static void ngx_http_registry_login_leave(void *data);
 static void ngx_http_registry_login_count(
-    const ngx_http_registry_guess_t *guess);
+    const ngx_http_registry_guess_t *guess, ngx_uint_t first);
 static ngx_int_t ngx_http_registry_login_delay(
     ngx_http_registry_login_t *login, ngx_uint_t n,
     void (*wake)(ngx_http_request_t *r));
@@ -134,7 +134,7 @@ ngx_http_registry_login_password(ngx_http_request_t *r,
 
     if (known == NGX_HTTP_REGISTRY_LOGIN_FRESH
         && r->connection->requests > 1
-        && !ngx_http_registry_logins_failing(rmcf))
+        && !ngx_http_registry_failures_any(rmcf))
     {
         ngx_http_registry_stats_login(NGX_HTTP_REGISTRY_RESULT_CACHED);
 
@@ -190,7 +190,12 @@ ngx_http_registry_login_held(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    ngx_http_registry_login_count(&login->guess);
+    /*
+     * Who was right from here may be told something, so each try counts.  Of
+     * anybody else no count is begun: there is no end of names to think of.
+     */
+
+    ngx_http_registry_login_count(&login->guess, rc == NGX_DECLINED);
 
     return ngx_http_registry_login_refuse(login, *retry, wake);
 }
@@ -462,14 +467,12 @@ ngx_http_registry_login_limited(ngx_http_request_t *r,
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_registry_module);
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
 
-    if (alcf->limit == 0 || !ngx_http_registry_logins_failing(rmcf)) {
+    if (alcf->limit == 0 || !ngx_http_registry_failures_any(rmcf)) {
         return NGX_OK;
     }
 
-    n = ngx_http_registry_logins_failures(rmcf, login->guess.user,
-                                          alcf->limit_time, retry);
-    all = ngx_http_registry_logins_failures(rmcf, login->guess.address,
-                                            alcf->limit_time, &left);
+    n = ngx_http_registry_failures_get(rmcf, login->guess.user, retry);
+    all = ngx_http_registry_failures_get(rmcf, login->guess.address, &left);
 
     if (n < alcf->limit && all < alcf->limit * NGX_HTTP_REGISTRY_LOGIN_USERS) {
         return NGX_OK;
@@ -499,13 +502,17 @@ ngx_http_registry_login_trust(ngx_http_request_t *r,
 }
 
 
+/* Where first is 0 a user who has not failed yet is not counted. */
+
 static void
-ngx_http_registry_login_count(const ngx_http_registry_guess_t *guess)
+ngx_http_registry_login_count(const ngx_http_registry_guess_t *guess,
+    ngx_uint_t first)
 {
-    ngx_http_registry_logins_failed(guess->rmcf, guess->user,
-                                    guess->limit_time);
-    ngx_http_registry_logins_failed(guess->rmcf, guess->address,
-                                    guess->limit_time);
+    ngx_http_registry_failures_add(guess->rmcf, guess->user, guess->limit,
+                                   guess->limit_time, first);
+    ngx_http_registry_failures_add(guess->rmcf, guess->address,
+                              guess->limit * NGX_HTTP_REGISTRY_LOGIN_USERS,
+                              guess->limit_time, 1);
 }
 
 
@@ -522,10 +529,9 @@ ngx_http_registry_login_failed(const ngx_http_registry_guess_t *guess,
         return 0;
     }
 
-    ngx_http_registry_login_count(guess);
+    ngx_http_registry_login_count(guess, 1);
 
-    n = ngx_http_registry_logins_failures(guess->rmcf, guess->user,
-                                          guess->limit_time, &left);
+    n = ngx_http_registry_failures_get(guess->rmcf, guess->user, &left);
 
     if (n == guess->limit) {
         ngx_log_error(NGX_LOG_WARN, log, 0,

@@ -9,6 +9,7 @@
 #define NGX_HTTP_REGISTRY_LOGIN_PRIVATE_H_INCLUDED
 
 
+#include "ngx_http_registry_failures.h"
 #include "ngx_http_registry_login.h"
 #include "ngx_http_registry_logins.h"
 

@@ -14,19 +14,16 @@
 /* How long it is remembered that credentials were right once. */
 #define NGX_HTTP_REGISTRY_LOGINS_STALE     86400
 
-/* different users and addresses that have failed */
-#define NGX_HTTP_REGISTRY_LOGINS_FAILURES  20000
+/* what part of the zone they may take from manifests */
+#define NGX_HTTP_REGISTRY_LOGINS_PART      4
 
 
 typedef struct {
     ngx_rbtree_node_t        node;        /* key: first bytes of the id */
     ngx_queue_t              queue;
     u_char                   id[REG_CREDENTIALS_KEY];
-    time_t                   time;        /* verified: when;
-                                             failures: of the first */
+    time_t                   time;        /* when it was verified */
     time_t                   claimed;     /* 0: nobody is at it */
-    ngx_uint_t               count;       /* of failures */
-    unsigned                 failure:1;
     unsigned                 verified:1;  /* at some time */
 } ngx_http_registry_logins_node_t;
 
@@ -35,7 +32,7 @@ static ngx_http_registry_logins_node_t *ngx_http_registry_logins_lookup(
     ngx_http_registry_logins_t *logins, const u_char *id);
 static ngx_http_registry_logins_node_t *ngx_http_registry_logins_add(
     ngx_http_registry_main_conf_t *rmcf, ngx_http_registry_logins_t *logins,
-    const u_char *id, ngx_uint_t failure);
+    const u_char *id);
 static void ngx_http_registry_logins_remove(
     ngx_http_registry_main_conf_t *rmcf, ngx_http_registry_logins_t *logins,
     ngx_http_registry_logins_node_t *node);
@@ -54,10 +51,8 @@ ngx_http_registry_logins_init(ngx_http_registry_logins_t *logins)
     ngx_rbtree_init(&logins->rbtree, &logins->sentinel,
                     ngx_http_registry_logins_insert);
     ngx_queue_init(&logins->verified);
-    ngx_queue_init(&logins->failures);
 
-    logins->nfailures = 0;
-    logins->failing = 0;
+    logins->n = 0;
 
     return (RAND_bytes(logins->key, REG_CREDENTIALS_KEY) == 1)
            ? NGX_OK : NGX_ERROR;
@@ -185,7 +180,7 @@ ngx_http_registry_logins_claim(ngx_http_registry_main_conf_t *rmcf,
     node = ngx_http_registry_logins_lookup(logins, id);
 
     if (node == NULL) {
-        node = ngx_http_registry_logins_add(rmcf, logins, id, 0);
+        node = ngx_http_registry_logins_add(rmcf, logins, id);
     }
 
     if (node) {
@@ -212,7 +207,7 @@ ngx_http_registry_logins_settle(ngx_http_registry_main_conf_t *rmcf,
     node = ngx_http_registry_logins_lookup(logins, id);
 
     if (node == NULL && right) {
-        node = ngx_http_registry_logins_add(rmcf, logins, id, 0);
+        node = ngx_http_registry_logins_add(rmcf, logins, id);
     }
 
     if (node) {
@@ -231,105 +226,13 @@ ngx_http_registry_logins_settle(ngx_http_registry_main_conf_t *rmcf,
 }
 
 
-ngx_uint_t
-ngx_http_registry_logins_failing(ngx_http_registry_main_conf_t *rmcf)
-{
-    /* one word, which may be a moment old */
-
-    return ngx_http_registry_logins_now()
-           < ngx_http_registry_zone_logins(rmcf)->failing;
-}
-
-
-ngx_uint_t
-ngx_http_registry_logins_failures(ngx_http_registry_main_conf_t *rmcf,
-    const u_char *id, time_t within, time_t *left)
-{
-    time_t                            now;
-    ngx_uint_t                        n;
-    ngx_slab_pool_t                  *pool;
-    ngx_http_registry_logins_t       *logins;
-    ngx_http_registry_logins_node_t  *node;
-
-    n = 0;
-    *left = 0;
-    now = ngx_http_registry_logins_now();
-
-    logins = ngx_http_registry_zone_logins(rmcf);
-    pool = (ngx_slab_pool_t *) rmcf->zone->shm.addr;
-
-    ngx_shmtx_lock(&pool->mutex);
-
-    node = ngx_http_registry_logins_lookup(logins, id);
-
-    if (node && now < node->time + within) {
-        n = node->count;
-        *left = node->time + within - now;
-    }
-
-    ngx_shmtx_unlock(&pool->mutex);
-
-    return n;
-}
-
-
-void
-ngx_http_registry_logins_failed(ngx_http_registry_main_conf_t *rmcf,
-    const u_char *id, time_t within)
-{
-    time_t                            now;
-    ngx_slab_pool_t                  *pool;
-    ngx_http_registry_logins_t       *logins;
-    ngx_http_registry_logins_node_t  *node;
-
-    now = ngx_http_registry_logins_now();
-
-    logins = ngx_http_registry_zone_logins(rmcf);
-    pool = (ngx_slab_pool_t *) rmcf->zone->shm.addr;
-
-    ngx_shmtx_lock(&pool->mutex);
-
-    node = ngx_http_registry_logins_lookup(logins, id);
-
-    if (node == NULL) {
-        node = ngx_http_registry_logins_add(rmcf, logins, id, 1);
-    }
-
-    if (node) {
-
-        if (now >= node->time + within) {
-            node->time = now;
-            node->count = 0;
-        }
-
-        node->count++;
-
-        if (node->time + within > logins->failing) {
-            logins->failing = node->time + within;
-        }
-
-        ngx_queue_remove(&node->queue);
-        ngx_queue_insert_head(&logins->failures, &node->queue);
-    }
-
-    ngx_shmtx_unlock(&pool->mutex);
-}
-
-
 /* All below are called with the zone's lock held. */
 
 static ngx_http_registry_logins_node_t *
 ngx_http_registry_logins_add(ngx_http_registry_main_conf_t *rmcf,
-    ngx_http_registry_logins_t *logins, const u_char *id, ngx_uint_t failure)
+    ngx_http_registry_logins_t *logins, const u_char *id)
 {
-    ngx_queue_t                      *q;
     ngx_http_registry_logins_node_t  *node;
-
-    if (failure && logins->nfailures >= NGX_HTTP_REGISTRY_LOGINS_FAILURES) {
-        q = ngx_queue_last(&logins->failures);
-        ngx_http_registry_logins_remove(rmcf, logins,
-            ngx_queue_data(q, ngx_http_registry_logins_node_t, queue));
-    }
 
     node = ngx_http_registry_logins_alloc(rmcf, logins);
     if (node == NULL) {
@@ -339,21 +242,14 @@ ngx_http_registry_logins_add(ngx_http_registry_main_conf_t *rmcf,
     ngx_memcpy(&node->node.key, id, sizeof(ngx_rbtree_key_t));
     ngx_memcpy(node->id, id, REG_CREDENTIALS_KEY);
 
-    node->time = failure ? ngx_http_registry_logins_now() : 0;
+    node->time = 0;
     node->claimed = 0;
-    node->count = 0;
-    node->failure = failure ? 1 : 0;
     node->verified = 0;
 
     ngx_rbtree_insert(&logins->rbtree, &node->node);
+    ngx_queue_insert_head(&logins->verified, &node->queue);
 
-    if (failure) {
-        logins->nfailures++;
-        ngx_queue_insert_head(&logins->failures, &node->queue);
-
-    } else {
-        ngx_queue_insert_head(&logins->verified, &node->queue);
-    }
+    logins->n++;
 
     return node;
 }
@@ -363,9 +259,7 @@ static void
 ngx_http_registry_logins_remove(ngx_http_registry_main_conf_t *rmcf,
     ngx_http_registry_logins_t *logins, ngx_http_registry_logins_node_t *node)
 {
-    if (node->failure) {
-        logins->nfailures--;
-    }
+    logins->n--;
 
     ngx_queue_remove(&node->queue);
     ngx_rbtree_delete(&logins->rbtree, &node->node);
@@ -374,37 +268,39 @@ ngx_http_registry_logins_remove(ngx_http_registry_main_conf_t *rmcf,
 }
 
 
-/* Failures make room first: whoever floods us with them pays himself. */
+/* A manifest is read again at less cost than a password is hashed. */
 
 static void *
 ngx_http_registry_logins_alloc(ngx_http_registry_main_conf_t *rmcf,
     ngx_http_registry_logins_t *logins)
 {
-    void         *p;
-    ngx_queue_t  *q;
+    void             *p;
+    size_t            size;
+    ngx_queue_t      *q;
+    ngx_slab_pool_t  *pool;
 
-    p = ngx_slab_alloc_locked((ngx_slab_pool_t *) rmcf->zone->shm.addr,
-                              sizeof(ngx_http_registry_logins_node_t));
-    if (p) {
+    size = sizeof(ngx_http_registry_logins_node_t);
+    pool = (ngx_slab_pool_t *) rmcf->zone->shm.addr;
+
+    if (logins->n < rmcf->zone->shm.size / NGX_HTTP_REGISTRY_LOGINS_PART
+                    / size)
+    {
+        p = ngx_http_registry_zone_make_room(rmcf, size);
+
+    } else {
+        p = ngx_slab_alloc_locked(pool, size);
+    }
+
+    if (p || ngx_queue_empty(&logins->verified)) {
         return p;
     }
 
-    if (!ngx_queue_empty(&logins->failures)) {
-        q = ngx_queue_last(&logins->failures);
-
-    } else if (!ngx_queue_empty(&logins->verified)) {
-        q = ngx_queue_last(&logins->verified);
-
-    } else {
-        return ngx_http_registry_zone_make_room(rmcf,
-                                     sizeof(ngx_http_registry_logins_node_t));
-    }
+    q = ngx_queue_last(&logins->verified);
 
     ngx_http_registry_logins_remove(rmcf, logins,
         ngx_queue_data(q, ngx_http_registry_logins_node_t, queue));
 
-    return ngx_slab_alloc_locked((ngx_slab_pool_t *) rmcf->zone->shm.addr,
-                                 sizeof(ngx_http_registry_logins_node_t));
+    return ngx_slab_alloc_locked(pool, size);
 }
 
 

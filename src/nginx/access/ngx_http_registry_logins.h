@@ -1,11 +1,12 @@
 
 /*
  * What workers remember together of logins, in the shared zone: credentials
- * that were verified, those that some worker is verifying, failures.
+ * that were verified, and those that some worker is verifying.  Failures:
+ * ngx_http_registry_failures.h.
  *
  * Everything goes by an HMAC under a key that was drawn when the zone was
  * made: there is no name, no address and no password in the zone.  Losing any
- * of it costs one more hash, or lets somebody try once more.
+ * of it costs one more hash.
  *
  * Times are seconds of the monotonic clock, which all workers share.
  */
@@ -24,9 +25,7 @@ typedef struct {
     ngx_rbtree_t             rbtree;
     ngx_rbtree_node_t        sentinel;
     ngx_queue_t              verified;    /* the least used at the end */
-    ngx_queue_t              failures;
-    ngx_uint_t               nfailures;
-    time_t                   failing;     /* some failure counts until then */
+    ngx_uint_t               n;
     u_char                   key[REG_CREDENTIALS_KEY];
 } ngx_http_registry_logins_t;
 
@@ -66,22 +65,6 @@ void ngx_http_registry_logins_claim(ngx_http_registry_main_conf_t *rmcf,
 /* The verdict: right as of now; or not right, or not known. */
 void ngx_http_registry_logins_settle(ngx_http_registry_main_conf_t *rmcf,
     const u_char *id, ngx_uint_t right);
-
-/* Whether there is anything to be found by logins_failures(). */
-ngx_uint_t ngx_http_registry_logins_failing(
-    ngx_http_registry_main_conf_t *rmcf);
-
-/*
- * How many failures are counted under that id within the last so many
- * seconds, and in *left how long they count on.
- */
-ngx_uint_t ngx_http_registry_logins_failures(
-    ngx_http_registry_main_conf_t *rmcf, const u_char *id, time_t within,
-    time_t *left);
-
-/* Counts one more. */
-void ngx_http_registry_logins_failed(ngx_http_registry_main_conf_t *rmcf,
-    const u_char *id, time_t within);
 
 
 #endif /* NGX_HTTP_REGISTRY_LOGINS_H_INCLUDED */

@@ -28,6 +28,7 @@ typedef struct {
     ngx_queue_t          queue;       /* the least used at the end */
 
     ngx_http_registry_logins_t    logins;
+    ngx_http_registry_failures_t  failures;
     ngx_http_registry_sessions_t  sessions;
 } ngx_http_registry_zone_t;
 
@@ -91,7 +92,11 @@ ngx_http_registry_zone_init(ngx_shm_zone_t *shm_zone, void *data)
                     ngx_http_registry_zone_insert);
     ngx_queue_init(&zone->queue);
 
-    if (ngx_http_registry_logins_init(&zone->logins) != NGX_OK) {
+    if (ngx_http_registry_logins_init(&zone->logins) != NGX_OK
+        || ngx_http_registry_failures_init(&zone->failures, pool,
+                                           shm_zone->shm.size)
+           != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -283,6 +288,17 @@ ngx_http_registry_zone_logins(ngx_http_registry_main_conf_t *rmcf)
     zone = rmcf->zone->data;
 
     return &zone->logins;
+}
+
+
+ngx_http_registry_failures_t *
+ngx_http_registry_zone_failures(ngx_http_registry_main_conf_t *rmcf)
+{
+    ngx_http_registry_zone_t  *zone;
+
+    zone = rmcf->zone->data;
+
+    return &zone->failures;
 }
 
 

@@ -7,8 +7,8 @@
  * small ones.  A digest names its bytes for ever, so an entry is never wrong;
  * whether a repository has the manifest is asked of the store every time.
  *
- * Logins: ngx_http_registry_logins.h.  Upload sessions:
- * ngx_http_registry_sessions.h.
+ * Logins: ngx_http_registry_logins.h.  Wrong passwords:
+ * ngx_http_registry_failures.h.  Upload sessions: ngx_http_registry_sessions.h.
  */
 
 
@@ -17,6 +17,7 @@
 
 
 #include "ngx_http_registry.h"
+#include "ngx_http_registry_failures.h"
 #include "ngx_http_registry_logins.h"
 #include "ngx_http_registry_sessions.h"
 
@@ -53,6 +54,10 @@ void ngx_http_registry_zone_forget(ngx_http_registry_main_conf_t *rmcf,
 
 /* The part of the zone that is about logins. */
 ngx_http_registry_logins_t *ngx_http_registry_zone_logins(
+    ngx_http_registry_main_conf_t *rmcf);
+
+/* The part that is about wrong passwords. */
+ngx_http_registry_failures_t *ngx_http_registry_zone_failures(
     ngx_http_registry_main_conf_t *rmcf);
 
 /* The part that is about upload sessions. */
