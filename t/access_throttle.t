@@ -22,6 +22,7 @@ forgotten();
 every_user();
 right_owner();
 no_telling();
+nor_in_variables();
 everywhere();
 switched_off();
 addresses();
@@ -219,6 +220,66 @@ sub no_telling {
         is_like($r, $other, "A71 429 for alice and nobody with '$password'");
     }
     $t->finish;
+}
+
+
+# Nor may it be read from the log, or felt by what another module does for the
+# user: a right password that is refused is as good as a wrong one.
+
+sub nor_in_variables {
+    my $t = server('registry_login_limit 3 per=60s;',
+        http => 'log_format who "$registry_user,$registry_auth,$status";',
+        server => 'set $early "";',
+        more => 'access_log %%DIR%%/who.log who; set $early $registry_user; '
+            . 'add_header X-Early "<$early>" always; '
+            . 'registry_token_server on;');
+    my $seen = 0;
+    my $ask = sub {
+        my ($user, $password, $uri, @where) = @_;
+        my $r = $t->as($user, $password, @where)->get($uri);
+        wait_for(5, sub { logged($t) > $seen });
+        my @log = (logged($t))[$seen++];
+        return join ' ', $r->status, $r->header('X-Early'), @log;
+    };
+    my @bob = (from => '127.0.0.2');
+
+    is($ask->('alice', 'one', '/v2/', @bob), '200 <> alice,htpasswd,200',
+        'her password is known');
+    is($ask->('alice', 'one', '/v2/', @bob), '200 <alice> alice,htpasswd,200',
+        'early, too');
+    is($ask->('bob', 'two', '/v2/', @bob), '200 <> bob,htpasswd,200', 'and his');
+    is($ask->('bob', 'two', '/v2/'), '200 <bob> bob,htpasswd,200',
+        'wherever he is');
+
+    for my $user (qw(alice bob)) {
+        $ask->($user, 'wrong' . ++$guess, '/v2/') for 1 .. 3;
+    }
+    for my $uri ('/v2/', '/v2/_nginx/token') {
+        is($ask->('alice', $_, $uri), '429 <> ,,429',
+            "A78 refused for $uri, nothing tells of '$_'") for qw(one x);
+        is($ask->('bob', 'two', $uri), '200 <bob> bob,htpasswd,200',
+            "A78 who was here before is known for $uri");
+        is($ask->('alice', 'one', $uri, @bob), '200 <alice> alice,htpasswd,200',
+            "A78 and she is, from elsewhere, for $uri");
+    }
+
+    for my $uri ('/v2/', '/v2/_nginx/token') {
+        my $c = $t->as('alice', 'one')->connect;
+        $c->start('GET', $uri);
+        sleep 0.1;
+        $c->close;
+        wait_for(5, sub { logged($t) > $seen });
+        is((logged($t))[$seen++] =~ s/\d+\z//r, ',,',
+            "A78 nor does the log when nobody waits for $uri");
+    }
+    $t->finish;
+}
+
+
+sub logged {
+    my ($t) = @_;
+
+    return split /\n/, slurp($t->dir . '/who.log');
 }
 
 

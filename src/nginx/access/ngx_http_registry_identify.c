@@ -307,6 +307,17 @@ ngx_http_registry_who(ngx_http_request_t *r)
         return NULL;
     }
 
+    /*
+     * A login that was begun says itself how it ended.  One that was refused
+     * is not to be told in another way that the password is right.
+     */
+
+    if (ctx->login || identity->verdict == NGX_HTTP_REGISTRY_VERDICT_LIMITED
+        || identity->verdict == NGX_HTTP_REGISTRY_VERDICT_ERROR)
+    {
+        return NULL;
+    }
+
     saved = *identity;
     identity->asking = 1;
 

@@ -43,6 +43,8 @@ static ngx_int_t ngx_http_registry_login_is(ngx_http_request_t *r,
     reg_str_t user, ngx_http_registry_who_t *who);
 static ngx_http_registry_login_t *ngx_http_registry_login_state(
     ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx, reg_str_t user);
+static void ngx_http_registry_login_ids(ngx_http_request_t *r,
+    ngx_http_registry_login_t *login, reg_str_t user);
 static void ngx_http_registry_login_leave(void *data);
 static void ngx_http_registry_login_count(
     const ngx_http_registry_guess_t *guess, ngx_uint_t first);
@@ -237,8 +239,10 @@ ngx_http_registry_login_known(ngx_http_request_t *r, reg_str_t user,
 {
     void                             *table;
     u_char                            id[REG_CREDENTIALS_KEY];
+    time_t                            retry;
     ngx_int_t                         rc;
     reg_htpasswd_check_t              check;
+    ngx_http_registry_login_t         login;
     ngx_http_registry_main_conf_t    *rmcf;
     ngx_http_registry_access_conf_t  *alcf;
 
@@ -265,6 +269,14 @@ ngx_http_registry_login_known(ngx_http_request_t *r, reg_str_t user,
         || ngx_http_registry_logins_find(rmcf, id, alcf->cache)
            != NGX_HTTP_REGISTRY_LOGIN_FRESH)
     {
+        return NGX_DECLINED;
+    }
+
+    /* nor is it said here what ngx_http_registry_login_held() will not say */
+
+    ngx_http_registry_login_ids(r, &login, user);
+
+    if (ngx_http_registry_login_limited(r, &login, &retry) == NGX_BUSY) {
         return NGX_DECLINED;
     }
 
@@ -369,11 +381,8 @@ static ngx_http_registry_login_t *
 ngx_http_registry_login_state(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, reg_str_t user)
 {
-    u_char                           *p, what[NGX_INT_T_LEN + NGX_TIME_T_LEN];
-    reg_str_t                         failures, scope;
-    ngx_pool_cleanup_t               *cln;
-    ngx_http_registry_login_t        *login;
-    ngx_http_registry_access_conf_t  *alcf;
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_registry_login_t  *login;
 
     if (ctx->login) {
         return ctx->login;
@@ -391,6 +400,23 @@ ngx_http_registry_login_state(ngx_http_request_t *r,
     login->delay.handler = ngx_http_registry_login_delayed;
     login->delay.data = login;
     login->delay.log = r->connection->log;
+
+    ngx_http_registry_login_ids(r, login, user);
+
+    cln->handler = ngx_http_registry_login_leave;
+    ctx->login = login;
+
+    return login;
+}
+
+
+static void
+ngx_http_registry_login_ids(ngx_http_request_t *r,
+    ngx_http_registry_login_t *login, reg_str_t user)
+{
+    u_char                           *p, what[NGX_INT_T_LEN + NGX_TIME_T_LEN];
+    reg_str_t                         failures, scope;
+    ngx_http_registry_access_conf_t  *alcf;
 
     /* failures elsewhere, where the name is another's, do not count here */
 
@@ -412,11 +438,6 @@ ngx_http_registry_login_state(ngx_http_request_t *r,
                                  login->guess.address);
     ngx_http_registry_logins_who(r, reg_str("right"), scope, user,
                                  login->trust);
-
-    cln->handler = ngx_http_registry_login_leave;
-    ctx->login = login;
-
-    return login;
 }
 
 
