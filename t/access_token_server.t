@@ -80,6 +80,7 @@ without_rules();
 not_there();
 where_it_is();
 guesses_count();
+long_passwords();
 over_http2();
 
 finish($t);
@@ -526,6 +527,27 @@ sub guesses_count {
         is_status($r, 429, 'A78 the third is one too many');
         is_header($r, 'Retry-After', qr/\A[1-9]\d*\z/);
     }
+}
+
+
+# A header could not bring them; a form can.
+
+sub long_passwords {
+    my @form = (grant_type => 'password', service => $service);
+    my $ask = sub {
+        my ($user, $length, @where) = @_;
+        return ask_form($t->with('X-A', 'b', @where), @form,
+            username => $user, password => 'p' x $length);
+    };
+
+    for my $length (4096, 4097, 60000) {
+        my ($r, $other) = map { $ask->($_, $length) } qw(alice nobody);
+        is_status($r, 401, "a password of $length bytes is wrong");
+        is_like($r, $other, "A71 $length bytes, of alice and of nobody");
+    }
+
+    is(join(' ', map { $ask->('carol', 5000, at('limited'))->status } 1 .. 3),
+        '401 401 429', 'A78 and one guess');
 }
 
 

@@ -26,6 +26,9 @@
 #define NGX_HTTP_REGISTRY_LOGIN_USERS   10
 
 
+static ngx_int_t ngx_http_registry_login_never(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, reg_str_t user,
+    void (*wake)(ngx_http_request_t *r), time_t *retry);
 static ngx_int_t ngx_http_registry_login_password(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, reg_str_t user, reg_str_t password,
     void (*wake)(ngx_http_request_t *r), ngx_http_registry_who_t *who,
@@ -86,6 +89,20 @@ ngx_http_registry_login(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
                                                 who, retry);
     }
 
+    return ngx_http_registry_login_never(r, ctx, user, wake, retry);
+}
+
+
+/* A password that is none, whoever it is. */
+
+static ngx_int_t
+ngx_http_registry_login_never(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, reg_str_t user,
+    void (*wake)(ngx_http_request_t *r), time_t *retry)
+{
+    ngx_int_t                   rc;
+    ngx_http_registry_login_t  *login;
+
     login = ngx_http_registry_login_state(r, ctx, user);
     if (login == NULL) {
         return NGX_ERROR;
@@ -127,7 +144,9 @@ ngx_http_registry_login_password(ngx_http_request_t *r,
                             check.mark, id)
         != 0)
     {
-        return NGX_ERROR;
+        /* a form has room for one that is too long */
+
+        return ngx_http_registry_login_never(r, ctx, user, wake, retry);
     }
 
     known = ngx_http_registry_logins_find(rmcf, id, alcf->cache);
