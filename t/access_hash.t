@@ -31,6 +31,7 @@ not_remembered();
 shared();
 loop_is_free();
 bounded();
+turns();
 gone_away();
 
 done_testing();
@@ -332,6 +333,63 @@ sub bounded {
         $r->status == 200
     });
     is_status($r, 200, 'A78 when they have gone all is as before');
+    $t->finish;
+}
+
+
+# One address with many logins waits behind others with few. Nor does it help
+# to send one of them to another worker, too, so that it waits for that.
+
+sub turns {
+    my $t = server(htpasswd(alice => ['one', $cost]), workers => 2, ports => 1,
+        servers => <<'EOF');
+server {
+    listen 127.0.0.1:%%PORT1%% reuseport;
+    location /v2/ {
+        registry %%ROOT%%;
+        registry_htpasswd "R" %%DIR%%/users;
+        add_header X-Worker $pid always;
+    }
+}
+EOF
+    my ($here, $there) = $t->workers;
+    my $from = sub {
+        my ($worker, $address, $count) = @_;
+        my @c;
+        for (1 .. 20 * $count) {
+            my $c = $t->connect(port => $t->extra_port(1), timeout => 60,
+                from => $address);
+            push @c, $c if $c->get('/v2/')->header('X-Worker') == $worker;
+            return @c if @c == $count;
+        }
+        die "no $count connections to one worker\n";
+    };
+    my $login = sub {
+        my ($c, $user) = @_;
+        $c->start('GET', '/v2/', headers =>
+            [['Authorization', basic($user, 'x')]]);
+    };
+
+    my @there = $from->($there, '127.0.0.2', 12);
+    my @here = $from->($here, '127.0.0.2', 12);
+    my ($both) = $from->($here, '127.0.0.3', 1);
+    my ($other) = $from->($here, '127.0.0.4', 1);
+
+    my $n = 0;
+    $login->($_, 'user' . ++$n) for @there;
+    sleep 0.05;
+    $login->($_, 'user' . ++$n) for @here;
+    $login->($both, 'user' . @there);
+    sleep 0.05;
+
+    my $begin = time;
+    $login->($other, 'other');
+    is_status($other->reply, 401, 'who comes last');
+    my $one = time - $begin;
+    $_->reply for @here, $both, @there;
+    my $all = time - $begin;
+    cmp_ok($one, '<', $all / 2,
+        'A78 does not wait until another address has had all its turns');
     $t->finish;
 }
 

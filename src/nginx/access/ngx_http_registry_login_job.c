@@ -112,13 +112,14 @@ ngx_http_registry_login_hash(ngx_http_request_t *r,
 
         if (known == NGX_HTTP_REGISTRY_LOGIN_PENDING && !login->again) {
             job->state = NGX_HTTP_REGISTRY_JOB_REMOTE;
-            ngx_queue_insert_tail(&ngx_http_registry_jobs, &job->queue);
             ngx_add_timer(&job->poll, NGX_HTTP_REGISTRY_LOGIN_POLL);
 
         } else {
+            job->state = NGX_HTTP_REGISTRY_JOB_QUEUED;
             ngx_http_registry_logins_claim(job->rmcf, id);
-            ngx_http_registry_job_insert(job);
         }
+
+        ngx_http_registry_job_insert(job);
     }
 
     login->state = NGX_HTTP_REGISTRY_LOGIN_WAITS;
@@ -260,13 +261,26 @@ static ngx_int_t
 ngx_http_registry_job_room(ngx_uint_t rank)
 {
     ngx_queue_t                *q;
-    ngx_http_registry_job_t    *last;
+    ngx_http_registry_job_t    *job, *last;
     ngx_http_registry_login_t  *login;
 
-    q = ngx_queue_last(&ngx_http_registry_jobs);
-    last = ngx_queue_data(q, ngx_http_registry_job_t, queue);
+    last = NULL;
 
-    if (last->state != NGX_HTTP_REGISTRY_JOB_QUEUED || last->rank <= rank) {
+    /* what runs, one or two, cannot be ended */
+
+    for (q = ngx_queue_last(&ngx_http_registry_jobs);
+         q != ngx_queue_sentinel(&ngx_http_registry_jobs);
+         q = ngx_queue_prev(q))
+    {
+        job = ngx_queue_data(q, ngx_http_registry_job_t, queue);
+
+        if (job->state != NGX_HTTP_REGISTRY_JOB_RUNNING) {
+            last = job;
+            break;
+        }
+    }
+
+    if (last == NULL || last->rank <= rank) {
         return NGX_DECLINED;
     }
 
@@ -280,22 +294,26 @@ ngx_http_registry_job_room(ngx_uint_t rank)
         (void) ngx_http_registry_login_refuse(login, 1, login->wake);
     }
 
-    ngx_http_registry_job_settle(last, 0);
+    if (last->state == NGX_HTTP_REGISTRY_JOB_QUEUED) {
+        ngx_http_registry_job_settle(last, 0);
+    }
+
     ngx_http_registry_job_end(last, 0);
 
     return NGX_OK;
 }
 
 
-/* Addresses take turns: one that sends many waits behind those with few. */
+/*
+ * Addresses take turns: one that sends many waits behind those with few.  What
+ * another worker is at has a place among them all the same, for it takes room.
+ */
 
 static void
 ngx_http_registry_job_insert(ngx_http_registry_job_t *job)
 {
     ngx_queue_t              *q;
     ngx_http_registry_job_t  *other;
-
-    job->state = NGX_HTTP_REGISTRY_JOB_QUEUED;
 
     for (q = ngx_queue_last(&ngx_http_registry_jobs);
          q != ngx_queue_sentinel(&ngx_http_registry_jobs);
