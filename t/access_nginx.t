@@ -14,6 +14,7 @@ use Time::HiRes qw(sleep);
 
 use Test::Registry;
 use Test::Registry::Binary;
+use Test::Registry::Token;
 
 
 my $page = 'this is the page of the operator';
@@ -52,6 +53,15 @@ satisfy any; allow 127.0.0.2; deny all; $login
 registry_allow anonymous pull public/**;
 registry_allow alice pull,push,list **;
 EOF
+
+    all_rules => <<"EOF",
+satisfy all; allow 127.0.0.2; deny all; $login
+registry_allow anonymous pull public/**;
+registry_allow alice pull,push,list **;
+EOF
+
+    any_tokens => "satisfy any; allow 127.0.0.2; deny all; $basic $login "
+        . 'registry_token_server on;',
 
     any_basic => "satisfy any; $basic $login",
     all_basic => "satisfy all; $basic $login",
@@ -149,6 +159,7 @@ certificates();
 satisfy_any();
 satisfy_all();
 satisfy_any_with_rules();
+satisfy_at_the_endpoint();
 satisfy_with_others();
 login_first();
 limit_by_user();
@@ -420,6 +431,48 @@ sub satisfy_any_with_rules {
         'UNAUTHORIZED', 'neither');
     is_status(user('alice', 'one', 'any_rules')
         ->get('/v2/alice/app/manifests/v1'), 200, 'with a login alone');
+}
+
+
+# The token endpoint is where a client logs in, so with "satisfy any" that is
+# all it asks for; with "satisfy all" others are asked besides.
+
+sub satisfy_at_the_endpoint {
+    my $pull = sub {
+        my ($visitor, $name, $repo) = @_;
+        my ($token) = token_in(ask_token($visitor, service => 'registry',
+            scope => "repository:$repo/app:pull"));
+        return $t->bearing($token, at($name))
+            ->get("/v2/$repo/app/manifests/v1");
+    };
+
+    is_challenged(nobody('any_rules')->get('/v2/alice/app/manifests/v1'),
+        { scheme => 'Bearer' }, 'any: clients are sent to the endpoint');
+    is_status($pull->(user('alice', 'one', 'any_rules'), 'any_rules', 'alice'),
+        200, 'any: from where the address is denied she gets a token');
+    is_status($pull->(nobody('any_rules'), 'any_rules', 'public'), 200,
+        'any: as anybody does for what anonymous may');
+    is_status($pull->(nobody('any_rules'), 'any_rules', 'alice'), 401,
+        'any: and for nothing else');
+    is_status(ask_token(user('alice', 'x', 'any_rules')), 401,
+        'any: a wrong password');
+    is_status(ask_form(nobody('any_rules'), grant_type => 'password',
+        service => 'registry', username => 'alice', password => 'one'), 200,
+        'any: a form');
+
+    is_status(ask_token(nobody('any_tokens')), 401,
+        'any: no token without a login');
+    is_status(ask_token(nobody('any_tokens', from => '127.0.0.2')), 401,
+        'any: nor for an address that is allowed');
+    is_status(ask_token(user('alice', 'one', 'any_tokens')), 200,
+        'any: with a login');
+    is_status(ask_token(user('carol', 'three', 'any_tokens')), 401,
+        'any: with one that auth_basic alone knows');
+
+    is_error(ask_token(user('alice', 'one', 'all_rules')), 403, 'DENIED',
+        'all: from where the address is denied');
+    is_status(ask_token(user('alice', 'one', 'all_rules',
+        from => '127.0.0.2')), 200, 'all: from where it is allowed');
 }
 
 

@@ -46,8 +46,13 @@ ngx_http_registry_access_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    /*
+     * With "satisfy all" others may yet be against; with "satisfy any" the
+     * endpoint is one of those of which one is enough, and asks for a login.
+     */
+
     if (ngx_http_registry_access_exempt(ctx)) {
-        return NGX_DECLINED;
+        return NGX_OK;
     }
 
     identity = ngx_http_registry_identity_get(r, ctx);
