@@ -17,6 +17,7 @@ use Test::Registry;
 use Test::Registry::Binary;
 use Test::Registry::Command;
 use Test::Registry::Notify;
+use Test::Registry::Process;
 use Test::Registry::Receiver;
 use Test::Registry::Torture;
 
@@ -35,6 +36,7 @@ answers();
 backing_off();
 filters();
 tls();
+by_http_1_1();
 hostile();
 cloud_events();
 one_of_two_is_dead();
@@ -547,6 +549,27 @@ sub tls {
     is(tag_put($t, 'app', 'v2', $image)->status, 201,
         'A108 a push with all of these');
     is(scalar $hook->wait_events('/good', 4), 4, 'and it is delivered');
+    $t->finish;
+}
+
+
+# An endpoint that would rather speak HTTP/2, and answers at once.
+
+sub by_http_1_1 {
+    my $ca = Test::Registry::Binary::tls_files()->{ca};
+    my $t = server('log_format proto $server_protocol/$status;'
+        . " registry_notify ci https://127.0.0.1:%%TLS_PORT%%/hook ca=$ca"
+        . LONG . ';', tls => 1, server => 'location = /hook {'
+        . ' access_log %%DIR%%/hook.log proto; return 200; }');
+    my $log = "$t->{dir}/hook.log";
+
+    $t->push_image('app', 'v1');
+    wait_for(10, sub { my %s = status_of($t->root);
+        ($s{ci}{delivered} // 0) >= 3 });
+
+    my @lines = split /\n/, file_text($log);
+    cmp_ok(scalar @lines, '>', 0, 'an endpoint with HTTP/2 is told');
+    is(join(' ', grep { $_ ne 'HTTP/1.1/200' } @lines), '', 'by HTTP/1.1');
     $t->finish;
 }
 

@@ -186,6 +186,14 @@ ngx_http_registry_curl_settle(ngx_http_registry_curl_t *curl)
     NGX_HTTP_REGISTRY_SET(CURLOPT_CONNECTTIMEOUT_MS,
                           (long) NGX_HTTP_REGISTRY_CONNECT)
 
+    /*
+     * With one request at a time HTTP/2 gains nothing: a server that answers
+     * before it has read the body resets the stream, which is an error here,
+     * and a connection that leads nowhere is taken again after a timeout.
+     */
+
+    NGX_HTTP_REGISTRY_SET(CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1)
+
     /* nobody waits for a resolver that does not come back */
 
 #if (LIBCURL_VERSION_NUM >= 0x075700)
