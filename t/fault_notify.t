@@ -17,6 +17,7 @@ use Time::HiRes qw(time sleep);
 
 use Test::Registry;
 use Test::Registry::Command;
+use Test::Registry::Content;
 use Test::Registry::Crew;
 use Test::Registry::Cutter;
 use Test::Registry::Disk;
@@ -33,6 +34,7 @@ seed();
 my $metrics = 'location = /metrics { registry_metrics; }';
 
 appends();
+blobs();
 damaged_at_once();
 notes();
 torn();
@@ -183,6 +185,114 @@ sub arrived {
     figure("$name: events delivered", scalar @events);
     figure("$name: of them duplicates", $twice // '?');
     return $twice;
+}
+
+
+# --- blobs ------------------------------------------------------------------
+
+# A client looks for a blob before it pushes it again, so one whose event cannot
+# be recorded must not be found.
+
+sub blobs {
+    my $hook = Test::Registry::Receiver->new->run;
+    my $shim = Test::Registry::Shim->new;
+    my $t = server($hook, env => $shim->env, workers => 1)->run;
+    my $round = 0;
+    my @want;
+
+    $t->push_blob('from', 'one to be mounted');
+
+    for my $row (['ENOSPC', 1], ['ENOSPC', 0], ['EIO', 1], ['EIO', 0]) {
+        my ($action, $times) = @$row;
+
+        for my $kind ('push', 'mount') {
+            my ($n, @wrong);
+            my %count = map { $_ => 0 } qw(refused done unheard);
+
+            for ($n = 1; $n <= LIMIT; $n++) {
+                my $name = 'b' . ++$round;
+                my $bytes = $kind eq 'push' ? "blob $round"
+                    : 'one to be mounted';
+                my $d = sha256($bytes);
+                my $store = sub {
+                    return $t->post("/v2/$name/blobs/uploads/?"
+                        . ($kind eq 'push' ? "digest=$d"
+                            : "mount=$d&from=from"),
+                        body => $kind eq 'push' ? $bytes : '');
+                };
+
+                $shim->arm(pid => ($t->workers)[0], dir => events_dir($t),
+                    action => $action, calls => [qw(name write change sync
+                    open modify lock)], at => $n, times => $times);
+                my $r = $store->();
+                my $hits = $shim->disarm;
+
+                my @why = stored($t, $r, "$kind $name\@$d", \%count, $action);
+                push @why, 'stored without an event'
+                    if $why[0] eq 'unheard' && $times;
+                push @why, 'fails by itself: ' . $r->as_text
+                    if !$hits && $why[0] ne 'done';
+
+                # the next try is one like the first
+
+                if ($why[0] eq 'refused') {
+                    $r = $store->();
+                    push @why, 'again: ' . $r->as_text if $r->status != 201;
+                    push @why, 'again: no event'
+                        if !grep { $_ eq "$kind $name\@$d" } spooled($t);
+                }
+                push @want, "$kind $name\@$d" if $r->status == 201;
+
+                shift @why;
+                push @wrong, map { "call $n, " . $shim->last . ": $_" } @why;
+                last if !$hits || @wrong > 5;
+            }
+
+            my $how = "$kind of a blob: $action "
+                . ($times ? 'once' : 'for good');
+            is(join("\n", @wrong), '', "$how at each of " . ($n - 1)
+                . ' calls');
+            cmp_ok($count{refused}, '>', 0, "$how: some are refused");
+            cmp_ok($n, '<=', LIMIT, "$how: there is an end");
+            figure("$how, $_", $count{$_}) for sort keys %count;
+        }
+    }
+
+    arrived($t, $hook, 'blobs', \@want);
+    $t->finish(audit => { grace => 3600 });
+}
+
+
+# refused, and it is not there; done, and so is its event; or unheard, of which
+# the client and the log are told. And what is wrong with it.
+
+sub stored {
+    my ($t, $r, $key, $count, $action) = @_;
+
+    my ($name, $d) = $key =~ /\A\w+ (\w+)\@(.*)/;
+    my $told = grep { $_ eq $key } spooled($t);
+    my $there = $t->head("/v2/$name/blobs/$d")->status == 200;
+    my $what = $r->status == 201 ? 'done' : $there ? 'unheard' : 'refused';
+    my @wrong;
+
+    $count->{$what}++;
+
+    if ($what eq 'done') {
+        push @wrong, 'it is not there' if !$there;
+        push @wrong, 'no event' if !$told;
+        return ($what, @wrong);
+    }
+
+    my $want = $what eq 'refused' && $action eq 'ENOSPC' ? 507 : 500;
+    push @wrong, "not $want: " . $r->as_text if $r->status != $want;
+    push @wrong, 'no JSON with a sentence: ' . $r->as_text
+        if ($r->codes)[0] ne 'UNKNOWN' || $r->body !~ /"[^"]* event [^"]*"/;
+    push @wrong, "refused, and told: " . $r->as_text
+        if $what eq 'refused' && ($told || $r->body !~ /nothing was /);
+    push @wrong, 'the log does not tell'
+        if $t->log_text !~ m{\[crit\][^\n]*/events};
+
+    return ($what, @wrong);
 }
 
 

@@ -118,7 +118,7 @@ reg_cli_emit_room(const reg_cli_emit_t *emit, reg_str_t repository,
     ev.tag.len = sizeof(tag);
 
     return reg_spool_reserve(emit->spool, reg_null_str, &ev, EMIT_EVENTS,
-                             emit_now(), e);
+                             1, emit_now(), e);
 }
 
 

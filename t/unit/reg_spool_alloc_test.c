@@ -112,7 +112,7 @@ test_append(void)
         rc = reg_spool_open(&sp, s, &limits, &e);
 
         if (rc == REG_OK) {
-            rc = reg_spool_reserve(sp, reg_str("ci"), &ev, 1, NOW, &e);
+            rc = reg_spool_reserve(sp, reg_str("ci"), &ev, 1, 1, NOW, &e);
         }
 
         if (rc == REG_OK) {

@@ -155,12 +155,13 @@ reg_rc_t reg_spool_emit(reg_spool_t *sp, reg_str_t to, reg_event_t *events,
 /*
  * For who is about to do what he cannot do again: makes sure, so far as that
  * can be known, that n events like this one can be appended.  There is room in
- * the last segment, on the disk, too, where the file system can reserve some,
- * and a write to the spool has come to the disk.  Errors as of append(); room
- * that is not used is there for others.
+ * the last segment, on the disk, too, where the file system can reserve some.
+ * With tried set a write to the spool has come to the disk, and there is more
+ * room than asked for; who writes something of his own beside it has no need of
+ * that.  Errors as of append(); room that is not used is there for others.
  */
 reg_rc_t reg_spool_reserve(reg_spool_t *sp, reg_str_t to,
-    const reg_event_t *ev, size_t n, int64_t now, reg_error_t *e);
+    const reg_event_t *ev, size_t n, int tried, int64_t now, reg_error_t *e);
 
 /*
  * reg_spool_emit(), durable, behind that: what fails is tried again at once, so

@@ -1,8 +1,9 @@
 
 /*
- * Events of what cannot be done again.  Who pushes and hears of an error pushes
- * once more, and there is the event; who deletes finds nothing to delete.  So
- * it is looked first whether the event will have its place.
+ * Events of what cannot be done again.  Who puts a manifest and hears of an
+ * error puts it once more, and there is the event; who deletes finds nothing to
+ * delete, and who pushes a blob finds it there.  So it is looked first whether
+ * the event will have its place.
  */
 
 #ifndef _GNU_SOURCE
@@ -16,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 
@@ -23,19 +25,24 @@
    are possible on a disk that got full */
 #define REG_SPOOL_ROOM   (64 * 1024)
 
+/* bytes of what st_blocks counts */
+#define REG_SPOOL_BLOCK  512
+
 /* how often an event is appended before it is given up */
 #define REG_SPOOL_SURE   3
 
 
 static reg_rc_t reg_spool_size_of(reg_str_t to, reg_event_t *ev, int64_t now,
     size_t *len, reg_error_t *e);
+static reg_rc_t reg_spool_try(reg_spool_t *sp, int fd, reg_error_t *e);
 static reg_rc_t reg_spool_room(reg_spool_t *sp, size_t len, reg_error_t *e);
+static int reg_spool_has_room(const reg_spool_t *sp, size_t len);
 static int reg_spool_allocate(reg_spool_t *sp, size_t len);
 
 
 reg_rc_t
 reg_spool_reserve(reg_spool_t *sp, reg_str_t to, const reg_event_t *ev,
-    size_t n, int64_t now, reg_error_t *e)
+    size_t n, int tried, int64_t now, reg_error_t *e)
 {
     int          fd;
     size_t       len;
@@ -59,11 +66,11 @@ reg_spool_reserve(reg_spool_t *sp, reg_str_t to, const reg_event_t *ev,
     if (rc == REG_OK) {
         rc = reg_spool_tail_ready(sp, len, now, e);
 
-        if (rc == REG_OK) {
+        if (rc == REG_OK && (tried || !reg_spool_has_room(sp, n * len))) {
             rc = reg_spool_room(sp, n * len, e);
         }
 
-        if (rc == REG_OK) {
+        if (rc == REG_OK && tried) {
             fd = fcntl(sp->lock, F_DUPFD_CLOEXEC, 0);
 
             if (fd == -1) {
@@ -76,11 +83,18 @@ reg_spool_reserve(reg_spool_t *sp, reg_str_t to, const reg_event_t *ev,
 
     (void) pthread_mutex_unlock(&sp->write);
 
-    if (rc != REG_OK) {
-        return rc;
-    }
+    return (rc == REG_OK && tried) ? reg_spool_try(sp, fd, e) : rc;
+}
 
-    /* whether the disk takes anything is known when it has taken something */
+
+/* Whether the disk takes anything is known when it has taken something. */
+
+static reg_rc_t
+reg_spool_try(reg_spool_t *sp, int fd, reg_error_t *e)
+{
+    reg_rc_t  rc;
+
+    rc = REG_OK;
 
     if (reg_fs_pwrite(fd, "\n", 1, 0) == -1) {
         rc = reg_error_sys(e, errno, "write", REG_SPOOL_LOCK);
@@ -131,6 +145,21 @@ reg_spool_size_of(reg_str_t to, reg_event_t *ev, int64_t now, size_t *len,
     reg_buf_free(&b);
 
     return rc;
+}
+
+
+/*
+ * 1 when so much behind the last record is allocated already, as mostly: to
+ * allocate is a change of the file, which wakes those that wait for events.
+ */
+
+static int
+reg_spool_has_room(const reg_spool_t *sp, size_t len)
+{
+    struct stat  st;
+
+    return fstat(sp->tail.fd, &st) == 0
+           && (uint64_t) st.st_blocks * REG_SPOOL_BLOCK >= sp->tail.off + len;
 }
 
 

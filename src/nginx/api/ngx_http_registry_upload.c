@@ -175,6 +175,12 @@ ngx_http_registry_upload_mount(ngx_http_registry_ctx_t *ctx)
         return REG_BLOB_UNKNOWN;
     }
 
+    rc = ngx_http_registry_emit_blob_room(ctx, REG_EVENT_MOUNT,
+                                          &ctx->op.mount_digest);
+    if (rc != REG_OK) {
+        return rc;
+    }
+
     rc = reg_blob_mount_found(ctx->store, ctx->op.name, ctx->op.from,
                         &ctx->op.mount_digest,
                         who->open ? NULL : ngx_http_registry_upload_may_pull,
@@ -476,6 +482,11 @@ ngx_http_registry_upload_commit_work(ngx_http_registry_ctx_t *ctx)
     size = reg_upload_offset(job->upload);
 
     rc = job->single ? REG_OK : ngx_http_registry_upload_check(ctx);
+
+    if (rc == REG_OK) {
+        rc = ngx_http_registry_emit_blob_room(ctx, REG_EVENT_PUSH,
+                                              &ctx->op.digest);
+    }
 
     if (rc == REG_OK) {
         rc = reg_upload_commit(job->upload, &ctx->op.digest, &ctx->error);

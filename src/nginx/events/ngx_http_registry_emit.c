@@ -26,6 +26,10 @@ static void ngx_http_registry_emit_fill(ngx_http_registry_ctx_t *ctx,
     reg_event_t *events, size_t n);
 static void ngx_http_registry_emit_count(ngx_http_registry_emit_t *emit,
     reg_rc_t rc);
+static void ngx_http_registry_emit_blob_fill(ngx_http_registry_ctx_t *ctx,
+    reg_event_t *ev, unsigned action, const reg_digest_t *d);
+static reg_rc_t ngx_http_registry_emit_reserve(ngx_http_registry_ctx_t *ctx,
+    const reg_event_t *ev, size_t n, ngx_uint_t tried, const char *done);
 static reg_rc_t ngx_http_registry_emit_failed(ngx_http_registry_emit_t *emit,
     reg_error_t *cause, reg_error_t *e);
 static reg_rc_t ngx_http_registry_emit_deleted(ngx_http_registry_ctx_t *ctx,
@@ -312,26 +316,112 @@ ngx_http_registry_emit_failed(ngx_http_registry_emit_t *emit,
 }
 
 
+/* --- blobs --------------------------------------------------------------- */
+
+/*
+ * Who pushes a blob again looks first, finds it, and there is no event; so it
+ * is not stored without room for one.  Whether the disk takes anything need not
+ * be tried: what stores it waits for the disk itself.
+ */
+
 reg_rc_t
-ngx_http_registry_emit_blob(ngx_http_registry_ctx_t *ctx, unsigned action,
-    const reg_digest_t *d, uint64_t size, reg_str_t from)
+ngx_http_registry_emit_blob_room(ngx_http_registry_ctx_t *ctx,
+    unsigned action, const reg_digest_t *d)
 {
+    char         from[REG_NAME_MAX];
     reg_event_t  ev;
 
     if (ctx->emit == NULL) {
         return REG_OK;
     }
 
-    ngx_memzero(&ev, sizeof(reg_event_t));
+    ngx_memset(from, 'x', sizeof(from));
 
-    ev.action = action;
+    /* as long as any of them */
+
+    ngx_http_registry_emit_blob_fill(ctx, &ev, action, d);
+
+    ev.size = NGX_MAX_OFF_T_VALUE;
+    ev.from.data = from;
+    ev.from.len = (action == REG_EVENT_MOUNT) ? sizeof(from) : 0;
+
+    return ngx_http_registry_emit_reserve(ctx, &ev, 1, 0,
+                                          action == REG_EVENT_MOUNT
+                                          ? "mounted" : "pushed");
+}
+
+
+reg_rc_t
+ngx_http_registry_emit_blob(ngx_http_registry_ctx_t *ctx, unsigned action,
+    const reg_digest_t *d, uint64_t size, reg_str_t from)
+{
+    reg_rc_t                   rc;
+    reg_error_t                e;
+    reg_event_t                ev;
+    ngx_http_registry_emit_t  *emit;
+
+    emit = ctx->emit;
+
+    if (emit == NULL) {
+        return REG_OK;
+    }
+
+    ngx_http_registry_emit_blob_fill(ctx, &ev, action, d);
+
     ev.size = size;
-    ev.media_type = reg_str(REG_EVENT_BLOB);
-    ev.digest.data = d->text;
-    ev.digest.len = d->len;
     ev.from = from;
 
-    return ngx_http_registry_emit(ctx, &ev, 1);
+    reg_error_clear(&e);
+
+    rc = reg_spool_emit_sure(emit->spool, emit->to, &ev, 1,
+                             ngx_http_registry_emit_now(), &e);
+
+    ngx_http_registry_emit_count(emit, rc);
+
+    return (rc == REG_OK) ? REG_OK
+                          : ngx_http_registry_emit_failed(emit, &e,
+                                                          &ctx->error);
+}
+
+
+static void
+ngx_http_registry_emit_blob_fill(ngx_http_registry_ctx_t *ctx,
+    reg_event_t *ev, unsigned action, const reg_digest_t *d)
+{
+    ngx_memzero(ev, sizeof(reg_event_t));
+
+    ev->action = action;
+    ev->media_type = reg_str(REG_EVENT_BLOB);
+    ev->digest.data = d->text;
+    ev->digest.len = d->len;
+
+    ngx_http_registry_emit_fill(ctx, ev, 1);
+}
+
+
+static reg_rc_t
+ngx_http_registry_emit_reserve(ngx_http_registry_ctx_t *ctx,
+    const reg_event_t *ev, size_t n, ngx_uint_t tried, const char *done)
+{
+    reg_rc_t                   rc;
+    ngx_http_registry_emit_t  *emit;
+
+    emit = ctx->emit;
+
+    rc = reg_spool_reserve(emit->spool, emit->to, ev, n, tried,
+                           ngx_http_registry_emit_now(), &ctx->error);
+
+    if (rc == REG_OK) {
+        return REG_OK;
+    }
+
+    ngx_http_registry_emit_count(emit, rc);
+
+    (void) ngx_snprintf((u_char *) ctx->error.detail, REG_ERROR_DETAIL,
+                        "nothing was %s: the event that tells of it could "
+                        "not be recorded%Z", done);
+
+    return rc;
 }
 
 
@@ -345,14 +435,10 @@ ngx_http_registry_emit_blob(ngx_http_registry_ctx_t *ctx, unsigned action,
 reg_rc_t
 ngx_http_registry_emit_room(ngx_http_registry_ctx_t *ctx, size_t n)
 {
-    char                       tag[REG_TAG_MAX];
-    reg_rc_t                   rc;
-    reg_event_t                ev;
-    ngx_http_registry_emit_t  *emit;
+    char         tag[REG_TAG_MAX];
+    reg_event_t  ev;
 
-    emit = ctx->emit;
-
-    if (emit == NULL) {
+    if (ctx->emit == NULL) {
         return REG_OK;
     }
 
@@ -368,20 +454,7 @@ ngx_http_registry_emit_room(ngx_http_registry_ctx_t *ctx, size_t n)
     ev.tag.data = tag;
     ev.tag.len = sizeof(tag);
 
-    rc = reg_spool_reserve(emit->spool, emit->to, &ev, n,
-                           ngx_http_registry_emit_now(), &ctx->error);
-
-    if (rc == REG_OK) {
-        return REG_OK;
-    }
-
-    ngx_http_registry_emit_count(emit, rc);
-
-    (void) ngx_snprintf((u_char *) ctx->error.detail, REG_ERROR_DETAIL,
-                        "nothing was deleted: the event that tells of it could "
-                        "not be recorded%Z");
-
-    return rc;
+    return ngx_http_registry_emit_reserve(ctx, &ev, n, 1, "deleted");
 }
 
 

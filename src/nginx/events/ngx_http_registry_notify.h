@@ -163,7 +163,15 @@ ngx_int_t ngx_http_registry_emit_begin(ngx_http_request_t *r,
 reg_rc_t ngx_http_registry_emit(ngx_http_registry_ctx_t *ctx,
     reg_event_t *events, size_t n);
 
-/* The same for one event of a blob of op.name; from may be empty. */
+/*
+ * In the thread, before a blob of op.name becomes one: makes sure that its
+ * event can be recorded.  REG_OK, also when nobody wants it; or an error, and
+ * nothing may be stored.
+ */
+reg_rc_t ngx_http_registry_emit_blob_room(ngx_http_registry_ctx_t *ctx,
+    unsigned action, const reg_digest_t *d);
+
+/* Behind it, as ngx_http_registry_emit(); from may be empty. */
 reg_rc_t ngx_http_registry_emit_blob(ngx_http_registry_ctx_t *ctx,
     unsigned action, const reg_digest_t *d, uint64_t size, reg_str_t from);
 
