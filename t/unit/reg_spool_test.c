@@ -13,6 +13,7 @@ static void test_torn(void);
 static void test_damage(void);
 static void test_forged(void);
 static void test_rotate(void);
+static void test_kept(void);
 static void test_limits(void);
 static void test_keep(void);
 static void test_removed(void);
@@ -37,6 +38,7 @@ main(void)
     test_damage();
     test_forged();
     test_rotate();
+    test_kept();
     test_limits();
     test_keep();
     test_removed();
@@ -695,6 +697,51 @@ test_rotate(void)
     reg_spool_reader_close(r);
     reg_spool_close(sp);
     reg_spool_close(other);
+}
+
+
+/* Room for some events is theirs, whatever else the segment has room for. */
+
+static void
+test_kept(void)
+{
+    char               text[1000];
+    size_t             n;
+    reg_event_t        ev[10];
+    reg_spool_t       *sp;
+    reg_spool_stat_t   st;
+
+    again();
+    sp = spool_open(REG_SPOOL_SIZE_MIN, 0);
+
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+
+    while (segment(FIRST) < 64 * 1024 - 2000) {
+        (void) put(sp, "", text, NULL);
+    }
+
+    memset(ev, 0, sizeof(ev));
+
+    for (n = 0; n < 10; n++) {
+        ev[n].action = REG_EVENT_DELETE;
+        ev[n].repository = reg_str("a/b");
+    }
+
+    is_num(reg_spool_reserve(sp, reg_null_str, ev, 10, 1, NOW, NULL), REG_OK,
+           "room for ten events, where one has its place");
+    is_num(reg_spool_emit_sure(sp, reg_null_str, ev, 1, NOW, NULL), REG_OK,
+           "one of them");
+    is_num(reg_spool_emit_sure(sp, reg_null_str, ev + 1, 9, NOW, NULL),
+           REG_OK, "and the rest");
+    (void) reg_spool_stat(sp, &st, NULL);
+    ok(st.segments == 1 && st.bytes > 64 * 1024, "go where it was made");
+
+    (void) put(sp, "", "next", NULL);
+    (void) reg_spool_stat(sp, &st, NULL);
+    is_num(st.segments, 2, "what comes then begins a segment");
+
+    reg_spool_close(sp);
 }
 
 

@@ -46,7 +46,8 @@
 static reg_rc_t reg_spool_print(reg_buf_t *b, const reg_spool_item_t *items,
     size_t n, uint64_t seq, reg_error_t *e);
 static reg_rc_t reg_spool_write(reg_spool_t *sp,
-    const reg_spool_item_t *items, size_t n, int64_t now, reg_error_t *e);
+    const reg_spool_item_t *items, size_t n, int kept, int64_t now,
+    reg_error_t *e);
 static size_t reg_spool_length(const reg_spool_item_t *items, size_t n);
 static int reg_spool_take_open(reg_spool_t *sp);
 static void reg_spool_forget(reg_spool_t *sp);
@@ -201,7 +202,8 @@ reg_spool_append(reg_spool_t *sp, const reg_spool_item_t *items, size_t n,
     rc = reg_spool_take(sp, e);
 
     if (rc == REG_OK) {
-        rc = reg_spool_write(sp, items, n, now, e);
+        rc = reg_spool_write(sp, items, n, durable == REG_SPOOL_KEPT, now,
+                             e);
         reg_spool_let_go(sp);
     }
 
@@ -230,7 +232,7 @@ reg_spool_append(reg_spool_t *sp, const reg_spool_item_t *items, size_t n,
 
 static reg_rc_t
 reg_spool_write(reg_spool_t *sp, const reg_spool_item_t *items, size_t n,
-    int64_t now, reg_error_t *e)
+    int kept, int64_t now, reg_error_t *e)
 {
     size_t     len;
     reg_rc_t   rc;
@@ -239,7 +241,9 @@ reg_spool_write(reg_spool_t *sp, const reg_spool_item_t *items, size_t n,
     len = reg_spool_length(items, n);
     reg_buf_init(&b, len);
 
-    rc = reg_spool_tail_ready(sp, len, now, e);
+    /* another segment would not have the room that was made in this one */
+
+    rc = reg_spool_tail_ready(sp, kept ? 0 : len, now, e);
 
     if (rc == REG_OK) {
         rc = reg_spool_print(&b, items, n, sp->tail.last + 1, e);

@@ -25,6 +25,10 @@
 /* what a look at a segment reads at once; more than two records */
 #define REG_SPOOL_WINDOW    (256 * 1024)
 
+/* for "durable" of emit() and append(), behind reserve(): the last segment, in
+   which room was made, may become longer than others by that */
+#define REG_SPOOL_KEPT      2
+
 /* bytes of an endpoint's file */
 #define REG_SPOOL_SAVED     512
 

@@ -226,7 +226,8 @@ reg_spool_emit_sure(reg_spool_t *sp, reg_str_t to, reg_event_t *events,
     do {
         reg_error_clear(&last);
 
-        rc = reg_spool_emit(sp, to, events, n, 1, now, NULL, &last);
+        rc = reg_spool_emit(sp, to, events, n, REG_SPOOL_KEPT, now, NULL,
+                            &last);
 
         if (rc == REG_OK) {
             return REG_OK;
