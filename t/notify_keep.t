@@ -14,6 +14,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 use Test::Registry;
+use Test::Registry::Command;
 use Test::Registry::Notify;
 use Test::Registry::Receiver;
 
@@ -22,6 +23,7 @@ use constant { TAGS => 64, OLD => 7200 };
 by_itself();
 by_the_next();
 overtaken($_) for 0, 1;
+gap();
 for_ever();
 
 done_testing();
@@ -217,6 +219,44 @@ sub overtaken {
     my @lines = $t->log_text =~ /(\d+) events of .* before webhook "ci"/g;
     is("@lines", $lost, "$how: and has one line in the log");
     is(join(' ', (feed($t, $first[0]))[0]), 410, "$how: and the feed");
+    $t->finish;
+}
+
+
+# --- a gap in the middle ----------------------------------------------------
+
+# Damage takes an event. Who reads on comes to the place with those before it in
+# hand: no answer passes it without a word, and who has passed it does not come
+# by it again.
+
+sub gap {
+    my $hook = Test::Registry::Receiver->new;
+    my $t = server($hook, '1h');
+    my $image = stocked($t, 'app');
+
+    tag_put($t, 'app', "g$_", $image) for 1 .. 5;
+    my ($file) = segments($t);
+    my $lost = number_of($file) + scalar(tail_of($t->root)) - 3;
+
+    my $text = file_text($file);
+    substr($text, index($text, '"tag":"g3"') + 8, 1) = 'x';
+    put_file($file, $text);
+
+    for my $begin (0, number_of($file)) {
+        my ($status, $next, @keys) = feed($t, $begin);
+        is("$status $next $keys[-1]", '200 ' . ($lost - 1) . ' push app:g2',
+            "from $begin on: up to the gap");
+
+        my $r = $t->get("/feed?after=$next");
+        is($r->status, 410, 'which is told then');
+        is($r->json->{errors}[0]{detail}, "after=$lost", 'and where to go on');
+        is(join(' ', feed($t, $lost)), '200 ' . ($lost + 2)
+            . ' push app:g4 push app:g5', 'where it goes on');
+    }
+
+    my $r = $t->get('/feed?after=0&repository=none');
+    is($r->status, 410, 'who wants nothing of what is before it hears it');
+    is($r->json->{errors}[0]{detail}, "after=$lost", 'and where to go on');
     $t->finish;
 }
 

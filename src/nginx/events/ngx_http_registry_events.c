@@ -329,6 +329,10 @@ ngx_http_registry_events_work(ngx_http_registry_ctx_t *ctx)
                       &job->events->root->root, e.path);
     }
 
+    if (rc == REG_EVENTS_GONE) {
+        return reg_error_set(&ctx->error, rc, "%s", e.detail);
+    }
+
     return (rc == REG_OK) ? REG_OK : reg_error_set(&ctx->error, rc, NULL);
 }
 
@@ -355,8 +359,18 @@ ngx_http_registry_events_look(ngx_http_registry_events_job_t *job,
             return rc;
         }
 
-        if (rec.lost && job->next != 0 && job->batch.n == 0) {
-            return REG_EVENTS_GONE;
+        if (rec.lost && job->next != 0) {
+
+            /* what is in hand goes first; who asks for more hears of it */
+
+            if (job->batch.n) {
+                return REG_OK;
+            }
+
+            /* from 0 on he may come by the same gap again */
+
+            return reg_error_set(e, REG_EVENTS_GONE, "after=%llu",
+                                 (unsigned long long) rec.seq - 1);
         }
 
         added = ngx_http_registry_events_take(job, &rec);
