@@ -601,6 +601,23 @@ sub counted {
     wait_for(10, sub { manager_of($t) });
     is(metric_of($t, $name, endpoint => 'ci', type => 'Successes'), 3,
         'metrics: a reload keeps them');
+
+    # another process tries the same ones
+
+    my $dead_of = sub { metric_of($t, $name, endpoint => 'dead',
+        type => $_[0]) // 0 };
+    my $errors = $dead_of->('Errors');
+    ok(wait_for(10, sub { $dead_of->('Errors') > $errors + 9 }),
+        'metrics: what fails is tried again behind it');
+    is($dead_of->('Events'), 3, 'metrics: an event is counted once');
+
+    # unless it is told to
+
+    is_exit(ctl('events', 'replay', $t->root, 'ci'), 0, 'replay');
+    wait_for(10, sub { (metric_of($t, $name, endpoint => 'ci',
+        type => 'Successes') // 0) == 6 });
+    is(metric_of($t, $name, endpoint => 'ci', type => 'Events'), 6,
+        'metrics: what is told once more is counted once more');
     $t->finish;
 }
 

@@ -275,6 +275,12 @@ ngx_http_registry_deliver_asked(ngx_http_registry_delivery_t *d,
         d->state.cursor = after;
         d->passed = after;
 
+        /* it will be told of them once more */
+
+        if (d->target && d->target->counted > after) {
+            d->target->counted = after;
+        }
+
         rc = reg_spool_endpoint_save(store, name, &d->state, &e);
     }
 

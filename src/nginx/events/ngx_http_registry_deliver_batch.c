@@ -31,6 +31,7 @@ ngx_http_registry_deliver_fill(ngx_http_registry_delivery_t *d,
     added = 1;
     reg_error_clear(&e);
 
+    d->fresh = 0;
     reg_notify_batch_begin(&d->batch, d->endpoint->format, d->endpoint->batch);
 
     for (looked = 0; looked < NGX_HTTP_REGISTRY_DELIVER_LOOK; looked++) {
@@ -139,6 +140,12 @@ ngx_http_registry_deliver_add(ngx_http_registry_delivery_t *d,
 
     if (reg_notify_filter_match(&d->endpoint->filter, &ev)) {
         rc = reg_notify_batch_add(&d->batch, rec->seq, rec->event, &ev);
+
+        /* another process may have counted it, and failed to deliver it */
+
+        if (rc == 1 && d->target && rec->seq > d->target->counted) {
+            d->fresh++;
+        }
     }
 
     json_decref(tree);
@@ -163,7 +170,10 @@ ngx_http_registry_deliver_ready(ngx_http_registry_delivery_t *d)
         return NGX_ERROR;
     }
 
-    NGX_HTTP_REGISTRY_COUNT(d, events, d->batch.n)
+    if (d->fresh) {
+        NGX_HTTP_REGISTRY_COUNT(d, events, d->fresh)
+        d->target->counted = d->passed;
+    }
 
     return NGX_OK;
 }

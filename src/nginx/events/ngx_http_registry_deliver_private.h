@@ -24,6 +24,7 @@ struct ngx_http_registry_delivery_s {
     reg_notify_batch_t             batch;       /* n == 0: none in hand */
     uint64_t                       passed;      /* what the batch ends with */
     uint64_t                       gone;        /* events lost behind it */
+    ngx_uint_t                     fresh;       /* of it, not counted yet */
     ngx_event_t                    timer;
     ngx_uint_t                     tries;
     int                            lock;

@@ -205,7 +205,9 @@ typedef struct ngx_http_registry_place_s {
 /* What the manager tells of an endpoint of webhooks; of events. */
 typedef struct {
     ngx_http_registry_place_t  *place;     /* NULL: free */
-    ngx_atomic_t   events;                 /* that are for it */
+    ngx_atomic_t   events;                 /* that are for it, */
+    uint64_t       counted;                /* up to this one; of who has the
+                                              right to deliver */
     ngx_atomic_t   successes;
     ngx_atomic_t   failures;               /* the answer was none of 2xx */
     ngx_atomic_t   errors;                 /* there was no answer */
