@@ -26,6 +26,7 @@ schema_one();
 noted();
 unreadable();
 marked();
+older();
 
 done_testing();
 
@@ -296,4 +297,40 @@ sub marked {
         is_exit(ctl('restore', $dest, $root), 0, 'one that is empty');
         is(file_text($data), $bytes, 'is replaced as well');
     }
+}
+
+
+# What an older registry took, and a push would not: it is put back as a push
+# would do it all the same.
+
+sub older {
+    my $root = fresh();
+    my $image = put_image($root, 'a', 'v1', 'older');
+    my $length = -s data($root, $image);
+    my $mark = manifest(descriptor(OCI_CONFIG, '{}'), []);
+    put_layer($root, 'a', '{}');
+    $mark->{subject} = descriptor(OCI_MANIFEST, $image, $length);
+    $mark->{layers} = [ { digest => sha256('older'), size => 5 } ];
+    my $referrer = put_manifest($root, 'a', 'mark', to_json($mark));
+    my $list = manifest_index([ descriptor(OCI_MANIFEST, $image, $length) ]);
+    $list->{layers} = [];
+    put_manifest($root, 'a', 'list', to_json($list));
+
+    my $dest = "$work/older";
+    is_exit(ctl(qw(backup --copy), $root, $dest), 0, 'of another time');
+    my $to = fresh();
+    is_exit(ctl('restore', $dest, $to), 0, 'is restored');
+    is(file_text(tag_of($to, 'a', 'mark')), $referrer, 'with its tag');
+    my $entry = below($to, 'repositories/a/_referrers/' . split_of($image)
+        . '/' . split_of($referrer) . '/link');
+    is(-e $entry ? file_text($entry) : '', $referrer,
+        'and its entry as a referrer');
+
+    put_file(pool($dest, sha256('older')), 'redlo');
+    $to = fresh();
+    my $r = ctl('restore', $dest, $to);
+    is_exit($r, 1, 'a layer is damaged in the backup');
+    like($r->{err}, qr/not brought back: a $_: what it refers to was not/,
+        "$_ is told") for 'list';
+    ok(!-e tag_of($to, 'a', $_), "there is no tag $_") for qw(v1 list mark);
 }

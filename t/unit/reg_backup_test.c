@@ -40,9 +40,13 @@ static reg_digest_t          image, child, list;
 
 
 static int                   no_uploads;
+static const reg_digest_t   *pushed;
 
 
-/* The data of uploads cannot be locked, on demand. */
+/*
+ * The data of uploads cannot be locked, on demand; or somebody else pushes a
+ * tag in the moment before a lock is taken.
+ */
 
 int
 flock(int fd, int operation)
@@ -58,6 +62,11 @@ flock(int fd, int operation)
             errno = EIO;
             return -1;
         }
+    }
+
+    if (pushed != NULL && operation != LOCK_UN) {
+        spit(at(REPOS "a/b/_manifests/tags/old/current/link"), pushed->text);
+        pushed = NULL;
     }
 
     return (int) syscall(SYS_flock, fd, operation);
@@ -402,6 +411,58 @@ test_restore(void)
 }
 
 
+/* The manifests are back, and the first tag comes. */
+
+static void
+overtake(void *data, const reg_restore_counts_t *n)
+{
+    if (n->manifests == 4 && n->tags + n->kept == 0) {
+        pushed = data;
+    }
+}
+
+
+/* A manifest that no push may bring has its tag in the same way. */
+
+static void
+test_overtaken(void)
+{
+    char                   id[REG_BACKUP_ID + 1];
+    reg_digest_t           old;
+    reg_restore_t          how;
+    reg_restore_counts_t   n;
+
+    static const char  text[] = "{\"schemaVersion\":1,\"fsLayers\":[]}";
+
+    fresh();
+    old = digest_of(REG_SHA256, reg_str(text));
+
+    (void) reg_tag_delete(s, reg_str("a/b"), reg_str("v1"), NULL);
+    (void) reg_tag_delete(s, reg_str("a/b"), reg_str("list"), NULL);
+
+    spit(at(V2 "blobs/sha256/%.2s/%s/data", reg_digest_hex(&old),
+            reg_digest_hex(&old)), text);
+    spit(at(REPOS "a/b/_manifests/revisions/sha256/%s/link",
+            reg_digest_hex(&old)), old.text);
+    spit(at(REPOS "a/b/_manifests/tags/old/current/link"), old.text);
+
+    is_num(backup(1000000000, id, 0), REG_OK, "a backup of schema 1");
+    is_num((long long) counts.tags, 1, "with its tag");
+    (void) reg_tag_delete(s, reg_str("a/b"), reg_str("old"), NULL);
+
+    memset(&how, 0, sizeof(how));
+    how.id = id;
+    how.now = 1000000000;
+    how.keep_tags = 1;
+    how.tick = overtake;
+    how.data = &image;
+
+    is_num(reg_restore(dir, s, &how, &n, NULL), REG_OK, "keeping tags");
+    is_num((long long) n.kept, 1, "one that came a moment before");
+    ok(tag_is(s, "a/b", "old", &image), "stays");
+}
+
+
 int
 main(void)
 {
@@ -410,6 +471,7 @@ main(void)
     test_missing();
     test_prune();
     test_restore();
+    test_overtaken();
 
     reg_store_close(s);
     reg_store_close(dir);

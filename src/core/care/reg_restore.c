@@ -1,7 +1,6 @@
 
 #include "reg_restore_private.h"
 
-#include "reg_quiet.h"
 #include "reg_repo.h"
 
 #include <stdio.h>
@@ -22,9 +21,6 @@ static reg_rc_t reg_restore_manifest(reg_restore_run_t *r,
 static reg_rc_t reg_restore_read(reg_restore_run_t *r, const reg_digest_t *d,
     reg_buf_t *body, reg_error_t *why);
 static reg_rc_t reg_restore_put(reg_restore_run_t *r, reg_str_t name,
-    const reg_digest_t *d, const reg_str_t *tag, const reg_buf_t *body,
-    reg_error_t *why);
-static reg_rc_t reg_restore_place(reg_restore_run_t *r, reg_str_t name,
     const reg_digest_t *d, const reg_str_t *tag, const reg_buf_t *body,
     reg_error_t *why);
 static reg_rc_t reg_restore_tag(reg_restore_run_t *r,
@@ -182,6 +178,10 @@ reg_restore_outcome(reg_restore_run_t *r, reg_rc_t rc,
     case REG_MANIFEST_BLOB_UNKNOWN:
         return reg_restore_lost(r, entry,
                                 "what it refers to was not brought back");
+
+    case REG_MANIFEST_INVALID:
+        return reg_restore_lost(r, entry,
+                                "it does not tell which layers it has");
 
     default:
         if (r->e != NULL && r->e->rc == REG_OK) {
@@ -397,56 +397,7 @@ reg_restore_put(reg_restore_run_t *r, reg_str_t name, const reg_digest_t *d,
 
     reg_error_clear(why);
 
-    return reg_restore_place(r, name, d, tag, body, why);
-}
+    put.stored = 1;
 
-
-static reg_rc_t
-reg_restore_place(reg_restore_run_t *r, reg_str_t name, const reg_digest_t *d,
-    const reg_str_t *tag, const reg_buf_t *body, reg_error_t *why)
-{
-    int         lock;
-    size_t      i, n;
-    reg_rc_t    rc;
-    reg_put_t   items[4];
-    reg_path_t  paths[4];
-
-    memset(items, 0, sizeof(items));
-
-    n = 2;
-    reg_layout_blob(&paths[0], d);
-    reg_layout_revision(&paths[1], name, d);
-
-    if (tag != NULL) {
-        n = 4;
-        reg_layout_tag_index(&paths[2], name, *tag, d);
-        reg_layout_tag(&paths[3], name, *tag, "/current/link");
-    }
-
-    for (i = 0; i < n; i++) {
-        items[i].path = paths[i].s;
-        items[i].data = (i == 0) ? reg_buf_slice(body) : reg_digest_str(d);
-        items[i].dir = -1;
-        items[i].fd = -1;
-        items[i].step = (i < 2) ? (unsigned) i : 2;
-        items[i].keep = 1;
-    }
-
-    rc = r->s->driver->lock(r->s, REG_LOCK_SHARED, &lock, why);
-
-    if (rc == REG_OK) {
-        rc = reg_quiet_end(lock, name, why);
-
-        if (rc == REG_OK) {
-            rc = reg_repo_make(r->s, name, why);
-        }
-
-        if (rc == REG_OK) {
-            rc = r->s->driver->put(r->s, items, n, why);
-        }
-
-        r->s->driver->unlock(r->s, lock);
-    }
-
-    return rc;
+    return reg_manifest_put(r->s, &put, &result, why);
 }

@@ -30,6 +30,8 @@ static reg_rc_t reg_repo_look(reg_store_t *s, reg_str_t name,
 static reg_rc_t reg_tag_look(reg_store_t *s, reg_str_t name, reg_str_t tag,
     reg_digest_t *d, reg_error_t *e);
 static reg_rc_t reg_tag_unknown(reg_rc_t rc, reg_str_t tag, reg_error_t *e);
+static reg_rc_t reg_manifest_take(reg_manifest_t *m,
+    const reg_manifest_put_t *put, reg_error_t *e);
 static reg_rc_t reg_manifest_check_tags(reg_store_t *s,
     const reg_manifest_put_t *put, const reg_digest_t *d, reg_error_t *e);
 static reg_rc_t reg_manifest_check_refs(reg_store_t *s,
@@ -293,8 +295,7 @@ reg_manifest_put(reg_store_t *s, const reg_manifest_put_t *put,
     reg_alg_e       alg;
     reg_manifest_t  m;
 
-    rc = reg_manifest_parse(&m, put->body.data, put->body.len,
-                            put->content_type, e);
+    rc = reg_manifest_take(&m, put, e);
 
     if (rc != REG_OK) {
         return rc;
@@ -337,6 +338,32 @@ reg_manifest_put(reg_store_t *s, const reg_manifest_put_t *put,
     reg_manifest_free(&m);
 
     return rc;
+}
+
+
+static reg_rc_t
+reg_manifest_take(reg_manifest_t *m, const reg_manifest_put_t *put,
+    reg_error_t *e)
+{
+    reg_rc_t  rc;
+
+    if (!put->stored) {
+        return reg_manifest_parse(m, put->body.data, put->body.len,
+                                  put->content_type, e);
+    }
+
+    rc = reg_manifest_read(m, put->body.data, put->body.len, e);
+
+    if (rc != REG_OK || !m->unread) {
+        return rc;
+    }
+
+    /* nobody could say that its layers are here */
+
+    reg_manifest_free(m);
+
+    return reg_error_set(e, REG_MANIFEST_INVALID, "it does not tell which "
+                         "layers it has");
 }
 
 

@@ -25,6 +25,9 @@ typedef struct {
     unsigned             sparse:1;      /* an index may name absent children */
     unsigned             keep_tags:1;   /* REG_DENIED rather than that a tag
                                            which is there moves */
+    unsigned             stored:1;      /* it was in a store, perhaps of an
+                                           older registry: checked as far as
+                                           reg_manifest_read() goes */
 } reg_manifest_put_t;
 
 
