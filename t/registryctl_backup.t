@@ -241,7 +241,25 @@ sub live {
     my $now = served($t);
     is($now->{'team/one:v1'}, $other->{digest}, '--keep-tags');
     is($now->{'team/two:v1'}, $before->{'team/two:v1'}, 'what was lost');
-    is_exit(ctl('restore', $dest, $root), 0, 'without it');
+
+    # a tag that moves back is told
+    my $move = "team/one:v1 from $other->{digest} to $before->{'team/one:v1'}";
+    my $r = ctl(qw(restore --dry-run), $dest, $root);
+    like($r->{err}, qr/would move: $move\n.* 1 tags would move/s,
+        'a dry run tells which tag would move');
+    my %moved = (repository => 'team/one', tag => 'v1',
+        from => $other->{digest}, to => $before->{'team/one:v1'});
+    is_deeply(in(ctl(qw(restore --dry-run --json), $dest, $root))->{moved},
+        [ \%moved ], 'as JSON, too');
+    is(served($t)->{'team/one:v1'}, $other->{digest}, 'and moves none');
+    is_deeply(in(ctl(qw(restore --keep-tags --json), $dest, $root))->{moved},
+        [], 'nor does --keep-tags');
+    $r = ctl(qw(restore --json), $dest, $root);
+    is_exit($r, 0, 'without it');
+    like($r->{err}, qr/: moved: $move\n/, 'the tag that moves is told');
+    is_deeply(in($r)->{moved}, [ \%moved ], 'in JSON, too');
+    $r = ctl('restore', $dest, $root);
+    unlike($r->{err}, qr/: moved: /, 'once');
     is_deeply(served($t), $before, 'all is as it was');
 
     # bytes that rotted: of another length, and of the same

@@ -3,6 +3,7 @@
 
 
 #include "reg_cli_store.h"
+#include "reg_cli_text.h"
 
 #include "reg_restore.h"
 
@@ -21,6 +22,7 @@ typedef struct {
     char                   id[REG_BACKUP_ID + 1];
     reg_cli_target_t       target;
     reg_cli_rows_t         rows;
+    reg_buf_t              moved;        /* tags, as JSON */
     reg_cli_progress_t     progress;
     reg_restore_t          how;
     reg_restore_counts_t   counts;
@@ -37,7 +39,10 @@ static reg_cli_exit_e restore_into(restore_t *r, reg_store_t *dir,
 static int restore_want(void *data, reg_str_t name);
 static void restore_failed(void *data, reg_str_t name, const char *what,
     const char *why);
+static void restore_moved(void *data, reg_str_t name, reg_str_t tag,
+    const reg_digest_t *from, const reg_digest_t *to);
 static void restore_tick(void *data, const reg_restore_counts_t *c);
+static reg_cli_exit_e restore_end(restore_t *r);
 static reg_cli_exit_e restore_tell(restore_t *r, reg_rc_t rc);
 
 
@@ -46,7 +51,8 @@ static const reg_cli_option_t  options[] = {
     { "repository", 0, "PATTERN", 0, 0, "only these repositories" },
     { "tag", 0, "TAG", 0, 0, "only this tag of the repository, with its "
       "children and referrers" },
-    { "keep-tags", 0, NULL, 0, 0, "a tag that names something else stays" },
+    { "keep-tags", 0, NULL, 0, 0, "a tag that names something else by now "
+      "stays; without it, it moves back" },
     { "verify", 0, NULL, 0, 0, "hash blobs that are there, and replace the "
       "damaged" },
     { "dry-run", 'n', NULL, 0, 0, "show how much would come back" },
@@ -168,6 +174,7 @@ restore_options(restore_t *r)
     r->how.keep_tags = (reg_cli_value(r->c, "keep-tags") != NULL);
     r->how.data = r;
     r->how.failed = restore_failed;
+    r->how.moved = restore_moved;
     r->how.tick = restore_tick;
 
     return REG_CLI_OK;
@@ -255,9 +262,11 @@ restore_pick(restore_t *r, reg_store_t *dir)
 static reg_cli_exit_e
 restore_into(restore_t *r, reg_store_t *dir, reg_store_t *s)
 {
-    reg_rc_t  rc;
+    reg_rc_t        rc;
+    reg_cli_exit_e  done;
 
     reg_cli_rows_begin(&r->rows, r->c, "", "failed");
+    reg_buf_init(&r->moved, SIZE_MAX / 4);
 
     if (!r->rows.json) {
         reg_buf_reset(&r->rows.b);
@@ -267,7 +276,11 @@ restore_into(restore_t *r, reg_store_t *dir, reg_store_t *s)
 
     reg_cli_progress_end(&r->progress);
 
-    return restore_tell(r, rc);
+    done = restore_tell(r, rc);
+
+    reg_buf_free(&r->moved);
+
+    return done;
 }
 
 
@@ -298,6 +311,34 @@ restore_failed(void *data, reg_str_t name, const char *what, const char *why)
 
 
 static void
+restore_moved(void *data, reg_str_t name, reg_str_t tag,
+    const reg_digest_t *from, const reg_digest_t *to)
+{
+    restore_t  *r;
+
+    r = data;
+
+    reg_cli_progress_end(&r->progress);
+    reg_cli_say("%s: %.*s:%.*s from %s to %s", r->how.dry ? "would move"
+                                                           : "moved",
+                (int) name.len, name.data, (int) tag.len, tag.data,
+                from->text, to->text);
+
+    if (!r->rows.json) {
+        return;
+    }
+
+    reg_buf_str(&r->moved, (r->counts.moved == 1) ? reg_str("\n{")
+                                                  : reg_str(",\n{"));
+    reg_cli_member(&r->moved, "repository", name);
+    reg_buf_str(&r->moved, reg_str(","));
+    reg_cli_member(&r->moved, "tag", tag);
+    reg_buf_printf(&r->moved, ",\"from\":\"%s\",\"to\":\"%s\"}",
+                   from->text, to->text);
+}
+
+
+static void
 restore_tick(void *data, const reg_restore_counts_t *c)
 {
     restore_t  *r;
@@ -314,23 +355,48 @@ restore_tick(void *data, const reg_restore_counts_t *c)
 
 
 static reg_cli_exit_e
+restore_end(restore_t *r)
+{
+    reg_buf_t                    more;
+    reg_cli_exit_e               rc;
+    const reg_restore_counts_t  *n;
+
+    n = &r->counts;
+    reg_buf_init(&more, SIZE_MAX / 4);
+
+    reg_buf_printf(&more, ",\n\"moved\":[");
+    reg_buf_str(&more, reg_buf_slice(&r->moved));
+    reg_buf_printf(&more, "%s],\n\"id\":\"%s\",\"repositories\":%" PRIu64
+                   ",\"manifests\":%" PRIu64 ",\"tags\":%" PRIu64
+                   ",\"blobs\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"kept\":%"
+                   PRIu64 ",\"dry_run\":%s", (r->moved.len == 0) ? "" : "\n",
+                   r->id, n->repositories, n->manifests, n->tags, n->blobs,
+                   n->bytes, n->kept, r->how.dry ? "true" : "false");
+    reg_buf_add(&more, "", 1);
+
+    r->rows.terminal = 0;
+
+    if (reg_buf_failed(&r->moved) || reg_buf_failed(&more)) {
+        reg_buf_free(&r->rows.b);
+        rc = reg_cli_fail(REG_CLI_FAILED, "out of memory");
+
+    } else {
+        rc = reg_cli_rows_end(&r->rows, more.data);
+    }
+
+    reg_buf_free(&more);
+
+    return rc;
+}
+
+
+static reg_cli_exit_e
 restore_tell(restore_t *r, reg_rc_t rc)
 {
-    char                         more[1024];
     reg_cli_exit_e               written;
     const reg_restore_counts_t  *n;
 
     n = &r->counts;
-
-    (void) snprintf(more, sizeof(more), ",\n\"id\":\"%s\",\"repositories\":%"
-                    PRIu64 ",\"manifests\":%" PRIu64 ",\"tags\":%" PRIu64
-                    ",\"blobs\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"kept\":%"
-                    PRIu64 ",\"dry_run\":%s", r->id, n->repositories,
-                    n->manifests, n->tags, n->blobs, n->bytes, n->kept,
-                    r->how.dry ? "true" : "false");
-
-    r->rows.terminal = 0;
-    written = (rc == REG_OK) ? reg_cli_rows_end(&r->rows, more) : REG_CLI_OK;
 
     if (rc != REG_OK) {
         reg_buf_free(&r->rows.b);
@@ -341,12 +407,21 @@ restore_tell(restore_t *r, reg_rc_t rc)
                             "until then is usable");
     }
 
+    written = restore_end(r);
+
     reg_cli_say("%s: %" PRIu64 " repositories, %" PRIu64 " manifests, %" PRIu64
                 " tags; %s %" PRIu64 " blobs of %" PRIu64 " bytes that %s "
-                "missing; %" PRIu64 " tags kept, %" PRIu64 " failures",
+                "missing; %" PRIu64 " tags %s, %" PRIu64 " tags kept, %"
+                PRIu64 " failures",
                 r->id, n->repositories, n->manifests, n->tags,
                 r->how.dry ? "would bring" : "brought", n->blobs, n->bytes,
-                r->how.dry ? "are" : "were", n->kept, n->failed);
+                r->how.dry ? "are" : "were", n->moved,
+                r->how.dry ? "would move" : "moved", n->kept, n->failed);
+
+    if (n->moved != 0) {
+        reg_cli_say("--keep-tags leaves tags as they are that name something "
+                    "else by now");
+    }
 
     if (written != REG_CLI_OK) {
         return written;

@@ -25,6 +25,8 @@ static reg_rc_t reg_restore_put(reg_restore_run_t *r, reg_str_t name,
     reg_error_t *why);
 static reg_rc_t reg_restore_tag(reg_restore_run_t *r,
     const reg_backup_entry_t *entry);
+static void reg_restore_tagged(reg_restore_run_t *r,
+    const reg_backup_entry_t *entry, const reg_digest_t *from);
 static reg_rc_t reg_restore_outcome(reg_restore_run_t *r, reg_rc_t rc,
     const reg_backup_entry_t *entry, const reg_error_t *why);
 static reg_rc_t reg_restore_lost(reg_restore_run_t *r,
@@ -283,6 +285,7 @@ reg_restore_manifest(reg_restore_run_t *r, const reg_backup_entry_t *entry)
 static reg_rc_t
 reg_restore_tag(reg_restore_run_t *r, const reg_backup_entry_t *entry)
 {
+    int           moves;
     reg_rc_t      rc;
     reg_buf_t     body;
     reg_error_t   why;
@@ -292,9 +295,9 @@ reg_restore_tag(reg_restore_run_t *r, const reg_backup_entry_t *entry)
 
     rc = reg_tag_read(r->s, entry->repository, entry->tag, &there, &why);
 
-    if (rc == REG_OK && r->how->keep_tags
-        && !reg_digest_eq(&there, &entry->manifest))
-    {
+    moves = (rc == REG_OK && !reg_digest_eq(&there, &entry->manifest));
+
+    if (moves && r->how->keep_tags) {
         r->counts->kept++;
         return REG_OK;
     }
@@ -308,7 +311,7 @@ reg_restore_tag(reg_restore_run_t *r, const reg_backup_entry_t *entry)
     }
 
     if (r->how->dry) {
-        r->counts->tags++;
+        reg_restore_tagged(r, entry, moves ? &there : NULL);
         return REG_OK;
     }
 
@@ -332,10 +335,31 @@ reg_restore_tag(reg_restore_run_t *r, const reg_backup_entry_t *entry)
     }
 
     if (rc == REG_OK) {
-        r->counts->tags++;
+        reg_restore_tagged(r, entry, moves ? &there : NULL);
     }
 
     return reg_restore_outcome(r, rc, entry, &why);
+}
+
+
+/* from is what it named until now, or NULL: nothing, or the same. */
+
+static void
+reg_restore_tagged(reg_restore_run_t *r, const reg_backup_entry_t *entry,
+    const reg_digest_t *from)
+{
+    r->counts->tags++;
+
+    if (from == NULL) {
+        return;
+    }
+
+    r->counts->moved++;
+
+    if (r->how->moved != NULL) {
+        r->how->moved(r->how->data, entry->repository, entry->tag, from,
+                      &entry->manifest);
+    }
 }
 
 

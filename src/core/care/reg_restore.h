@@ -22,6 +22,8 @@ typedef struct {
     uint64_t  tags;
     uint64_t  blobs;            /* brought back: they were not there */
     uint64_t  bytes;            /* of these */
+    uint64_t  moved;            /* of the tags, those that named something
+                                   else */
     uint64_t  kept;             /* tags that name something else and stay */
     uint64_t  failed;           /* manifests and tags */
 } reg_restore_counts_t;
@@ -46,6 +48,13 @@ typedef struct {
     /* A manifest or tag could not be brought back; may be NULL. */
     void       (*failed)(void *data, reg_str_t name, const char *what,
                          const char *why);
+
+    /*
+     * A tag that named something else by now names again what it did, or would
+     * in a dry run; may be NULL.
+     */
+    void       (*moved)(void *data, reg_str_t name, reg_str_t tag,
+                        const reg_digest_t *from, const reg_digest_t *to);
 
     /* Called often; may be NULL. */
     void       (*tick)(void *data, const reg_restore_counts_t *c);
