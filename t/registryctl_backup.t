@@ -418,13 +418,47 @@ sub damaged_store {
     is(scalar @{ names($dir) }, 2, 'and no old one is removed');
     like(ctl('backups', $dir)->{out}, qr/\tincomplete\n\z/, 'as listed');
 
+    # what it lacks is told when it is needed
+    my $to = work_dir();
+    for my $dry ([], ['--dry-run']) {
+        $r = ctl(qw(restore --json), @$dry, $dir, $to);
+        is_exit($r, 1, "a restore of it @$dry");
+        is_deeply([ sort map { "$_->{repository} $_->{what}" }
+            @{ in($r)->{failed} } ], [ sort keys %left ], 'tells the same');
+        like($r->{err}, qr/not brought back: bad v1: the backup was made witho/,
+            'to people, too');
+    }
+    is(in($r)->{unnamed}, 0, 'and nothing else is missing');
+    is_exit(ctl('restore', $dir, $to, qw(--repository team/*)), 0,
+        'what has nothing to do with it');
+    $r = ctl('restore', $dir, $to, qw(--repository bad --tag v1));
+    is_exit($r, 1, 'the tag alone');
+    like($r->{err}, qr/not brought back: bad v1: .* missing or damaged\n/,
+        'is told');
+
+    # a backup of an older version has the number alone
+    my ($id) = reverse @{ names($dir) };
+    my $text = file_text("$dir/backups/$id.json");
+    $text =~ s/,\n\{[^\n]*"left_out":"[^\n]*\}//g;
+    my ($head) = $text =~ /\A(.*\n)"counts"/s;
+    my $digest = sha256($head);
+    $text =~ s/"digest":"\K[^"]+(?="\}\n\z)/$digest/;
+    put_file("$dir/backups/$id.json", $text);
+    $r = ctl(qw(restore --json), $dir, $to);
+    is_exit($r, 1, 'one that does not say which');
+    is(in($r)->{unnamed}, 4, 'tells how many');
+    like($r->{err}, qr/without 4 manifests and tags that were damaged/,
+        'to people, too');
+
     unlink data($d);
     is_exit(ctl('backup', $root, "$work/gone"), 1, 'one that is gone');
     is_exit(ctl('backup', '--sparse', $root, "$work/gone"), 0,
         'may be gone with --sparse');
     my $nginx = empty();
-    is_exit(ctl('restore', "$work/gone", $nginx->{root}), 0,
-        'and comes back as it was');
+    $r = ctl('restore', "$work/gone", $nginx->{root});
+    is_exit($r, 0, 'and comes back as it was');
+    like($r->{err}, qr/: 1 of the manifests lack a part, as they did/,
+        'which is told');
     is(served($nginx)->{'bad:v1'}, $i->{digest}, 'with its tag');
     $nginx->finish(audit => 0);
     is_exit(ctl('rm', $root, 'bad'), 0, 'the end of it');

@@ -77,8 +77,9 @@ const reg_cli_group_t  reg_cli_restore = {
     "The way back from a backup",
     commands,
     "ROOT is the directory that the directive registry names.\nExit status: 0 "
-    "done; 1 there is no such thing in the backup, or a part of it is damaged "
-    "and the rest came back; 2 called wrongly; 3 it ended early: repeat it."
+    "done; 1 there is no such thing in the backup, or something is damaged in "
+    "it or was left out of it, and the rest came back; 2 called wrongly; 3 it "
+    "ended early: repeat it."
 };
 
 
@@ -369,9 +370,11 @@ restore_end(restore_t *r)
     reg_buf_printf(&more, "%s],\n\"id\":\"%s\",\"repositories\":%" PRIu64
                    ",\"manifests\":%" PRIu64 ",\"tags\":%" PRIu64
                    ",\"blobs\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"kept\":%"
-                   PRIu64 ",\"dry_run\":%s", (r->moved.len == 0) ? "" : "\n",
-                   r->id, n->repositories, n->manifests, n->tags, n->blobs,
-                   n->bytes, n->kept, r->how.dry ? "true" : "false");
+                   PRIu64 ",\"incomplete\":%" PRIu64 ",\"unnamed\":%" PRIu64
+                   ",\"dry_run\":%s", (r->moved.len == 0) ? "" : "\n", r->id,
+                   n->repositories, n->manifests, n->tags, n->blobs, n->bytes,
+                   n->kept, n->incomplete, n->unnamed,
+                   r->how.dry ? "true" : "false");
     reg_buf_add(&more, "", 1);
 
     r->rows.terminal = 0;
@@ -418,6 +421,17 @@ restore_tell(restore_t *r, reg_rc_t rc)
                 r->how.dry ? "are" : "were", n->moved,
                 r->how.dry ? "would move" : "moved", n->kept, n->failed);
 
+    if (n->incomplete != 0) {
+        reg_cli_say("%" PRIu64 " of the manifests lack a part, as they did "
+                    "when the backup was made", n->incomplete);
+    }
+
+    if (n->unnamed != 0) {
+        reg_cli_say("the backup was made without %" PRIu64 " manifests and "
+                    "tags that were damaged, and does not say which",
+                    n->unnamed);
+    }
+
     if (n->moved != 0) {
         reg_cli_say("--keep-tags leaves tags as they are that name something "
                     "else by now");
@@ -427,12 +441,13 @@ restore_tell(restore_t *r, reg_rc_t rc)
         return written;
     }
 
-    if (n->repositories == 0 || (r->how.tag.len != 0 && n->tags + n->kept == 0
-                                 && n->failed == 0))
+    if (n->failed == 0
+        && (n->repositories == 0
+            || (r->how.tag.len != 0 && n->tags + n->kept == 0)))
     {
         return reg_cli_fail(REG_CLI_NO, "there is no such thing in the backup "
                             "%s", r->id);
     }
 
-    return (n->failed == 0) ? REG_CLI_OK : REG_CLI_NO;
+    return (n->failed == 0 && n->unnamed == 0) ? REG_CLI_OK : REG_CLI_NO;
 }

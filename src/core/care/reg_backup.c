@@ -580,6 +580,7 @@ static void
 reg_backup_leave(reg_backup_run_t *r, const char *what, const char *why)
 {
     r->counts->left_out++;
+    reg_backup_write_left_out(r, what, why);
 
     if (r->how->left_out != NULL) {
         r->how->left_out(r->how->data, r->name, what, why);

@@ -21,13 +21,15 @@
  *   {"repository":"a/b","manifest":"sha256:...","mediaType":"...","size":1,
  *       "manifests":[...],"blobs":[...],"subject":"sha256:..."},     (one line)
  *   {"repository":"a/b","tag":"v1","manifest":"sha256:..."}
+ *   {"repository":"a/b","left_out":"v2","why":"..."}
  *   ],
  *   "counts":{...},"digest":"sha256:..."}
  *
  * and "incomplete":true where a part of a manifest was missing, if that is
- * allowed; the parts of a manifest before it, manifests before tags.  The
- * digest is that of all lines before the last: what was cut off or changed is
- * seen.
+ * allowed; the parts of a manifest before it, manifests before tags.  What was
+ * left out for damage, a tag or a digest, is named, so that a restore can tell
+ * (backups that are older than that have the number alone).  The digest is that
+ * of all lines before the last: what was cut off or changed is seen.
  */
 
 

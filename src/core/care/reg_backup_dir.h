@@ -75,6 +75,7 @@ typedef struct {
     uint64_t  tags;
     uint64_t  blobs;
     uint64_t  left_out;
+    uint64_t  named;            /* of these; an old backup names none */
 } reg_backup_info_t;
 
 /* One entry; slices and the tree live until fn returns. */
@@ -88,6 +89,9 @@ typedef struct {
     reg_digest_t   subject;
     const json_t  *blobs;           /* arrays of digests, of a manifest */
     const json_t  *manifests;
+    reg_str_t      left_out;        /* a tag or digest that is not in it, or
+                                       empty; NUL-terminated, as is why */
+    reg_str_t      why;
 } reg_backup_entry_t;
 
 typedef reg_rc_t (*reg_backup_entry_pt)(void *ctx,

@@ -1,4 +1,8 @@
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
 #include "reg_backup_dir.h"
 
 #include "reg_fs.h"
@@ -10,6 +14,9 @@
 
 
 #define REG_BACKUP_READ  65536
+
+/* what tells the line of something that was left out from others */
+#define REG_BACKUP_LEFT  "\",\"left_out\":\""
 
 
 /* A listing that is read line by line. */
@@ -38,6 +45,7 @@ static reg_rc_t reg_backup_entries(reg_backup_reader_t *r, reg_str_t only,
     reg_backup_entry_pt fn, void *ctx);
 static reg_rc_t reg_backup_one(reg_backup_reader_t *r, reg_str_t line,
     reg_backup_entry_pt fn, void *ctx);
+static int reg_backup_left_valid(const reg_backup_entry_t *entry);
 static reg_rc_t reg_backup_bad(reg_backup_reader_t *r);
 
 
@@ -266,10 +274,12 @@ static reg_rc_t
 reg_backup_whole(reg_backup_reader_t *r, reg_backup_info_t *info)
 {
     int           rc;
+    uint64_t      named;
     reg_str_t     line;
     reg_hash_t    h;
     reg_digest_t  got;
 
+    named = 0;
     memset(info, 0, sizeof(reg_backup_info_t));
     reg_hash_init(&h, REG_SHA256);
 
@@ -277,10 +287,17 @@ reg_backup_whole(reg_backup_reader_t *r, reg_backup_info_t *info)
 
         if (reg_str_starts(line, reg_str("\"counts\":"))) {
             reg_hash_final(&h, &got);
+            info->named = named;
             return reg_backup_info(r, info, line, &got);
         }
 
         reg_hash_update(&h, line.data, line.len);
+
+        /* no name that stands before it holds a quote */
+
+        named += (memmem(line.data, line.len, REG_BACKUP_LEFT,
+                         sizeof(REG_BACKUP_LEFT) - 1)
+                  != NULL);
     }
 
     return (rc == 0) ? reg_backup_bad(r)
@@ -380,6 +397,30 @@ reg_backup_entries(reg_backup_reader_t *r, reg_str_t only,
 }
 
 
+/* It is printed: a name, and no byte that a terminal could obey. */
+
+static int
+reg_backup_left_valid(const reg_backup_entry_t *entry)
+{
+    size_t        i;
+    reg_digest_t  d;
+
+    if (entry->left_out.len == 0) {
+        return 1;
+    }
+
+    for (i = 0; i < entry->why.len; i++) {
+        if (entry->why.data[i] < ' ' || entry->why.data[i] > '~') {
+            return 0;
+        }
+    }
+
+    return !entry->has_manifest
+           && (reg_tag_valid(entry->left_out)
+               || reg_digest_parse(&d, entry->left_out, NULL) == REG_OK);
+}
+
+
 static reg_rc_t
 reg_backup_one(reg_backup_reader_t *r, reg_str_t line,
     reg_backup_entry_pt fn, void *ctx)
@@ -402,6 +443,9 @@ reg_backup_one(reg_backup_reader_t *r, reg_str_t line,
     entry.blobs = json_object_get(root, "blobs");
     entry.manifests = json_object_get(root, "manifests");
 
+    entry.left_out = reg_json_str(root, "left_out");
+    entry.why = reg_json_str(root, "why");
+
     digest = reg_json_str(root, "manifest");
     subject = reg_json_str(root, "subject");
 
@@ -417,7 +461,8 @@ reg_backup_one(reg_backup_reader_t *r, reg_str_t line,
         || (entry.has_manifest
             && reg_digest_parse(&entry.manifest, digest, NULL) != REG_OK)
         || (entry.has_subject
-            && reg_digest_parse(&entry.subject, subject, NULL) != REG_OK))
+            && reg_digest_parse(&entry.subject, subject, NULL) != REG_OK)
+        || !reg_backup_left_valid(&entry))
     {
         rc = reg_backup_bad(r);
 

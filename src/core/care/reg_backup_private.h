@@ -52,12 +52,17 @@ typedef struct {
 /* Begins the document; the lines below are its contents. */
 reg_rc_t reg_backup_begin(reg_backup_run_t *r);
 
-/* A line each: the repository r->name, a manifest of it, a tag of it. */
+/*
+ * A line each: the repository r->name, a manifest of it, a tag of it, a
+ * manifest or tag that is left out.
+ */
 void reg_backup_write_repository(reg_backup_run_t *r);
 void reg_backup_write_manifest(reg_backup_run_t *r, const reg_digest_t *d,
     const reg_manifest_t *m, size_t size);
 void reg_backup_write_tag(reg_backup_run_t *r, reg_str_t tag,
     const reg_digest_t *d);
+void reg_backup_write_left_out(reg_backup_run_t *r, const char *what,
+    const char *why);
 
 /* Writes what was collected; the end of the document is never in it. */
 reg_rc_t reg_backup_flush(reg_backup_run_t *r);

@@ -82,6 +82,19 @@ reg_backup_write_tag(reg_backup_run_t *r, reg_str_t tag,
 }
 
 
+void
+reg_backup_write_left_out(reg_backup_run_t *r, const char *what,
+    const char *why)
+{
+    reg_backup_entry(r);
+    reg_buf_str(&r->out, reg_str(",\"left_out\":\""));
+    reg_buf_json(&r->out, reg_str_of(what));
+    reg_buf_str(&r->out, reg_str("\",\"why\":\""));
+    reg_buf_json(&r->out, reg_str_of(why));
+    reg_buf_str(&r->out, reg_str("\"}"));
+}
+
+
 /* What the lines begin with. */
 
 static void

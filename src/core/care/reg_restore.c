@@ -16,6 +16,8 @@ static reg_rc_t reg_restore_entry(void *ctx, const reg_backup_entry_t *entry);
 static int reg_restore_chosen(reg_restore_run_t *r,
     const reg_backup_entry_t *entry);
 static reg_rc_t reg_restore_repository(reg_restore_run_t *r, reg_str_t name);
+static reg_rc_t reg_restore_left_out(reg_restore_run_t *r,
+    const reg_backup_entry_t *entry);
 static reg_rc_t reg_restore_manifest(reg_restore_run_t *r,
     const reg_backup_entry_t *entry);
 static reg_rc_t reg_restore_read(reg_restore_run_t *r, const reg_digest_t *d,
@@ -62,6 +64,10 @@ reg_restore(reg_store_t *dir, reg_store_t *s, const reg_restore_t *how,
                              &info, e);
     }
 
+    if (rc == REG_OK && info.left_out > info.named) {
+        counts->unnamed = info.left_out - info.named;
+    }
+
     reg_sums_free(&r.sums);
     free(r.chunk);
 
@@ -83,7 +89,10 @@ reg_restore_entry(void *ctx, const reg_backup_entry_t *entry)
         return REG_OK;
     }
 
-    if (entry->tag.len != 0) {
+    if (entry->left_out.len != 0) {
+        rc = reg_restore_left_out(r, entry);
+
+    } else if (entry->tag.len != 0) {
         rc = reg_restore_tag(r, entry);
 
     } else if (entry->has_manifest) {
@@ -126,6 +135,10 @@ reg_restore_chosen(reg_restore_run_t *r, const reg_backup_entry_t *entry)
         return reg_str_eq(entry->tag, r->how->tag);
     }
 
+    if (entry->left_out.len != 0) {
+        return reg_str_eq(entry->left_out, r->how->tag);
+    }
+
     if (!entry->has_manifest) {
         return (int) r->found;
     }
@@ -156,6 +169,27 @@ reg_restore_repository(reg_restore_run_t *r, reg_str_t name)
     }
 
     return rc;
+}
+
+
+/* It was damaged when the backup was made. */
+
+static reg_rc_t
+reg_restore_left_out(reg_restore_run_t *r, const reg_backup_entry_t *entry)
+{
+    char  why[256];
+
+    r->counts->failed++;
+
+    if (r->how->failed != NULL) {
+        (void) snprintf(why, sizeof(why), "the backup was made without it: %s",
+                        entry->why.data);
+
+        r->how->failed(r->how->data, entry->repository, entry->left_out.data,
+                       why);
+    }
+
+    return REG_OK;
 }
 
 
@@ -245,6 +279,7 @@ reg_restore_manifest(reg_restore_run_t *r, const reg_backup_entry_t *entry)
         }
 
         sum->bits |= REG_RESTORE_SPARSE;
+        r->counts->incomplete++;
     }
 
     reg_buf_init(&body, REG_MANIFEST_READ_MAX + 1);

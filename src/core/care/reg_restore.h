@@ -25,7 +25,12 @@ typedef struct {
     uint64_t  moved;            /* of the tags, those that named something
                                    else */
     uint64_t  kept;             /* tags that name something else and stay */
-    uint64_t  failed;           /* manifests and tags */
+    uint64_t  incomplete;       /* manifests that lack a part, as they did when
+                                   the backup was made, which was allowed */
+    uint64_t  failed;           /* manifests and tags, with those that the
+                                   backup had to leave out */
+    uint64_t  unnamed;          /* more of these, of which it does not say
+                                   which */
 } reg_restore_counts_t;
 
 
@@ -45,7 +50,8 @@ typedef struct {
     /* 1 when that repository is wanted; NULL: all are. */
     int        (*want)(void *data, reg_str_t name);
 
-    /* A manifest or tag could not be brought back; may be NULL. */
+    /* A manifest or tag could not be brought back, or was damaged when the
+       backup was made; may be NULL. */
     void       (*failed)(void *data, reg_str_t name, const char *what,
                          const char *why);
 
@@ -62,9 +68,9 @@ typedef struct {
 
 
 /*
- * REG_OK, whatever failed for damage in the backup is in the counts; REG_ABSENT
- * when there is no such backup, REG_DIGEST_MISMATCH when its listing is
- * damaged; or what else went wrong.
+ * REG_OK, whatever failed for damage, in the backup or before it was made, is
+ * in the counts; REG_ABSENT when there is no such backup, REG_DIGEST_MISMATCH
+ * when its listing is damaged; or what else went wrong.
  */
 reg_rc_t reg_restore(reg_store_t *dir, reg_store_t *s,
     const reg_restore_t *how, reg_restore_counts_t *counts, reg_error_t *e);
