@@ -485,14 +485,15 @@ test_read_only(void)
 static void
 test_damaged(void)
 {
+    reg_str_t     text;
     reg_path_t    path;
-    reg_digest_t  subject, d[3];
+    reg_digest_t  subject, other, d[3];
 
     subject = digest_of(REG_SHA256, reg_str("damaged"));
 
     d[0] = refer("damaged", &subject, TYPE_A, 0);
-    d[1] = refer("damaged", &subject, TYPE_A, 1);
-    d[2] = refer("damaged", &subject, TYPE_A, 2);
+    d[1] = refer_foreign("damaged", &subject, 1);
+    d[2] = refer_foreign("damaged", &subject, 2);
 
     reg_layout_blob(&path, &d[1]);
     spit(at("%s", path.s), "{garbage");
@@ -503,6 +504,32 @@ test_damaged(void)
 
     is(reg_str_of(page("damaged", &subject, "")), those(d, 1),
        "F41 the others go on");
+
+    (void) usleep(60000);
+    is(reg_str_of(page("damaged", &subject, "")), those(d, 1), "again");
+    ok(!is_there(at(SCANNED, "damaged")),
+       "F41 the index is not known to be complete");
+
+    /* the disk is mounted again, or a file is copied back */
+
+    (void) refer_foreign("damaged", &subject, 1);
+    (void) refer_foreign("damaged", &subject, 2);
+    is(reg_str_of(page("damaged", &subject, "")), those(d, 3),
+       "F41 their bytes are back, and so are they");
+    ok(is_there(at(SCANNED, "damaged")), "the index is complete");
+
+    /* bytes that are what they should be, and no manifest, keep nobody */
+
+    text = reg_str("[]");
+    other = digest_of(REG_SHA256, text);
+    reg_layout_blob(&path, &other);
+    spit_bytes(at("%s", path.s), text.data, text.len);
+    reg_layout_revision(&path, reg_str("damaged"), &other);
+    spit(at("%s", path.s), other.text);
+    (void) usleep(60000);
+    (void) unlink(at(SCANNED, "damaged"));
+    is(reg_str_of(page("damaged", &subject, "")), those(d, 3), "no manifest");
+    ok(is_there(at(SCANNED, "damaged")), "is no reason to look again");
 }
 
 

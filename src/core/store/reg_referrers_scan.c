@@ -23,6 +23,9 @@ typedef struct {
     const reg_digest_t  *subject;
     reg_digests_t       *found;
     unsigned             lost:1;        /* entries could not be written */
+    unsigned             unread:1;      /* a manifest is there, but not its
+                                           bytes: what it refers to will be
+                                           known when these come back */
 
     size_t         n;
     reg_path_t     paths[REG_SCAN_BATCH];
@@ -35,6 +38,8 @@ static reg_rc_t reg_referrers_scan(reg_store_t *s, const reg_op_t *op,
     reg_digests_t *found, reg_error_t *e);
 static reg_rc_t reg_referrers_scan_one(reg_store_t *s, reg_str_t name,
     const reg_digest_t *d, reg_scan_t *scan, reg_error_t *e);
+static unsigned reg_referrers_scan_unread(reg_store_t *s, reg_str_t name,
+    const reg_digest_t *d, const reg_buf_t *body);
 static void reg_referrers_scan_write(reg_store_t *s, reg_scan_t *scan);
 static int reg_referrers_lock(reg_store_t *s, reg_str_t name);
 
@@ -99,6 +104,7 @@ reg_referrers_scan(reg_store_t *s, const reg_op_t *op, reg_digests_t *found,
     scan->subject = &op->digest;
     scan->found = found;
     scan->lost = 0;
+    scan->unread = 0;
     scan->n = 0;
 
     reg_layout_repo(&path, op->name, "/_manifests/revisions");
@@ -115,7 +121,9 @@ reg_referrers_scan(reg_store_t *s, const reg_op_t *op, reg_digests_t *found,
 
     /* a directory that was changed just now is looked through once more */
 
-    if (rc == REG_OK && !scan->lost && newest + reg_fs_tick(newest) <= now) {
+    if (rc == REG_OK && !scan->lost && !scan->unread
+        && newest + reg_fs_tick(newest) <= now)
+    {
         lock = reg_referrers_lock(s, op->name);
 
         if (lock != -1) {
@@ -145,6 +153,10 @@ reg_referrers_scan_one(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
     reg_buf_init(&body, REG_MANIFEST_READ_MAX + 1);
 
     rc = reg_referrers_load(s, name, d, &body, &m, e);
+
+    if (rc == REG_ABSENT) {
+        scan->unread |= reg_referrers_scan_unread(s, name, d, &body);
+    }
 
     reg_buf_free(&body);
 
@@ -194,6 +206,29 @@ reg_referrers_scan_one(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
     }
 
     return REG_OK;
+}
+
+
+/*
+ * 1 when what was found to be absent is a manifest still, whose bytes are not
+ * there or damaged; 0 when it was deleted, or is something else.
+ */
+
+static unsigned
+reg_referrers_scan_unread(reg_store_t *s, reg_str_t name,
+    const reg_digest_t *d, const reg_buf_t *body)
+{
+    reg_digest_t  target, got;
+
+    if (reg_revision_find(s, name, d, &target, NULL, NULL)
+        == REG_MANIFEST_UNKNOWN)
+    {
+        return 0;
+    }
+
+    reg_digest_of(&got, target.alg, body->data, body->len);
+
+    return !reg_digest_eq(&got, &target);
 }
 
 
