@@ -28,6 +28,7 @@ uploads();
 damaged();
 odd_names();
 asked();
+owner();
 
 $t->finish;
 done_testing();
@@ -177,4 +178,29 @@ sub asked {
         200, 'F46 with its layer');
     is($t->get("/v2/asked/manifests/$images[1]{digest}")->status, 404,
         'F46 the other one goes');
+}
+
+
+# As root: what is left in the store is for nginx's workers to write to.
+
+sub owner {
+    SKIP: {
+        skip_tests('only root can', 8) if $> != 0;
+        for my $group (qw(gc purge-uploads)) {
+            my $store = work_dir();
+            my $path = "$store";
+            for (qw(docker registry v2 repositories)) {
+                $path .= "/$_";
+                mkdir $path or die;
+                chown 65534, 65534, $path or die;
+            }
+            is_exit(ctl($group, $store), 0, "$group as root");
+            ok(-e "$store/docker/registry/nginx", 'it leaves something');
+            my ($rc, $said) = run_command(30, 'find', "$store/docker", '!',
+                '-uid', 65534);
+            is($said, '', 'all of it is the owner\'s');
+            is_exit(ctl({ uid => 65534 }, $group, $store), 0,
+                'who goes on with it');
+        }
+    }
 }

@@ -413,6 +413,10 @@ gc_begin(gc_t *gc, const reg_cli_t *c)
     gc->began = gc_clock();
     gc->next = gc->began + GC_SILENT;
 
+    if (reg_cli_become(gc->root, 0) != 0) {
+        return REG_CLI_FAILED;
+    }
+
     rc = reg_store_open(&gc->s, gc->root, &e);
 
     if (rc != REG_OK) {
