@@ -156,7 +156,7 @@ sub schema_one {
         fsLayers => [ { blobSum => 'tarsum+sha256:1' } ] }));
     $r = ctl('backup', $root, "$work/odd");
     is_exit($r, 1, 'layers by another name');
-    like($r->{err}, qr/left out: old \Q$m\E: it does not tell which layers/,
+    like($r->{err}, qr/left out: old \Q$m\E: what it refers to cannot be told/,
         'are told');
     $r = ctl(qw(audit --grace 0), $root);
     like($r->{out}, qr/^manifest-invalid .* does not tell which layers/m,

@@ -15,7 +15,7 @@ static void check_read(const reg_manifest_t *m, const char *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char            *copy;
+    char            *copy, served[REG_MEDIA_TYPE_MAX + 1];
     reg_rc_t         rc;
     reg_str_t        type;
     reg_error_t      e;
@@ -51,8 +51,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     reg_manifest_free(&m);
 
+    reg_manifest_type_of(copy, size - 1, served);
+
     if (reg_manifest_read(&lenient, copy, size - 1, NULL) == REG_OK) {
         check(&lenient);
+        must(reg_str_eq(lenient.media_type, reg_str_of(served)));
+        must(rc != REG_OK || !lenient.unread);
     }
 
     reg_manifest_free(&lenient);

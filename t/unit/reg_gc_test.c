@@ -17,6 +17,7 @@ static void test_nothing(void);
 static void test_plain(void);
 static void test_shapes(void);
 static void test_damaged(void);
+static void test_unread(void);
 static void test_stops(void);
 static void test_others(void);
 static void test_lock(void);
@@ -64,6 +65,7 @@ main(void)
     test_plain();
     test_shapes();
     test_damaged();
+    test_unread();
     test_stops();
     test_others();
     test_lock();
@@ -259,6 +261,61 @@ test_shapes(void)
            "A62 nothing of it goes");
     ok(has_blob(&layer) && has_blob(&artifact), "A62 nor the artifact");
     is_num(audit_findings(s), 0, "A62 the audit finds nothing");
+}
+
+
+/* What a manifest refers to without our knowing is not garbage. */
+
+static void
+test_unread(void)
+{
+    char          text[1024];
+    size_t        i;
+    reg_digest_t  layer, d;
+    reg_path_t    path;
+
+    /* digests of the one layer */
+
+    static const char *const  rows[] = {
+        "{\"schemaVersion\":2,\"mediaType\":\"" REG_TYPE_OCI_MANIFEST "\","
+        "\"Config\":{\"digest\":\"%s\"},\"Layers\":[{\"digest\":\"%s\"}]}",
+        "{\"schemaVersion\":2,\"mediaType\":\"application/"
+        "vnd.oci.artifact.manifest.v1+json\",\"blobs\":[{\"digest\":\"%s\"},"
+        "{\"digest\":\"%s\"}]}",
+        "{\"schemaVersion\":3,\"mediaType\":\"application/x+json\",\"layers\":"
+        "[],\"config\":{\"digest\":\"%s\"},\"parts\":[{\"digest\":\"%s\"}]}",
+        "{\"schemaVersion\":2,\"mediaType\":\"" REG_TYPE_OCI_INDEX "\","
+        "\"Manifests\":[{\"digest\":\"%s\"},{\"digest\":\"%s\"}]}",
+        "{\"schemaVersion\":2,\"mediaType\":\"" REG_TYPE_OCI_MANIFEST "\","
+        "\"config\":{\"digest\":\"%s\"},\"layers\":[{\"digest\":\"sha999:1\"}"
+        "],\"layers\":[{\"digest\":\"%s\"}]}"
+    };
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        fresh();
+        (void) push_blob(s, "some/app", REG_SHA256, reg_str("layer"), &layer);
+        (void) snprintf(text, sizeof(text), rows[i], layer.text, layer.text);
+        (void) push_blob(s, "some/app", REG_SHA256, reg_str_of(text), &d);
+
+        /* no push of ours, but another registry had it */
+
+        reg_layout_revision(&path, reg_str("some/app"), &d);
+        (void) reg_link_write(s, path.s, &d, NULL);
+        reg_layout_tag(&path, reg_str("some/app"), reg_str("v1"),
+                       "/current/link");
+        (void) reg_link_write(s, path.s, &d, NULL);
+
+        age(at("docker"), DAY);
+        how.untagged = 0;
+
+        is_num(collect(), REG_OK, "F38 a manifest that is not understood");
+        is_num((long long) counts.damaged, 1, "it is counted");
+        is_num((long long) counts.kept, 1, "and its repository");
+        ok(has_link("some/app", &layer) && has_blob(&layer),
+           "F38 what it refers to stays");
+    }
+
+    how.untagged = -1;
 }
 
 

@@ -8,6 +8,8 @@
 static void test_documents(void);
 static void test_values(void);
 static void test_against_jansson(void);
+static void test_stored(void);
+static void test_alike(void);
 static void test_bounds(void);
 static void test_large(void);
 static void test_str(void);
@@ -142,6 +144,8 @@ main(void)
     test_documents();
     test_values();
     test_against_jansson();
+    test_stored();
+    test_alike();
     test_bounds();
     test_large();
     test_str();
@@ -290,6 +294,156 @@ test_against_jansson(void)
         json_decref(ours);
         json_decref(theirs);
     }
+}
+
+
+/* What a registry in Go has taken, as json.Unmarshal() of it reads that. */
+
+static void
+test_stored(void)
+{
+    int           merged;
+    char         *copy, *text;
+    size_t        i, len;
+    json_t       *root, *v;
+    reg_error_t   e;
+
+    static const struct {
+        reg_str_t    text;
+        const char  *v;         /* "v" of it; NULL: it is refused */
+        int          merged;
+    } rows[] = {
+        { reg_str("{\"v\":\"a\",\"v\":\"b\"}"),               "\"b\"", 0 },
+        { reg_str("{\"v\":1,\"\\u0076\":2}"),                 "2", 0 },
+        { reg_str("{\"v\":{\"a\":1,\"a\":2}}"),               "{\"a\":2}", 0 },
+        { reg_str("{\"v\":{\"a\":1},\"v\":{\"b\":2}}"),       "{\"b\":2}", 1 },
+        { reg_str("{\"v\":[1],\"v\":2}"),                     "2", 1 },
+        { reg_str("{\"v\":2,\"v\":[1]}"),                     "[1]", 1 },
+        { reg_str("{\"v\":\"\\ud800\"}"),                     "\"?\"", 0 },
+        { reg_str("{\"v\":\"\\ud800x\"}"),                    "\"?x\"", 0 },
+        { reg_str("{\"v\":\"\\ud800\\n\"}"),                  "\"?\\n\"", 0 },
+        { reg_str("{\"v\":\"\\ud800\\u0041\"}"),              "\"?A\"", 0 },
+        { reg_str("{\"v\":\"\\ud800\\ud83d\\udc0b\"}"),
+                                          "\"?\xf0\x9f\x90\x8b\"", 0 },
+        { reg_str("{\"v\":\"\\udc00\\ud800\"}"),              "\"?""?\"", 0 },
+        { reg_str("{\"v\":\"a\\u0000b\"}"),                   "\"a?b\"", 0 },
+        { reg_str("{\"v\\u0000\":1,\"v\":2}"),                "2", 0 },
+        { reg_str("{\"v\":\"\xff\xc3\"}"),                    "\"?""?\"", 0 },
+        { reg_str("{\"v\":\"\xe2\x82\"}"),                    "\"?""?\"", 0 },
+        { reg_str("{\"v\":[1e400,9223372036854775808]}"),
+                                          "[null,null]", 0 },
+        { reg_str("{\"v\":\"\xff"),                           NULL, 0 },
+        { reg_str("{\"v\":\"\\ud800\\u12g4\"}"),              NULL, 0 },
+        { reg_str("{\"v\":\"\\ud800\\x\"}"),                  NULL, 0 },
+        { reg_str("{\"v\":\"\\ud800\\"),                      NULL, 0 },
+        { reg_str("{\"v\":\"\n\"}"),                          NULL, 0 },
+        { reg_str("{\"v\":1,\"v\"}"),                         NULL, 0 },
+        { reg_str("{\"v\":1}x"),                              NULL, 0 },
+        { reg_str("{\"v\":01}"),                              NULL, 0 },
+        { reg_str("\xef\xbb\xbf{}"),                          NULL, 0 }
+    };
+
+    static const reg_str_t  ends[] = {
+        reg_str("]"), reg_str("\""), reg_str("\"]\\\"\"]"), reg_str("")
+    };
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        copy = malloc(rows[i].text.len);
+        memcpy(copy, rows[i].text.data, rows[i].text.len);
+
+        reg_error_clear(&e);
+        root = reg_json_load_stored(copy, rows[i].text.len, &merged, &e);
+        free(copy);
+
+        if (rows[i].v == NULL) {
+            ok(root == NULL && e.rc == REG_MANIFEST_INVALID,
+               "stored, bad document %zu: %s", i, e.detail);
+            json_decref(root);
+            continue;
+        }
+
+        v = json_loads(rows[i].v, JSON_DECODE_ANY, NULL);
+        ok(json_equal(json_object_get(root, "v"), v),
+           "stored, document %zu is read %s", i, e.detail);
+        ok(merged == rows[i].merged, "  and whether Go mixes it");
+        json_decref(v);
+        json_decref(root);
+    }
+
+    /* what is nested far beyond what is built, and ends there or does not */
+
+    for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        text = repeat("[", 100000, "", &len);
+        copy = malloc(len + 64 + 100000);
+        memcpy(copy, "{\"v\":", 5);
+        memcpy(copy + 5, text, len);
+        len += 5;
+        memcpy(copy + len, ends[i].data, ends[i].len);
+        len += ends[i].len;
+
+        if (i != 3) {
+            memset(copy + len, ']', (i == 0) ? 99999 : 100000);
+            len += (i == 0) ? 99999 : 100000;
+        }
+
+        memcpy(copy + len, ",\"w\":5}", 7);
+        len += 7;
+        free(text);
+
+        reg_error_clear(&e);
+        root = reg_json_load_stored(copy, len, &merged, &e);
+
+        if (i == 0) {
+            ok(json_integer_value(json_object_get(root, "w")) == 5
+               && json_is_array(json_object_get(root, "v")),
+               "what is nested too deeply is passed over %s", e.detail);
+        } else {
+            ok(root == NULL && e.rc == REG_MANIFEST_INVALID,
+               "unless it has no end: %s", e.detail);
+        }
+
+        json_decref(root);
+        free(copy);
+    }
+}
+
+
+static void
+test_alike(void)
+{
+    size_t   i;
+    json_t  *root;
+
+    static const struct {
+        const char  *text;
+        int          alike;
+    } rows[] = {
+        { "{}",                            0 },
+        { "{\"layers\":1}",                0 },
+        { "{\"Layers\":1}",                1 },
+        { "{\"layers\":1,\"LAYERS\":1}",   1 },
+        { "{\"layer\xc5\xbf\":1}",         1 },
+        { "{\"layer\xc5\":1}",             0 },
+        { "{\"layer\":1,\"layerss\":1}",   0 },
+        { "{\"layer3\":1,\"\":1}",         0 },
+        { "{\"lay\xc3\xa9rs\":1}",         0 },
+        { "{\"x\":{\"Layers\":1}}",        0 }
+    };
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        root = json_loads(rows[i].text, 0, NULL);
+
+        if (root == NULL) {
+            root = json_object();
+            json_object_set_new_nocheck(root, "layer\xc5", json_true());
+        }
+
+        ok(reg_json_alike(root, "layers") == rows[i].alike, "alike: %s",
+           rows[i].text);
+        json_decref(root);
+    }
+
+    ok(!reg_json_alike(NULL, "layers"), "of nothing");
 }
 
 

@@ -4,6 +4,7 @@
 
 #include "reg_descriptor.c"
 #include "reg_json_parse.c"
+#include "reg_json_scan.c"
 #include "reg_manifest.c"
 #include "reg_str.c"
 
@@ -681,7 +682,36 @@ test_read(void)
     reg_str_t        s;
     reg_error_t      e;
     reg_digest_t     d;
-    reg_manifest_t   m;
+    reg_manifest_t   m, n;
+
+    char  type[REG_MEDIA_TYPE_MAX + 1];
+
+    static const struct {
+        const char  *text;
+        const char  *type;
+    } odd[] = {
+        { "", IMAGE },
+        { "[]", IMAGE },
+        { "{", IMAGE },
+        { "{'mediaType", IMAGE },
+        { "{'mediaType':", IMAGE },
+        { "{'mediaType':'" INDEX, IMAGE },
+        { "{'mediaType':'" INDEX "'", INDEX },
+        { "{'x':[[[{'mediaType':'" INDEX "'}]]],'y':'\\'}'}", IMAGE },
+        { "{'x':[[[{'a':1}]]],'mediaType':'" INDEX "'}", INDEX },
+        { " { 'x' : -1.5e3 , 'mediaType' : '" INDEX "' } ", INDEX },
+        { "{'media\\u0054ype':'" INDEX "'}", INDEX },
+        { "{'mediaType':'" IMAGE "','mediaType':'" DOCKER_LIST "'}",
+          DOCKER_LIST },
+        { "{'mediaType':'\\u0061pplication\\/vnd.oci.image.index.v1+json'}",
+          INDEX },
+        { "{'mediaType':'\\ud800'}", IMAGE },
+        { "{'mediaType':'" DOCKER_IMAGE "','annotations':{'a':'\\ud800',"
+          "'a':'\\u0000\xff','n':1e999}}", DOCKER_IMAGE },
+        { "{'schemaVersion':1,'schemaVersion':2}", IMAGE },
+        { "{'schemaVersion':1.0}", IMAGE },
+        { "{'schemaVersion':2,'manifests':null}", INDEX }
+    };
 
     static const struct {
         const char  *text;
@@ -733,6 +763,57 @@ test_read(void)
         { SMALL,                  NULL, 0, 0, NULL, "" }
     };
 
+    static const struct {
+        const char  *text;
+        int          unread;
+    } whole[] = {
+        { SMALL "}",                                            0 },
+        { SMALL_INDEX "}",                                      0 },
+        { "{'schemaVersion':2," CONFIG ",'layers':[" LAYER "]}", 0 },
+        { "{'schemaVersion':2,'manifests':[" CHILD "]}",        0 },
+        { SMALL ",'subject':null}",                             0 },
+        { SMALL ",'artifactType':'x','x':{'Digest':'" D2 "'}}", 0 },
+        { HEAD(IMAGE) CONFIG ",'layers':null}",                 0 },
+        { HEAD(INDEX) "'manifests':null}",                      0 },
+        { SMALL ",'annotations':{'a':'1','a':'2'}}",            0 },
+        { SMALL ",'annotations':{'a':'\\ud800\\u0000'}}",       0 },
+
+        { SMALL_INDEX ",'layers':[],'config':null}",            0 },
+        { SMALL ",'manifests':[]}",                             0 },
+
+        { "{}",                                                 1 },
+        { "{'schemaVersion':2}",                                1 },
+        { HEAD(IMAGE) "'layers':[]}",                           1 },
+        { HEAD(IMAGE) CONFIG "}",                               1 },
+        { HEAD(IMAGE) CONFIG ",'layers':{}}",                   1 },
+        { HEAD(IMAGE) CONFIG ",'layers':[" LAYER ",null]}",     1 },
+        { HEAD(IMAGE) CONFIG ",'layers':[{'digest':'x'}]}",     1 },
+        { HEAD(IMAGE) CONFIG ",'layers':[{'Digest':'" D1 "'}]}", 1 },
+        { HEAD(IMAGE) CONFIG ",'layers':[{'mediaType':'" TAR "','size':1,"
+          "'digest':'" D1 "','DIGEST':'" D2 "'}]}",             1 },
+        { HEAD(IMAGE) CONFIG ",'Layers':[" LAYER "]}",          1 },
+        { SMALL ",'Layers':[" LAYER "]}",                       1 },
+        { SMALL ",'layer\xc5\xbf':[" LAYER "]}",                1 },
+        { SMALL ",'layers':[" LAYER "]}",                       1 },
+        { HEAD(IMAGE) "'Config':" DESC("a/config", D0, "2") ",'layers':[]}",
+                                                                1 },
+        { SMALL ",'manifests':[" CHILD "]}",                    1 },
+        { SMALL ",'subject':{'digest':'x'}}",                   1 },
+        { SMALL ",'Subject':" DESC(IMAGE, D2, "3") "}",         1 },
+        { HEAD(INDEX) "'Manifests':[" CHILD "]}",               1 },
+        { SMALL_INDEX ",'MANIFESTS':[" CHILD "]}",              1 },
+        { SMALL_INDEX ",'layers':[" LAYER "]}",                 1 },
+        { HEAD(INDEX) "'x':[" CHILD "]}",                       1 },
+        { HEAD(INDEX) "'manifests':[{}]}",                      1 },
+        { HEAD("application/vnd.oci.artifact.manifest.v1+json") "'blobs':["
+          LAYER "]}",                                           1 },
+        { HEAD("application/vnd.oci.image.manifest.v9+json") CONFIG
+          ",'layers':[" LAYER "]}",                             1 },
+        { "{'schemaVersion':2,'mediaType':5," CONFIG ",'layers':[]}", 1 },
+        { "{'schemaVersion':2,'MediaType':'" INDEX "'," CONFIG
+          ",'layers':[]}",                                      1 }
+    };
+
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 
         s = doc(rows[i].text);
@@ -750,6 +831,8 @@ test_read(void)
 
         ok(rc == REG_OK && e.rc == REG_OK, "read, row %zu %s", i, e.detail);
         is(m.media_type, rows[i].type, "  its type");
+        reg_manifest_type_of(s.data, s.len, type);
+        is(reg_str_of(type), rows[i].type, "  its type without a tree");
         ok(m.index == (unsigned) rows[i].index, "  an index or not");
         is_num((long long) m.nrefs, (long long) rows[i].nrefs, "  refs");
         ok(m.has_subject == (rows[i].subject != NULL), "  a subject or none");
@@ -777,6 +860,37 @@ test_read(void)
     ok(reg_manifest_read(&m, s.data, s.len, NULL) == REG_OK && m.unread,
        "no list of them");
     reg_manifest_free(&m);
+
+    /* and who collects or copies, of any other reference */
+
+    for (i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
+        s = doc(whole[i].text);
+        ok(reg_manifest_read(&m, s.data, s.len, NULL) == REG_OK
+           && m.unread == (unsigned) whole[i].unread,
+           "%s is told: %s", whole[i].unread ? "not all" : "all",
+           whole[i].text);
+
+        /* what may be pushed is understood, and a little more */
+
+        ok(!m.unread || reg_manifest_parse(&n, s.data, s.len, m.media_type,
+                                           NULL) == REG_MANIFEST_INVALID,
+           "  and what is not is refused");
+        reg_manifest_type_of(s.data, s.len, type);
+        is(m.media_type, type, "  its type without a tree");
+        reg_manifest_free(&m);
+    }
+
+    for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        s = doc(odd[i].text);
+        reg_manifest_type_of(s.data, s.len, type);
+        is(reg_str_of(type), odd[i].type, odd[i].text);
+
+        if (reg_manifest_read(&m, s.data, s.len, NULL) == REG_OK) {
+            is(m.media_type, type, "  with a tree");
+        }
+
+        reg_manifest_free(&m);
+    }
 
     /* annotations of any kind are there; strings are shown */
 

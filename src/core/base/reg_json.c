@@ -2,8 +2,14 @@
 #include "reg_json.h"
 #include "reg_json_parse.h"
 
+#include <stdint.h>
+#include <string.h>
+
 
 static int reg_json_delimiter(char c);
+static json_t *reg_json_tree(const char *data, size_t len, size_t depth,
+    int *merged, reg_error_t *e);
+static int reg_json_fold(const char *name, const char *key);
 
 
 static int
@@ -92,19 +98,34 @@ reg_json_bounded(const char *data, size_t len, size_t values, size_t depth,
 json_t *
 reg_json_load(const char *data, size_t len, reg_error_t *e)
 {
+    return reg_json_tree(data, len, REG_JSON_DEPTH_MAX, NULL, e);
+}
+
+
+json_t *
+reg_json_load_stored(const char *data, size_t len, int *merged,
+    reg_error_t *e)
+{
+    *merged = 0;
+
+    return reg_json_tree(data, len, SIZE_MAX, merged, e);
+}
+
+
+static json_t *
+reg_json_tree(const char *data, size_t len, size_t depth, int *merged,
+    reg_error_t *e)
+{
     size_t       at;
     json_t      *root;
     const char  *why;
 
-    if (reg_json_bounded(data, len, REG_JSON_VALUES_MAX, REG_JSON_DEPTH_MAX,
-                         &why)
-        != 0)
-    {
+    if (reg_json_bounded(data, len, REG_JSON_VALUES_MAX, depth, &why) != 0) {
         (void) reg_error_set(e, REG_MANIFEST_INVALID, "%s", why);
         return NULL;
     }
 
-    root = reg_json_parse(data, len, &why, &at);
+    root = reg_json_parse(data, len, merged, &why, &at);
 
     if (root != NULL) {
         return root;
@@ -119,6 +140,57 @@ reg_json_load(const char *data, size_t len, reg_error_t *e)
     }
 
     return NULL;
+}
+
+
+int
+reg_json_alike(const json_t *object, const char *key)
+{
+    void    *iter;
+    json_t  *o;
+
+    /* jansson's iterators want an object they might change, and do not */
+
+    o = (json_t *) object;
+
+    for (iter = json_object_iter(o);
+         iter != NULL;
+         iter = json_object_iter_next(o, iter))
+    {
+        if (reg_json_fold(json_object_iter_key(iter), key)
+            && strcmp(json_object_iter_key(iter), key) != 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+reg_json_fold(const char *name, const char *key)
+{
+    char  c, k;
+
+    for ( /* void */ ; *key != '\0'; key++) {
+        k = *key | 0x20;
+
+        if (k == 's' && strncmp(name, "\xc5\xbf", 2) == 0) {
+            name += 2;
+            continue;
+        }
+
+        c = *name | 0x20;
+
+        if (c != k) {
+            return 0;
+        }
+
+        name++;
+    }
+
+    return *name == '\0';
 }
 
 

@@ -39,6 +39,22 @@ int reg_json_bounded(const char *data, size_t len, size_t values,
  */
 json_t *reg_json_load(const char *data, size_t len, reg_error_t *e);
 
+/*
+ * The same for what another registry, in Go, has taken: what is wrong with it
+ * there is read as Go reads it, and changes nothing else.  Of keys that stand
+ * twice the last one counts; where one of them holds more than a word, which Go
+ * mixes, *merged is set to 1.  What cannot be in a string here is a "?" in it,
+ * and what is nested too deeply or a number out of range is null.
+ */
+json_t *reg_json_load_stored(const char *data, size_t len, int *merged,
+    reg_error_t *e);
+
+/*
+ * 1 when a member has a name that Go takes for this one, in ASCII letters, and
+ * is another: it goes by neither case nor the long s.
+ */
+int reg_json_alike(const json_t *object, const char *key);
+
 /* The string member of that name, borrowed, or a null slice. */
 reg_str_t reg_json_str(const json_t *object, const char *key);
 

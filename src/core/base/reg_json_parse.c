@@ -1,6 +1,7 @@
 
+#include "reg_json.h"
 #include "reg_json_parse.h"
-#include "reg_str.h"
+#include "reg_json_scan.h"
 
 #include <errno.h>
 #include <float.h>
@@ -17,6 +18,8 @@ typedef struct {
     const char  *end;
     char        *scratch;
     char        *free;        /* the part of scratch that is not in use */
+    size_t       depth;
+    int         *merged;      /* NULL: nothing may be wrong */
     const char  *why;         /* what is wrong; NULL: only memory can be */
 } reg_json_parser_t;
 
@@ -29,9 +32,12 @@ static json_t *reg_json_word(reg_json_parser_t *p, reg_str_t word,
     json_t *value);
 static json_t *reg_json_object(reg_json_parser_t *p);
 static int reg_json_member(reg_json_parser_t *p, json_t *object);
+static int reg_json_scalar(const json_t *value);
 static json_t *reg_json_array(reg_json_parser_t *p);
+static json_t *reg_json_skip(reg_json_parser_t *p);
 static int reg_json_string(reg_json_parser_t *p, reg_str_t *s);
 static size_t reg_json_escape(reg_json_parser_t *p, char *dst);
+static size_t reg_json_odd(reg_json_parser_t *p, char *dst, const char *why);
 static int reg_json_unit(reg_json_parser_t *p, uint32_t *unit);
 static size_t reg_json_utf8(char *dst, uint32_t c);
 static json_t *reg_json_number(reg_json_parser_t *p);
@@ -39,7 +45,8 @@ static size_t reg_json_digits(reg_json_parser_t *p);
 
 
 json_t *
-reg_json_parse(const char *data, size_t len, const char **why, size_t *at)
+reg_json_parse(const char *data, size_t len, int *merged, const char **why,
+    size_t *at)
 {
     json_t             *root;
     reg_json_parser_t   p;
@@ -66,6 +73,8 @@ reg_json_parse(const char *data, size_t len, const char **why, size_t *at)
     p.pos = data;
     p.end = data + len;
     p.free = p.scratch;
+    p.depth = 0;
+    p.merged = merged;
     p.why = NULL;
 
     root = reg_json_document(&p);
@@ -140,22 +149,34 @@ reg_json_peek(reg_json_parser_t *p)
 }
 
 
-/* Recursion is no deeper than reg_json_bounded() let pass. */
+/*
+ * Recursion is no deeper than reg_json_bounded() let pass, or than what is
+ * built.
+ */
 
 static json_t *
 reg_json_value(reg_json_parser_t *p)
 {
+    int         c;
     char       *mark;
     json_t     *value;
     reg_str_t   s;
 
-    switch (reg_json_peek(p)) {
+    c = reg_json_peek(p);
+
+    switch (c) {
 
     case '{':
-        return reg_json_object(p);
-
     case '[':
-        return reg_json_array(p);
+        if (p->merged != NULL && p->depth + 1 >= REG_JSON_DEPTH_MAX) {
+            return reg_json_skip(p);
+        }
+
+        p->depth++;
+        value = (c == '{') ? reg_json_object(p) : reg_json_array(p);
+        p->depth--;
+
+        return value;
 
     case '"':
         mark = p->free;
@@ -255,7 +276,7 @@ reg_json_member(reg_json_parser_t *p, json_t *object)
 {
     int         rc;
     char       *mark;
-    json_t     *value;
+    json_t     *value, *first;
     reg_str_t   key;
 
     mark = p->free;
@@ -269,7 +290,9 @@ reg_json_member(reg_json_parser_t *p, json_t *object)
         return -1;
     }
 
-    if (json_object_get(object, key.data) != NULL) {
+    first = json_object_get(object, key.data);
+
+    if (first != NULL && p->merged == NULL) {
         (void) reg_json_fail(p, "a key stands twice in an object");
         return -1;
     }
@@ -287,11 +310,24 @@ reg_json_member(reg_json_parser_t *p, json_t *object)
         return -1;
     }
 
+    if (first != NULL && (!reg_json_scalar(first)
+                          || !reg_json_scalar(value)))
+    {
+        *p->merged = 1;
+    }
+
     rc = json_object_set_new_nocheck(object, key.data, value);
 
     p->free = mark;
 
     return rc;
+}
+
+
+static int
+reg_json_scalar(const json_t *value)
+{
+    return !json_is_object(value) && !json_is_array(value);
 }
 
 
@@ -343,6 +379,25 @@ reg_json_array(reg_json_parser_t *p)
 }
 
 
+/* What nobody here needs, to its end, without a look at its order. */
+
+static json_t *
+reg_json_skip(reg_json_parser_t *p)
+{
+    const char  *past;
+
+    past = reg_json_scan_past(p->pos, p->end);
+
+    if (past == NULL) {
+        return reg_json_fail(p, "a value without an end");
+    }
+
+    p->pos = past;
+
+    return json_null();
+}
+
+
 /* Decodes a string into the scratch memory, with a NUL behind it. */
 
 static int
@@ -386,8 +441,16 @@ reg_json_string(reg_json_parser_t *p, reg_str_t *s)
                          (size_t) (p->end - p->pos));
 
         if (n == 0) {
-            (void) reg_json_fail(p, "a byte that is no UTF-8");
-            return -1;
+            p->pos++;
+            n = reg_json_odd(p, dst, "a byte that is no UTF-8");
+
+            if (n == 0) {
+                p->pos--;
+                return -1;
+            }
+
+            dst += n;
+            continue;
         }
 
         memcpy(dst, p->pos, n);
@@ -414,7 +477,7 @@ static size_t
 reg_json_escape(reg_json_parser_t *p, char *dst)
 {
     uint32_t     c, low;
-    const char  *short_form;
+    const char  *short_form, *behind;
 
     static const char  from[] = "\"\\/bfnrt";
     static const char  to[] = "\"\\/\b\f\n\r\t";
@@ -445,8 +508,13 @@ reg_json_escape(reg_json_parser_t *p, char *dst)
     if (c >= 0xd800 && c <= 0xdbff) {
 
         if (p->pos == p->end || *p->pos != '\\') {
-            (void) reg_json_fail(p, "half of a surrogate pair");
-            return 0;
+            return reg_json_odd(p, dst, "half of a surrogate pair");
+        }
+
+        behind = p->pos;
+
+        if (behind + 1 < p->end && behind[1] != 'u' && p->merged != NULL) {
+            return reg_json_odd(p, dst, "half of a surrogate pair");
         }
 
         if (reg_json_unit(p, &low) != 0) {
@@ -454,23 +522,43 @@ reg_json_escape(reg_json_parser_t *p, char *dst)
         }
 
         if (low < 0xdc00 || low > 0xdfff) {
-            (void) reg_json_fail(p, "half of a surrogate pair");
-            return 0;
+
+            /* where it is let pass, the second one stands for itself */
+
+            if (p->merged != NULL) {
+                p->pos = behind;
+            }
+
+            return reg_json_odd(p, dst, "half of a surrogate pair");
         }
 
         c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
 
     } else if (c >= 0xdc00 && c <= 0xdfff) {
-        (void) reg_json_fail(p, "half of a surrogate pair");
-        return 0;
+        return reg_json_odd(p, dst, "half of a surrogate pair");
     }
 
     if (c == 0) {
-        (void) reg_json_fail(p, "a NUL in a string");
-        return 0;
+        return reg_json_odd(p, dst, "a NUL in a string");
     }
 
     return reg_json_utf8(dst, c);
+}
+
+
+/* What cannot be in a string here, and is read already. */
+
+static size_t
+reg_json_odd(reg_json_parser_t *p, char *dst, const char *why)
+{
+    if (p->merged == NULL) {
+        (void) reg_json_fail(p, why);
+        return 0;
+    }
+
+    *dst = '?';
+
+    return 1;
 }
 
 
@@ -600,6 +688,10 @@ reg_json_number(reg_json_parser_t *p)
 
     len = (size_t) (p->pos - start);
 
+    if (len > REG_JSON_NUMBER_MAX && p->merged != NULL) {
+        return json_null();
+    }
+
     if (len > REG_JSON_NUMBER_MAX) {
         return reg_json_fail(p, "a number too long");
     }
@@ -613,7 +705,8 @@ reg_json_number(reg_json_parser_t *p)
         value = strtod(text, NULL);
 
         if (value > DBL_MAX || value < -DBL_MAX) {
-            return reg_json_fail(p, "a number out of range");
+            return (p->merged != NULL)
+                   ? json_null() : reg_json_fail(p, "a number out of range");
         }
 
         return json_real(value);
@@ -622,7 +715,8 @@ reg_json_number(reg_json_parser_t *p)
     integer = strtoll(text, NULL, 10);
 
     if (errno == ERANGE) {
-        return reg_json_fail(p, "a number out of range");
+        return (p->merged != NULL)
+               ? json_null() : reg_json_fail(p, "a number out of range");
     }
 
     return json_integer(integer);

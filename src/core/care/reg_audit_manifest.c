@@ -87,7 +87,7 @@ reg_audit_manifest(reg_audit_run_t *a, const reg_audit_item_t *item,
 
     rc = reg_manifest_read(&m, a->body.data, a->body.len, &why);
 
-    if (rc == REG_OK && m.unread) {
+    if (rc == REG_OK && m.unread && !reg_manifest_type_known(m.media_type)) {
         reg_manifest_free(&m);
 
         rc = reg_error_set(&why, REG_MANIFEST_INVALID, "it is of Docker image "
@@ -97,7 +97,9 @@ reg_audit_manifest(reg_audit_run_t *a, const reg_audit_item_t *item,
     /* Docker's schema 1 is here when it was before us, and is never taken */
 
     if (rc == REG_OK && reg_manifest_type_known(m.media_type)) {
-        type = m.media_type;
+        type = (json_object_get(m.root, "mediaType") == NULL)
+               ? m.media_type : reg_null_str;
+
         reg_manifest_free(&m);
 
         rc = reg_manifest_parse(&m, a->body.data, a->body.len, type, &why);

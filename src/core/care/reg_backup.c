@@ -216,7 +216,7 @@ reg_backup_step(reg_backup_run_t *r, const reg_digest_t *d, unsigned *state)
 
         if (m.unread) {
             *state |= REG_BACKUP_BROKEN;
-            why = "it does not tell which layers it has";
+            why = "what it refers to cannot be told";
 
         } else {
             rc = reg_backup_children(r, d, &m, state);

@@ -217,7 +217,7 @@ reg_restore_outcome(reg_restore_run_t *r, reg_rc_t rc,
 
     case REG_MANIFEST_INVALID:
         return reg_restore_lost(r, entry,
-                                "it does not tell which layers it has");
+                                "what it refers to cannot be told");
 
     default:
         if (r->e != NULL && r->e->rc == REG_OK) {

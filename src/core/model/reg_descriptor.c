@@ -32,6 +32,13 @@ reg_descriptor_read(reg_reference_t *ref, const json_t *d,
         return reg_descriptor_bad(at, i, "is not an object", e);
     }
 
+    /* there are clients that follow the last of them */
+
+    if (reg_json_alike(d, "digest")) {
+        return reg_descriptor_bad(at, i, "has a name that differs from "
+                                  "\"digest\" by case alone", e);
+    }
+
     digest = reg_json_str(d, "digest");
 
     if (digest.data == NULL) {

@@ -1,6 +1,8 @@
 
 #include "reg_descriptor.h"
 
+#include "reg_json_scan.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,12 +24,24 @@ typedef struct {
 } reg_manifest_type_t;
 
 
+/* What tells the type of a document. */
+typedef struct {
+    char      name[REG_MEDIA_TYPE_MAX + 1];    /* its mediaType, or "" */
+    unsigned  version1:1;
+    unsigned  fs_layers:1;
+    unsigned  is_signed:1;
+    unsigned  index:1;
+} reg_manifest_look_t;
+
+
 static reg_rc_t reg_manifest_open(reg_manifest_t *m, const char *data,
-    size_t len, reg_error_t *e);
+    size_t len, int *merged, reg_error_t *e);
 static reg_rc_t reg_manifest_fail(reg_manifest_t *m, reg_rc_t rc);
 static reg_rc_t reg_manifest_fill(reg_manifest_t *m,
     const reg_manifest_type_t *type, int strict, reg_error_t *e);
+static const char *reg_manifest_alike(const json_t *root);
 static const reg_manifest_type_t *reg_manifest_type(reg_str_t name);
+static void reg_manifest_look(void *ctx, reg_str_t name, reg_str_t value);
 static int reg_manifest_schema1(const json_t *root, reg_str_t content_type);
 static reg_rc_t reg_manifest_schema1_refs(reg_manifest_t *m, reg_error_t *e);
 static const reg_manifest_type_t *reg_manifest_shape(const json_t *root);
@@ -38,6 +52,8 @@ static reg_rc_t reg_manifest_check(const json_t *root,
 static reg_rc_t reg_manifest_check_labels(const json_t *root, reg_error_t *e);
 static reg_rc_t reg_manifest_refs(reg_manifest_t *m, int strict,
     reg_error_t *e);
+static int reg_manifest_both(const reg_manifest_t *m);
+static int reg_manifest_holds(const json_t *root, const char *key);
 static reg_rc_t reg_manifest_reference(reg_reference_t *ref,
     const json_t *d, reg_descriptor_at_e at, size_t i, int strict,
     reg_error_t *e);
@@ -63,7 +79,7 @@ reg_manifest_parse(reg_manifest_t *m, const char *data, size_t len,
     reg_rc_t                    rc;
     const reg_manifest_type_t  *type;
 
-    rc = reg_manifest_open(m, data, len, e);
+    rc = reg_manifest_open(m, data, len, NULL, e);
 
     if (rc != REG_OK) {
         return rc;
@@ -89,15 +105,18 @@ reg_rc_t
 reg_manifest_read(reg_manifest_t *m, const char *data, size_t len,
     reg_error_t *e)
 {
+    int                         merged;
     reg_rc_t                    rc;
     reg_str_t                   name;
     const reg_manifest_type_t  *type;
 
-    rc = reg_manifest_open(m, data, len, e);
+    rc = reg_manifest_open(m, data, len, &merged, e);
 
     if (rc != REG_OK) {
         return rc;
     }
+
+    m->unread = merged || reg_manifest_alike(m->root) != NULL;
 
     name = reg_json_str(m->root, "mediaType");
     type = reg_manifest_type(name);
@@ -117,6 +136,12 @@ reg_manifest_read(reg_manifest_t *m, const char *data, size_t len,
 
     if (type == NULL) {
         type = reg_manifest_shape(m->root);
+
+        /* one of a later time may refer to things by other names */
+
+        if (type == NULL || json_object_get(m->root, "mediaType") != NULL) {
+            m->unread = 1;
+        }
     }
 
     if (type == NULL) {
@@ -124,6 +149,32 @@ reg_manifest_read(reg_manifest_t *m, const char *data, size_t len,
     }
 
     return reg_manifest_fill(m, type, 0, e);
+}
+
+
+/*
+ * Programs that are written in Go take a member for another one whose name
+ * differs by case alone: to them the layers are others than to everybody else.
+ * The name that is meant, or NULL.
+ */
+
+static const char *
+reg_manifest_alike(const json_t *root)
+{
+    size_t  i;
+
+    static const char *const  names[] = {
+        "schemaVersion", "mediaType", "config", "layers", "manifests",
+        "subject", "fsLayers"
+    };
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (reg_json_alike(root, names[i])) {
+            return names[i];
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -139,7 +190,7 @@ reg_manifest_free(reg_manifest_t *m)
 
 static reg_rc_t
 reg_manifest_open(reg_manifest_t *m, const char *data, size_t len,
-    reg_error_t *e)
+    int *merged, reg_error_t *e)
 {
     reg_error_t  why;
 
@@ -147,7 +198,8 @@ reg_manifest_open(reg_manifest_t *m, const char *data, size_t len,
 
     reg_error_clear(&why);
 
-    m->root = reg_json_load(data, len, &why);
+    m->root = (merged == NULL) ? reg_json_load(data, len, &why)
+                               : reg_json_load_stored(data, len, merged, &why);
 
     if (m->root == NULL) {
         return reg_error_set(e, why.rc, "%s", why.detail);
@@ -186,7 +238,7 @@ reg_manifest_fill(reg_manifest_t *m, const reg_manifest_type_t *type,
 
     subject = json_object_get(m->root, "subject");
 
-    if (subject != NULL) {
+    if (subject != NULL && (strict || !json_is_null(subject))) {
         rc = reg_manifest_reference(&ref, subject, REG_AT_SUBJECT, 0, strict,
                                     e);
 
@@ -196,6 +248,9 @@ reg_manifest_fill(reg_manifest_t *m, const reg_manifest_type_t *type,
 
         } else if (strict) {
             return reg_manifest_fail(m, rc);
+
+        } else {
+            m->unread = 1;
         }
     }
 
@@ -219,6 +274,75 @@ reg_manifest_type(reg_str_t name)
     }
 
     return NULL;
+}
+
+
+void
+reg_manifest_type_of(const char *data, size_t len, char *media_type)
+{
+    reg_str_t                   name;
+    reg_manifest_look_t         look;
+    const reg_manifest_type_t  *type;
+
+    memset(&look, 0, sizeof(reg_manifest_look_t));
+
+    reg_json_scan(data, len, reg_manifest_look, &look);
+
+    name = reg_str_of(look.name);
+    type = reg_manifest_type(name);
+
+    if (type != NULL) {
+        name = type->name;
+
+    } else if (look.version1 || look.fs_layers
+               || reg_manifest_schema1(NULL, name))
+    {
+        name = look.is_signed ? reg_str(REG_TYPE_SCHEMA1_SIGNED)
+                              : reg_str(REG_TYPE_SCHEMA1);
+
+    } else {
+        name = look.index ? reg_manifest_oci_index->name
+                          : reg_manifest_oci->name;
+    }
+
+    memcpy(media_type, name.data, name.len);
+    media_type[name.len] = '\0';
+}
+
+
+static void
+reg_manifest_look(void *ctx, reg_str_t name, reg_str_t value)
+{
+    char                  key[sizeof("schemaVersion")];
+    reg_str_t             k;
+    reg_manifest_look_t  *look;
+
+    look = ctx;
+
+    if (!reg_json_scan_str(name, key, sizeof(key))) {
+        return;
+    }
+
+    k = reg_str_of(key);
+
+    if (reg_str_eq(k, reg_str("mediaType"))) {
+
+        if (!reg_json_scan_str(value, look->name, sizeof(look->name))) {
+            look->name[0] = '\0';
+        }
+
+    } else if (reg_str_eq(k, reg_str("schemaVersion"))) {
+        look->version1 = reg_str_eq(value, reg_str("1"));
+
+    } else if (reg_str_eq(k, reg_str("fsLayers"))) {
+        look->fs_layers = 1;
+
+    } else if (reg_str_eq(k, reg_str("signatures"))) {
+        look->is_signed = 1;
+
+    } else if (reg_str_eq(k, reg_str("manifests"))) {
+        look->index = 1;
+    }
 }
 
 
@@ -259,7 +383,7 @@ reg_manifest_schema1_refs(reg_manifest_t *m, reg_error_t *e)
     list = json_object_get(m->root, "fsLayers");
     n = json_array_size(list);
 
-    m->unread = !json_is_array(list);
+    m->unread |= !json_is_array(list);
     m->refs = malloc((n + 1) * sizeof(reg_reference_t));
 
     if (m->refs == NULL) {
@@ -395,7 +519,16 @@ static reg_rc_t
 reg_manifest_check(const json_t *root, const reg_manifest_type_t *type,
     reg_error_t *e)
 {
+    const char    *name;
     const json_t  *version;
+
+    name = reg_manifest_alike(root);
+
+    if (name != NULL) {
+        return reg_error_set(e, REG_MANIFEST_INVALID,
+                             "a member that some clients take for \"%s\", "
+                             "which differs by case alone", name);
+    }
 
     version = json_object_get(root, "schemaVersion");
 
@@ -502,9 +635,13 @@ reg_manifest_refs(reg_manifest_t *m, int strict, reg_error_t *e)
         at = REG_AT_LAYER;
     }
 
-    /* the size of what is no array is 0 */
+    /* the size of what is no array is 0; an empty one may be written null */
 
     n = json_array_size(list);
+
+    m->unread |= (!m->index && config == NULL)
+                 || (!json_is_array(list) && !json_is_null(list))
+                 || reg_manifest_both(m);
 
     m->refs = malloc((n + 1) * sizeof(reg_reference_t));
 
@@ -521,6 +658,9 @@ reg_manifest_refs(reg_manifest_t *m, int strict, reg_error_t *e)
 
         } else if (strict) {
             return rc;
+
+        } else {
+            m->unread = 1;
         }
     }
 
@@ -534,10 +674,36 @@ reg_manifest_refs(reg_manifest_t *m, int strict, reg_error_t *e)
 
         } else if (strict) {
             return rc;
+
+        } else {
+            m->unread = 1;
         }
     }
 
     return REG_OK;
+}
+
+
+/* Whether it has members of the other kind, which are no references here. */
+
+static int
+reg_manifest_both(const reg_manifest_t *m)
+{
+    return m->index ? reg_manifest_holds(m->root, "config")
+                      || reg_manifest_holds(m->root, "layers")
+                    : reg_manifest_holds(m->root, "manifests");
+}
+
+
+static int
+reg_manifest_holds(const json_t *root, const char *key)
+{
+    const json_t  *value;
+
+    value = json_object_get(root, key);
+
+    return value != NULL && !json_is_null(value)
+           && !(json_is_array(value) && json_array_size(value) == 0);
 }
 
 
@@ -549,17 +715,10 @@ reg_manifest_reference(reg_reference_t *ref, const json_t *d,
 {
     reg_rc_t  rc;
 
-    if (!strict) {
-        return reg_descriptor_read(ref, d, at, i, NULL);
-    }
+    rc = reg_descriptor_read(ref, d, at, i, strict ? e : NULL);
 
-    rc = reg_descriptor_read(ref, d, at, i, e);
-
-    if (rc != REG_OK) {
-        return rc;
-    }
-
-    return reg_descriptor_check(ref, d, at, i, e);
+    return (rc == REG_OK && strict) ? reg_descriptor_check(ref, d, at, i, e)
+                                    : rc;
 }
 
 

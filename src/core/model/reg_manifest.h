@@ -42,8 +42,8 @@ typedef struct {
     reg_str_t         media_type;     /* one of the four above, static */
     unsigned          index:1;        /* has manifests, not config and layers */
     unsigned          has_subject:1;
-    unsigned          unread:1;       /* of schema 1, and which layers it has
-                                         it does not tell */
+    unsigned          unread:1;       /* it may refer to more than refs and
+                                         subject hold */
     reg_digest_t      subject;
     reg_str_t         artifact_type;  /* as a referrer shows it, or empty */
     const json_t     *annotations;    /* an object, or NULL; borrowed */
@@ -69,12 +69,25 @@ reg_rc_t reg_manifest_parse(reg_manifest_t *m, const char *data, size_t len,
 /*
  * Parses a manifest that is in the store already, perhaps by an older
  * registry: the type is what the document says or looks like, and references
- * without a usable digest are passed over.  Fails only on what is no JSON
- * object.  The one case of another media_type: a manifest of Docker schema 1,
- * which is served as such; its refs are layers, without a size.
+ * without a usable digest are passed over.  Fails only on what no registry
+ * takes for a JSON object.  The one case of another media_type: a manifest of
+ * Docker schema 1, which is served as such; its refs are layers, without a
+ * size.
+ *
+ * Who takes what is not referred to for garbage, or copies what is, has to look
+ * at unread: a manifest of a type or with a reference that is not known, one
+ * without the members of its type, or with names that other registries take for
+ * these.
  */
 reg_rc_t reg_manifest_read(reg_manifest_t *m, const char *data, size_t len,
     reg_error_t *e);
+
+/*
+ * The media_type of reg_manifest_read(), without a tree: of any bytes, in time
+ * that grows with their number, and in no memory.  media_type has room for
+ * REG_MEDIA_TYPE_MAX + 1.
+ */
+void reg_manifest_type_of(const char *data, size_t len, char *media_type);
 
 void reg_manifest_free(reg_manifest_t *m);
 
