@@ -68,6 +68,27 @@ EOF
     any_request => "satisfy any; auth_request /auth; $login",
     all_request => "satisfy all; auth_request /auth; $login",
 
+    (map { my ($name, $satisfy, $user) = @$_; $name => <<"EOF" }
+satisfy $satisfy; auth_request /auth; $login
+auth_request_set \$named \$upstream_http_x_who;
+registry_user $user;
+registry_token_server off;
+registry_allow authenticated pull,push \$user/**;
+registry_allow anonymous pull public/**;
+registry_deny alice * secret/**;
+registry_allow * pull secret/**;
+add_header X-User "<\$registry_user>" always;
+EOF
+        ['any_named', 'any', '$named'], ['all_named', 'all', '$named'],
+        ['any_mapped', 'any', '$mapped'], ['all_mapped', 'all', '$mapped']),
+
+    any_unruled => <<"EOF",
+satisfy any; auth_request /auth; $login
+auth_request_set \$named \$upstream_http_x_who;
+registry_user \$named;
+add_header X-User "<\$registry_user>" always;
+EOF
+
     both => <<"EOF",
 $login
 registry_user \$http_x_user;
@@ -141,6 +162,7 @@ my $t = Test::Registry->new(
     http => <<'EOF',
 limit_req_zone $registry_user zone=user:1m rate=1r/m;
 map $http_x_key $known { default ""; "a" alice; "b" bob; }
+map $named $mapped { default $named; }
 map $ssl_client_s_dn $certified {
     default                 "";
     "CN=alice,O=Example"    alice;
@@ -150,11 +172,12 @@ EOF
 )->run;
 
 my $image = $t->push_image($_, 'v1')
-    for qw(public/app alice/app bob/app a/app b/app);
+    for qw(public/app alice/app bob/app secret/app a/app b/app);
 
 auth_basic_alone();
 auth_basic_and_rules();
 auth_request_and_rules();
+auth_request_and_login();
 certificates();
 satisfy_any();
 satisfy_all();
@@ -282,6 +305,44 @@ sub auth_request_and_rules {
     is_status($alice->patch($l, body => 'x' x 200_000), 202,
         'auth_request: a body');
     is_status($alice->delete($l), 204, 'auth_request: a cancel');
+}
+
+
+# The registry asks for a login before auth_request says who it is: where none
+# is shown that is not the last word.
+
+sub auth_request_and_login {
+    for my $name (qw(any_named all_named any_mapped all_mapped)) {
+        my $any = $name =~ /any/;
+        my $alice = $t->with('X-Key', 'a', at($name));
+
+        my $r = $alice->get('/v2/alice/app/manifests/v1');
+        is_status($r, 200, "$name: auth_request says who it is");
+        is_header($r, 'X-User', '<alice>');
+        is_status($alice->get('/v2/'), 200, "$name: the ping");
+        is_status($alice->get('/v2/bob/app/manifests/v1'), 403,
+            "$name: not that of bob");
+        is_status($alice->get('/v2/secret/app/manifests/v1'), $any ? 200 : 403,
+            "$name: what all may but she");
+        my $i = eval { $alice->push_image("alice/$name", 'v1') };
+        ok($i, "$name: a push") or diag $@;
+
+        is_status(nobody($name)->get('/v2/alice/app/manifests/v1'), 401,
+            "$name: nobody says so");
+        is_status(nobody($name)->get('/v2/'), 401, "$name: nor for the ping");
+        is_status(nobody($name)->get('/v2/public/app/manifests/v1'),
+            $any ? 200 : 401, "$name: what anonymous may");
+        is_status(user('alice', 'one', $name)
+            ->get('/v2/alice/app/manifests/v1'), $any ? 200 : 401,
+            "$name: a login");
+        is_status(user('alice', 'x', $name)
+            ->get('/v2/alice/app/manifests/v1'), 401, "$name: a wrong one");
+    }
+
+    my $r = $t->get('/v2/alice/app/manifests/v1', at('any_unruled'),
+        headers => [['X-Key', 'a']]);
+    is_status($r, 200, 'without rules');
+    is_header($r, 'X-User', '<alice>');
 }
 
 

@@ -81,9 +81,9 @@ ngx_http_registry_access_handler(ngx_http_request_t *r)
         return NGX_AGAIN;
     }
 
-    if (rc != NGX_OK) {
-        clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
+    if (rc != NGX_OK) {
         if (clcf->satisfy == NGX_HTTP_SATISFY_ALL) {
             return rc;
         }
@@ -102,9 +102,22 @@ ngx_http_registry_access_handler(ngx_http_request_t *r)
         return (rc == NGX_OK) ? NGX_HTTP_UNAUTHORIZED : rc;
     }
 
+    /*
+     * Who is to name him may be asked after us: then it is decided when all
+     * have been.  With "satisfy any" somebody has to say yes before that.
+     */
+
+    if (identity->unnamed && clcf->satisfy == NGX_HTTP_SATISFY_ALL) {
+        return NGX_DECLINED;
+    }
+
     rc = ngx_http_registry_access_authorize(r, ctx);
     if (rc != NGX_OK) {
         return rc;
+    }
+
+    if (identity->unnamed) {
+        return NGX_OK;
     }
 
     identity->granted = 1;
@@ -166,6 +179,18 @@ ngx_http_registry_access_content(ngx_http_request_t *r,
     if (alcf->own && alcf->rules == NULL && r == r->main
         && clcf->satisfy == NGX_HTTP_SATISFY_ANY)
     {
+        /* who that is may have been found out by now */
+
+        if (identity->unnamed) {
+            rc = ngx_http_registry_identify(r, ctx, NULL);
+
+            if (rc != NGX_OK) {
+                return rc;
+            }
+
+            identity->unnamed = 0;
+        }
+
         identity->who.open = 1;
         identity->granted = 1;
         return NGX_OK;
@@ -184,6 +209,10 @@ ngx_http_registry_access_content(ngx_http_request_t *r,
     if (rc != NGX_OK) {
         return rc;
     }
+
+    /* nobody is left who could name him */
+
+    identity->unnamed = 0;
 
     rc = ngx_http_registry_access_authorize(r, ctx);
 

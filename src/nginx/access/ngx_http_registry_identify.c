@@ -33,7 +33,7 @@ ngx_http_registry_identify(ngx_http_request_t *r,
 
     identity = ctx->identity;
 
-    if (identity->done) {
+    if (identity->done && !identity->unnamed) {
         return NGX_OK;
     }
 
@@ -64,6 +64,8 @@ ngx_http_registry_identify(ngx_http_request_t *r,
         identity->asking = 1;
         rc = ngx_http_registry_identify_variable(r, alcf, &identity->who);
         identity->asking = 0;
+
+        identity->unnamed = (rc == NGX_DECLINED && alcf->user);
 
         if (rc == NGX_DECLINED) {
             rc = NGX_OK;
@@ -119,7 +121,8 @@ ngx_http_registry_identify_variable(ngx_http_request_t *r,
     const ngx_http_registry_access_conf_t *alcf,
     ngx_http_registry_who_t *who)
 {
-    ngx_str_t  value;
+    ngx_str_t    value;
+    ngx_uint_t  *index;
 
     if (alcf->user == NULL) {
         return NGX_DECLINED;
@@ -130,6 +133,17 @@ ngx_http_registry_identify_variable(ngx_http_request_t *r,
     }
 
     if (value.len == 0) {
+
+        /* or a map would go on to say what was so before auth_request */
+
+        for (index = alcf->user->flushes;
+             index && *index != (ngx_uint_t) -1;
+             index++)
+        {
+            r->variables[*index].valid = 0;
+            r->variables[*index].not_found = 0;
+        }
+
         return NGX_DECLINED;
     }
 
@@ -297,7 +311,7 @@ ngx_http_registry_who(ngx_http_request_t *r)
         return NULL;
     }
 
-    if (identity->done) {
+    if (identity->done && !identity->unnamed) {
         return identity->wrong ? NULL : &identity->who;
     }
 
@@ -351,5 +365,5 @@ ngx_http_registry_who(ngx_http_request_t *r)
 
     *identity = saved;
 
-    return found;
+    return (found || !identity->unnamed) ? found : &identity->who;
 }

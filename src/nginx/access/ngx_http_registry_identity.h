@@ -20,6 +20,7 @@ struct ngx_http_registry_identity_s {
     reg_str_t                     claimed; /* the user's name in it */
     unsigned                      done:1;  /* who is as known as he can be */
     unsigned                      wrong:1; /* his credentials were none */
+    unsigned                      unnamed:1;  /* "registry_user" is empty yet */
     unsigned                      waiting:1;
     unsigned                      granted:1;
     unsigned                      asking:1;   /* a variable asks who it is */
@@ -36,7 +37,8 @@ ngx_http_registry_identity_t *ngx_http_registry_identity_get(
 /*
  * NGX_OK when it is known who asks, be it nobody, or somebody wrong; NGX_AGAIN
  * when it is yet to be found out, and wake(r) is called then; or the status to
- * answer with.
+ * answer with.  Who is unnamed is nobody as of now, and looked for again when
+ * it is asked again: another module may have named him in the meantime.
  */
 ngx_int_t ngx_http_registry_identify(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, void (*wake)(ngx_http_request_t *r));
