@@ -11,6 +11,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use Digest::SHA qw(sha256_hex);
 use File::Find ();
 use Test::More;
 use Time::HiRes qw(time sleep);
@@ -36,6 +37,7 @@ my $metrics = 'location = /metrics { registry_metrics; }';
 appends();
 blobs();
 damaged_at_once();
+begins_slowly();
 notes();
 torn();
 power();
@@ -330,6 +332,79 @@ sub damaged_at_once {
 
     arrived($t, $hook, 'full for a while', \@want);
     $t->finish(audit => { grace => 3600 });
+}
+
+
+# --- a new endpoint of a long spool, on a slow disk -------------------------
+
+# The spool is looked through for where it begins, while others are delivered
+# to.
+
+sub begins_slowly {
+    my $hook = Test::Registry::Receiver->new->run;
+    my $shim = Test::Registry::Shim->new;
+    my $t = Test::Registry->new(master => 1, workers => 1, env => $shim->env,
+        ports => 1, http => 'registry_notify ci ' . $hook->url('/ci') . ';',
+        servers => 'server { listen 127.0.0.1:%%PORT1%%;'
+            . ' registry_notify other ' . $hook->url('/other') . ';'
+            . ' location /v2/ { registry %%DIR%%/other; } }');
+
+    mkdir "$t->{dir}/other";
+    $t->run;
+
+    my $port = $t->extra_port(1);
+    my $image = $t->push_image('app', 'v1');
+    $t->push_image('app', 'v1', http => { port => $port });
+    wait_for(10, sub { $hook->events('/ci') >= 3
+        && $hook->events('/other') >= 3 });
+    $t->stop;
+
+    # 16 MB that were for ci, and 64 reads of them
+
+    my ($file) = glob events_dir($t) . '/*.log';
+    my $seq = 3 + do {
+        no warnings 'portable';
+        hex(($file =~ m{/(\w{16})\.log})[0]);
+    };
+    my $body = 'ci ' . 'x' x 200;
+
+    for (1 .. 4) {
+        my $text = '';
+
+        for (1 .. 15000) {
+            my $head = sprintf 'E1 %016x %08x ', $seq++, length $body;
+            $text .= $head . substr(sha256_hex($head . $body), 0, 32)
+                . " $body\n";
+        }
+
+        put_file(sprintf('%s/%016x.log', events_dir($t), $seq - 15000), $text);
+    }
+
+    $t->{http} = 'registry_notify late ' . $hook->url('/late') . ';';
+    $shim->arm(dir => events_dir($t), calls => ['read'], action => 'delay',
+        delay => 100_000, times => 0);
+    $t->run;
+
+    my $began = time;
+    $t->push_manifest('app', 'v2', $image->{bytes}, $image->{type},
+        port => $port)->status == 201 or fail('a push to the other');
+    my $came = wait_for(30, sub {
+        grep { key_of($_) eq 'push app:v2' } $hook->events('/other') });
+    my $took = time - $began;
+
+    ok($came, 'the other endpoint is told');
+    cmp_ok($took, '<', 6, 'while the new one looks where it begins');
+    figure('an event beside that: seconds', sprintf '%.1f', $took);
+    ok(!-e events_dir($t) . '/endpoints/late', 'which it does not know yet');
+
+    $shim->disarm;
+    ok(wait_for(30, sub { -e events_dir($t) . '/endpoints/late' }),
+        'and then does');
+    tag_put($t, 'app', 'new', $image);
+    $hook->wait_events('/late', 1);
+    is(join(' ', map { key_of($_) } $hook->events('/late')), 'push app:new',
+        'with what is new');
+    $t->finish(roots => ["$t->{dir}/other"]);
 }
 
 

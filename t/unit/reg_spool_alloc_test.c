@@ -63,7 +63,7 @@ test_begin(void)
         sp = spool_open(0, 0);
         reg_test_alloc_fail(n, 0);
 
-        rc = reg_spool_endpoint_begin(sp, "ci", NOW, &cursor, NULL);
+        rc = begin(sp, "ci", NOW, &cursor);
 
         if (!reg_test_alloc_restore()) {
             wrong += (rc != REG_OK || cursor != FIRST - 1);

@@ -90,48 +90,63 @@ test_names(void)
 static void
 test_begin(void)
 {
-    uint64_t      cursor;
-    reg_spool_t  *sp;
+    size_t               i;
+    uint64_t             cursor;
+    reg_spool_t         *sp;
+    reg_spool_reader_t  *r;
 
     reg_store_close(s);
     root_make();
     s = store_open();
 
     sp = spool_open(0, 0);
-    is_num(reg_spool_endpoint_begin(sp, "ci", NOW, &cursor, NULL), REG_OK,
-           "without a spool");
+    is_num(begin(sp, "ci", NOW, &cursor), REG_OK, "without a spool");
     ok(cursor == FIRST - 1, "it begins before the first");
     is_num(segment(FIRST), 0, "whose number is settled");
 
-    cursor = 0;
-    is_num(reg_spool_endpoint_begin(sp, "new", NOW + 1000000, &cursor, NULL),
-           REG_OK, "a second one");
+    is_num(begin(sp, "new", NOW + 1000000, &cursor), REG_OK, "a second one");
     ok(cursor == FIRST - 1, "begins with it");
 
     (void) put(sp, "", "0", NULL);
     (void) put(sp, "audit", "1", NULL);
     (void) put(sp, REG_SPOOL_NOBODY, "2", NULL);
 
-    (void) reg_spool_endpoint_begin(sp, "ci", NOW, &cursor, NULL);
+    (void) begin(sp, "ci", NOW, &cursor);
     ok(cursor == FIRST + 2, "behind what is not for it by name");
 
     (void) put(sp, "audit,ci", "3", NULL);
     (void) put(sp, "", "4", NULL);
     (void) put(sp, "ci", "5", NULL);
 
-    (void) reg_spool_endpoint_begin(sp, "ci", NOW, &cursor, NULL);
+    (void) begin(sp, "ci", NOW, &cursor);
     ok(cursor == FIRST + 2, "before the first that is");
-    (void) reg_spool_endpoint_begin(sp, "audit", NOW, &cursor, NULL);
+    (void) begin(sp, "audit", NOW, &cursor);
     ok(cursor == FIRST, "another");
-    (void) reg_spool_endpoint_begin(sp, "new", NOW, &cursor, NULL);
+    (void) begin(sp, "new", NOW, &cursor);
     ok(cursor == FIRST + 5, "one that nothing was for");
+
+    /* a call looks at so many and no more */
+
+    (void) put(sp, "", "6", NULL);
+    r = reader(0);
+
+    for (cursor = 0, i = 0; i < 2; i++) {
+        is_num(reg_spool_endpoint_begin(sp, r, "new", 3, NOW, &cursor, NULL),
+               REG_ABSENT, "three of seven events");
+        ok(cursor == FIRST + 2 + 3 * i, "are three");
+    }
+
+    is_num(reg_spool_endpoint_begin(sp, r, "new", 3, NOW, &cursor, NULL),
+           REG_OK, "and the last");
+    ok(cursor == FIRST + 6, "is where it begins");
+    reg_spool_reader_close(r);
 
     /* nothing is left but a number */
 
     (void) truncate(segment_path(FIRST), 0);
-    (void) rename(segment_path(FIRST), segment_path(FIRST + 6));
-    (void) reg_spool_endpoint_begin(sp, "ci", NOW, &cursor, NULL);
-    ok(cursor == FIRST + 5, "an empty segment");
+    (void) rename(segment_path(FIRST), segment_path(FIRST + 7));
+    (void) begin(sp, "ci", NOW, &cursor);
+    ok(cursor == FIRST + 6, "an empty segment");
 
     reg_spool_close(sp);
 }
@@ -155,7 +170,7 @@ test_lost(void)
     s = store_open();
 
     sp = spool_open(REG_SPOOL_SIZE_MIN, 0);
-    (void) reg_spool_endpoint_begin(sp, "ci", NOW, &cursor, NULL);
+    (void) begin(sp, "ci", NOW, &cursor);
 
     memset(text, 'x', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';

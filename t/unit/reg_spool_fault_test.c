@@ -627,7 +627,7 @@ test_begin(int err, const char *what)
         sp = spool_open(0, 0);
 
         fault_arm(n, err);
-        rc = reg_spool_endpoint_begin(sp, "ci", NOW, &cursor, NULL);
+        rc = begin(sp, "ci", NOW, &cursor);
 
         if (!fault_disarm()) {
             wrong += (rc != REG_OK || cursor != FIRST - 1);
@@ -640,8 +640,8 @@ test_begin(int err, const char *what)
 
         /* once more, and the next event is the one behind it */
 
-        wrong += (reg_spool_endpoint_begin(sp, "ci", NOW, &cursor, NULL)
-                  != REG_OK || cursor != FIRST - 1);
+        wrong += (begin(sp, "ci", NOW, &cursor) != REG_OK
+                  || cursor != FIRST - 1);
         wrong += (put(sp, "ci", "one", &seq) != REG_OK || seq != FIRST);
 
         reg_spool_close(sp);

@@ -121,6 +121,32 @@ events_are(uint64_t after, const char *want, const char *what)
 }
 
 
+/* Where an endpoint begins that was never saved, looked for event by event. */
+
+REG_TEST_UNUSED static reg_rc_t
+begin(reg_spool_t *sp, const char *name, int64_t now, uint64_t *cursor)
+{
+    reg_rc_t             rc;
+    reg_spool_reader_t  *r;
+
+    *cursor = 0;
+
+    rc = reg_spool_reader_open(&r, s, 1, NULL);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    do {
+        rc = reg_spool_endpoint_begin(sp, r, name, 1, now, cursor, NULL);
+    } while (rc == REG_ABSENT);
+
+    reg_spool_reader_close(r);
+
+    return rc;
+}
+
+
 /* The size of a segment, or -1. */
 
 REG_TEST_UNUSED static long

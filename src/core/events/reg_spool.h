@@ -272,10 +272,16 @@ reg_rc_t reg_spool_endpoint_load(reg_store_t *s, const char *name,
  * though nobody had saved it yet; without one the last event that there is.
  * Where there has never been any, the number before the first is settled: what
  * goes for a limit before it was delivered counts as lost from the first on.
- * now is the time in ns.  It reads the whole spool, some 100 MB in a second.
+ * now is the time in ns.
+ *
+ * That takes a look at the whole spool, of which a call does n events: r is the
+ * caller's, just opened, and *cursor 0 before the first call.  REG_OK;
+ * REG_ABSENT when it is not known yet, and both are for the next call; or an
+ * error, after which it is begun anew, with reg_spool_seek() to 0.
  */
-reg_rc_t reg_spool_endpoint_begin(reg_spool_t *sp, const char *name,
-    int64_t now, uint64_t *cursor, reg_error_t *e);
+reg_rc_t reg_spool_endpoint_begin(reg_spool_t *sp, reg_spool_reader_t *r,
+    const char *name, size_t n, int64_t now, uint64_t *cursor,
+    reg_error_t *e);
 
 /* Makes the file durably, later ones are cheap: one write. */
 reg_rc_t reg_spool_endpoint_save(reg_store_t *s, const char *name,

@@ -47,8 +47,8 @@ typedef struct {
 
 static reg_rc_t reg_spool_named(char *path, const char *name,
     const char *tail, reg_error_t *e);
-static reg_rc_t reg_spool_endpoint_place(reg_store_t *s, const char *name,
-    uint64_t *cursor, reg_error_t *e);
+static reg_rc_t reg_spool_endpoint_none(reg_spool_t *sp,
+    reg_spool_reader_t *r, int64_t now, uint64_t *cursor, reg_error_t *e);
 static reg_rc_t reg_spool_endpoint_settle(reg_spool_t *sp, int64_t now,
     reg_error_t *e);
 static reg_rc_t reg_spool_endpoints_one(void *ctx, reg_str_t name, int dir);
@@ -147,75 +147,64 @@ reg_spool_endpoint_load(reg_store_t *s, const char *name,
 
 
 reg_rc_t
-reg_spool_endpoint_begin(reg_spool_t *sp, const char *name, int64_t now,
+reg_spool_endpoint_begin(reg_spool_t *sp, reg_spool_reader_t *r,
+    const char *name, size_t n, int64_t now, uint64_t *cursor, reg_error_t *e)
+{
+    size_t              i;
+    reg_rc_t            rc;
+    reg_spool_record_t  rec;
+
+    for (i = 0; i < n; i++) {
+        rc = reg_spool_next(r, &rec, e);
+
+        if (rc == REG_ABSENT) {
+            return (*cursor != 0)
+                   ? REG_OK : reg_spool_endpoint_none(sp, r, now, cursor, e);
+        }
+
+        if (rc != REG_OK) {
+            return rc;
+        }
+
+        if (rec.to.len != 0 && reg_spool_for(rec.to, reg_str_of(name))) {
+            *cursor = rec.seq - 1;
+            return REG_OK;
+        }
+
+        *cursor = rec.seq;
+    }
+
+    return REG_ABSENT;
+}
+
+
+/*
+ * There is no event.  0 is before all there ever will be, and nobody could tell
+ * what went: the number is taken that comes before the next one.  What was
+ * appended meanwhile is looked at, so from the beginning once more.
+ */
+
+static reg_rc_t
+reg_spool_endpoint_none(reg_spool_t *sp, reg_spool_reader_t *r, int64_t now,
     uint64_t *cursor, reg_error_t *e)
 {
     reg_rc_t  rc;
 
-    rc = reg_spool_endpoint_place(sp->s, name, cursor, e);
-
-    if (rc != REG_OK || *cursor != 0) {
-        return rc;
-    }
-
-    /* 0 is before all there ever will be: nobody could tell what went */
-
     rc = reg_spool_endpoint_settle(sp, now, e);
 
-    return (rc == REG_OK)
-           ? reg_spool_endpoint_place(sp->s, name, cursor, e) : rc;
-}
-
-
-/* 0 where there has never been an event. */
-
-static reg_rc_t
-reg_spool_endpoint_place(reg_store_t *s, const char *name, uint64_t *cursor,
-    reg_error_t *e)
-{
-    reg_rc_t              rc;
-    uint64_t              end;
-    reg_spool_record_t    rec;
-    reg_spool_reader_t   *r;
-
-    end = 0;
-    *cursor = 0;
-
-    rc = reg_spool_reader_open(&r, s, 1, e);
-
-    if (rc != REG_OK) {
-        return rc;
+    if (rc == REG_OK) {
+        rc = reg_spool_seek(r, REG_SPOOL_END, cursor, e);
     }
-
-    rc = reg_spool_seek(r, REG_SPOOL_END, &end, e);
 
     if (rc == REG_OK) {
         rc = reg_spool_seek(r, 0, NULL, e);
     }
 
-    while (rc == REG_OK) {
-        rc = reg_spool_next(r, &rec, e);
-
-        if (rc != REG_OK) {
-            break;
-        }
-
-        if (rec.to.len != 0 && reg_spool_for(rec.to, reg_str_of(name))) {
-            end = rec.seq - 1;
-            break;
-        }
-
-        end = (rec.seq > end) ? rec.seq : end;
+    if (rc != REG_OK) {
+        return rc;
     }
 
-    reg_spool_reader_close(r);
-
-    if (rc == REG_OK || rc == REG_ABSENT) {
-        *cursor = end;
-        return REG_OK;
-    }
-
-    return rc;
+    return (*cursor == 0) ? REG_OK : REG_ABSENT;
 }
 
 

@@ -4,6 +4,8 @@
  *
  *     nobody     another process has the right to deliver: it is asked for
  *                again by a timer
+ *     looking    the endpoint is a new one: the spool is looked through, some
+ *                events at a time, for where it begins
  *     idle       nothing is left to deliver: run() is called when there is
  *     busy       a request is under way: the answer goes on
  *     gathering  it was taken, and was all that there was: the timer looks
@@ -30,6 +32,8 @@ static ngx_int_t ngx_http_registry_deliver_begin(
 static ngx_int_t ngx_http_registry_deliver_take(
     ngx_http_registry_delivery_t *d, reg_store_t *store);
 static reg_rc_t ngx_http_registry_deliver_from(
+    ngx_http_registry_delivery_t *d, reg_store_t *store, reg_error_t *e);
+static reg_rc_t ngx_http_registry_deliver_new(
     ngx_http_registry_delivery_t *d, reg_store_t *store, reg_error_t *e);
 static ngx_int_t ngx_http_registry_deliver_asked(
     ngx_http_registry_delivery_t *d, reg_store_t *store);
@@ -177,6 +181,13 @@ ngx_http_registry_deliver_take(ngx_http_registry_delivery_t *d,
 
     rc = ngx_http_registry_deliver_from(d, store, &e);
 
+    d->looking = (rc == REG_ABSENT);
+
+    if (rc == REG_ABSENT) {
+        ngx_http_registry_deliver_later(d, 1);
+        return NGX_AGAIN;
+    }
+
     if (rc != REG_OK) {
         ngx_http_registry_deliver_broken(d, "begin", &e);
         return NGX_ERROR;
@@ -194,10 +205,49 @@ ngx_http_registry_deliver_take(ngx_http_registry_delivery_t *d,
 }
 
 
-/* A new endpoint hears of what happens since it is one, not of what was. */
+/* REG_ABSENT while that is not known yet. */
 
 static reg_rc_t
 ngx_http_registry_deliver_from(ngx_http_registry_delivery_t *d,
+    reg_store_t *store, reg_error_t *e)
+{
+    reg_rc_t      rc;
+    const char   *name;
+
+    name = (char *) d->endpoint->name.data;
+
+    if (d->reader == NULL) {
+        rc = reg_spool_reader_open(&d->reader, store, 1, e);
+        if (rc != REG_OK) {
+            d->reader = NULL;
+            return rc;
+        }
+    }
+
+    ngx_http_registry_deliver_forget(d);
+    d->gone = 0;
+
+    rc = d->looking ? REG_ABSENT
+                    : reg_spool_endpoint_load(store, name, &d->state, e);
+
+    if (rc == REG_ABSENT) {
+        rc = ngx_http_registry_deliver_new(d, store, e);
+    }
+
+    if (rc == REG_OK) {
+        rc = reg_spool_seek(d->reader, d->state.cursor, NULL, e);
+    }
+
+    d->passed = d->state.cursor;
+
+    return rc;
+}
+
+
+/* A new endpoint hears of what happens since it is one, not of what was. */
+
+static reg_rc_t
+ngx_http_registry_deliver_new(ngx_http_registry_delivery_t *d,
     reg_store_t *store, reg_error_t *e)
 {
     reg_rc_t      rc;
@@ -211,41 +261,22 @@ ngx_http_registry_deliver_from(ngx_http_registry_delivery_t *d,
         return reg_error_set(e, REG_NO_MEMORY, NULL);
     }
 
-    if (d->reader == NULL) {
-        rc = reg_spool_reader_open(&d->reader, store, 1, e);
+    if (!d->looking) {
+        ngx_memzero(&d->state, sizeof(reg_spool_endpoint_t));
+
+        rc = reg_spool_seek(d->reader, 0, NULL, e);
         if (rc != REG_OK) {
-            d->reader = NULL;
             return rc;
         }
     }
 
-    ngx_http_registry_deliver_forget(d);
-    d->gone = 0;
+    rc = reg_spool_endpoint_begin(spool, d->reader, name,
+                                  NGX_HTTP_REGISTRY_DELIVER_LOOK,
+                                  ngx_http_registry_emit_now(),
+                                  &d->state.cursor, e);
 
-    rc = reg_spool_endpoint_load(store, name, &d->state, e);
-
-    if (rc == REG_ABSENT) {
-        ngx_memzero(&d->state, sizeof(reg_spool_endpoint_t));
-
-        rc = reg_spool_endpoint_begin(spool, name,
-                                      ngx_http_registry_emit_now(),
-                                      &d->state.cursor, e);
-
-        if (rc == REG_OK) {
-            rc = reg_spool_seek(d->reader, d->state.cursor, NULL, e);
-        }
-
-        if (rc == REG_OK) {
-            rc = reg_spool_endpoint_save(store, name, &d->state, e);
-        }
-
-    } else if (rc == REG_OK) {
-        rc = reg_spool_seek(d->reader, d->state.cursor, NULL, e);
-    }
-
-    d->passed = d->state.cursor;
-
-    return rc;
+    return (rc == REG_OK)
+           ? reg_spool_endpoint_save(store, name, &d->state, e) : rc;
 }
 
 
@@ -443,6 +474,7 @@ ngx_http_registry_delivery_leave(ngx_http_registry_delivery_t *d)
     (void) ngx_http_registry_delivery_sync(d);
 
     d->mine = 0;
+    d->looking = 0;
 
     if (d->lock != -1) {
         (void) close(d->lock);
@@ -472,6 +504,7 @@ ngx_http_registry_delivery_end(ngx_http_registry_delivery_t *d)
     d->reader = NULL;
     d->lock = -1;
     d->begun = 0;
+    d->looking = 0;
     d->mine = 0;
     d->busy = 0;
     d->gathering = 0;

@@ -5,10 +5,6 @@
 #include "ngx_http_registry_deliver_private.h"
 
 
-/* events looked at before others have their turn */
-#define NGX_HTTP_REGISTRY_DELIVER_LOOK  2000
-
-
 static int ngx_http_registry_deliver_add(ngx_http_registry_delivery_t *d,
     const reg_spool_record_t *rec);
 static ngx_int_t ngx_http_registry_deliver_ready(

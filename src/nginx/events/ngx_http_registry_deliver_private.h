@@ -12,6 +12,9 @@
 /* ms after the store has failed */
 #define NGX_HTTP_REGISTRY_DELIVER_BROKEN  5000
 
+/* events looked at before others have their turn */
+#define NGX_HTTP_REGISTRY_DELIVER_LOOK    2000
+
 
 struct ngx_http_registry_delivery_s {
     ngx_http_registry_events_t    *events;
@@ -29,6 +32,7 @@ struct ngx_http_registry_delivery_s {
     ngx_uint_t                     tries;
     int                            lock;
     unsigned                       begun:1;
+    unsigned                       looking:1;   /* for where to begin */
     unsigned                       mine:1;      /* the right to deliver */
     unsigned                       busy:1;
     unsigned                       gathering:1;
