@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use File::Path qw(make_path);
 use JSON::PP qw(decode_json);
 use POSIX ();
 use Test::More;
@@ -55,6 +56,12 @@ sub clean {
 
 sub calls {
     my $empty = work_dir();
+    my $r = ctl('audit', $empty);
+    is_exit($r, 3, 'no store');
+    is($r->{out}, '', 'nothing was found');
+    like($r->{err}, qr{\Q$empty\E: there is no registry's store: docker/regis},
+        'a reason');
+    make_path("$empty/docker/registry/v2");
     is_exit(ctl('audit', $empty), 0, 'a store without anything');
 
     is_exit(ctl('audit'), 2, 'no root');
@@ -64,7 +71,7 @@ sub calls {
         is_exit(ctl('audit', $root, "--grace=$grace"), 2, "--grace=$grace");
     }
 
-    my $r = ctl('audit', "$root/none");
+    $r = ctl('audit', "$root/none");
     is_exit($r, 3, 'no such directory');
     is($r->{out}, '', 'nothing was found');
     like($r->{err}, qr/No such file/, 'a reason');

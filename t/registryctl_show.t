@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use File::Path qw(make_path);
 use JSON::PP qw(decode_json);
 use Test::More;
 
@@ -67,7 +68,18 @@ sub lists {
     $r = ctl('ls', $root, 'none/**');
     is_exit($r, 1, 'a pattern that nothing fits');
     like($r->{err}, qr/no repository fits/, 'is told');
-    is_exit(ctl('ls', work_dir()), 0, 'an empty store');
+
+    my $empty = work_dir();
+    for my $call ([ 'ls' ], [ 'du' ], [ 'tags', 'a' ], [ 'inspect', 'a' ]) {
+        my ($command, @more) = @$call;
+        $r = ctl($command, $empty, @more);
+        is_exit($r, 3, "$command: no store");
+        is($r->{out}, '', "$command prints nothing");
+        like($r->{err}, qr/: there is no registry's store: /,
+            "$command says why");
+    }
+    make_path("$empty/docker/registry/v2");
+    is_exit(ctl('ls', $empty), 0, 'an empty store');
 
     $r = ctl(qw(ls -l), $root, 'team/one');
     my ($row) = rows($r->{out});

@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use File::Path qw(make_path);
 use JSON::PP qw(decode_json);
 use Test::More;
 use Time::HiRes qw(time sleep);
@@ -128,7 +129,13 @@ sub clean {
 
 
 sub calls {
-    is_exit(ctl('scrub', work_dir()), 0, 'a store without anything');
+    my $empty = work_dir();
+    my $r = ctl('scrub', $empty);
+    is_exit($r, 3, 'no store');
+    like($r->{err}, qr/: there is no registry's store: /, 'is told');
+    ok(!-e "$empty/docker", 'and nothing is made there');
+    make_path("$empty/docker/registry/v2");
+    is_exit(ctl('scrub', $empty), 0, 'a store without anything');
     is_exit(ctl('scrub'), 2, 'no root');
     is_exit(ctl('scrub', $root, $root), 2, 'two of them');
     is_exit(scrub('--nose'), 2, 'no such option');

@@ -123,8 +123,10 @@ audit_run(const reg_cli_t *c)
     a.terminal = (isatty(STDERR_FILENO) == 1);
     a.next = audit_clock() + AUDIT_SILENT;
 
-    if (reg_store_open(&s, root, &e) != REG_OK) {
-        return audit_failed(root, &e);
+    s = reg_cli_store_there(root);
+
+    if (s == NULL) {
+        return REG_CLI_FAILED;
     }
 
     rc = reg_audit(s, &how, &counts, &e);

@@ -398,12 +398,7 @@ gc_purged(gc_t *gc, const reg_purge_counts_t *n)
 static reg_cli_exit_e
 gc_begin(gc_t *gc, const reg_cli_t *c)
 {
-    reg_rc_t     rc;
-    reg_stat_t   st;
-    reg_error_t  e;
-
     memset(gc, 0, sizeof(*gc));
-    reg_error_clear(&e);
 
     gc->rc = REG_CLI_OK;
     gc->root = c->operands[0];
@@ -417,26 +412,9 @@ gc_begin(gc_t *gc, const reg_cli_t *c)
         return REG_CLI_FAILED;
     }
 
-    rc = reg_store_open(&gc->s, gc->root, &e);
+    gc->s = reg_cli_store_there(gc->root);
 
-    if (rc != REG_OK) {
-        return gc_failed(gc, rc, &e);
-    }
-
-    rc = gc->s->driver->stat(gc->s, REG_LAYOUT_V2, &st, &e);
-
-    if (rc == REG_OK) {
-        return REG_CLI_OK;
-    }
-
-    reg_store_close(gc->s);
-
-    if (rc == REG_ABSENT) {
-        return reg_cli_fail(REG_CLI_FAILED, "%s: there is no registry's "
-                            "store: " REG_LAYOUT_V2 " is missing", gc->root);
-    }
-
-    return gc_failed(gc, rc, &e);
+    return (gc->s != NULL) ? REG_CLI_OK : REG_CLI_FAILED;
 }
 
 

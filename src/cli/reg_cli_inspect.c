@@ -87,7 +87,7 @@ inspect_run(const reg_cli_t *c)
         return REG_CLI_USAGE;
     }
 
-    in.s = reg_cli_store(c->operands[0]);
+    in.s = reg_cli_store_there(c->operands[0]);
 
     if (in.s == NULL) {
         return REG_CLI_FAILED;

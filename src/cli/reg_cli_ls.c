@@ -127,7 +127,7 @@ ls_begin(ls_t *l, const reg_cli_t *c)
                             c->operands[1]);
     }
 
-    l->s = reg_cli_store(c->operands[0]);
+    l->s = reg_cli_store_there(c->operands[0]);
 
     if (l->s == NULL) {
         reg_cli_target_free(&l->target);

@@ -123,7 +123,7 @@ rm_run(const reg_cli_t *c)
         reg_cli_emit_who(&r.emit);
 
         if (reg_cli_become(c->operands[0], 0) == 0) {
-            r.s = reg_cli_store(c->operands[0]);
+            r.s = reg_cli_store_there(c->operands[0]);
         }
 
         if (r.s != NULL) {

@@ -185,7 +185,7 @@ scrub_store(scrub_t *a, const char *root, reg_scrub_how_t *how)
     reg_store_t         *s;
     reg_scrub_counts_t   counts;
 
-    s = reg_cli_store(root);
+    s = reg_cli_store_there(root);
 
     if (s == NULL) {
         return REG_CLI_FAILED;

@@ -53,6 +53,43 @@ reg_cli_store(const char *root)
 }
 
 
+reg_store_t *
+reg_cli_store_there(const char *root)
+{
+    reg_rc_t      rc;
+    reg_stat_t    st;
+    reg_error_t   e;
+    reg_store_t  *s;
+
+    s = reg_cli_store(root);
+
+    if (s == NULL) {
+        return NULL;
+    }
+
+    reg_error_clear(&e);
+
+    rc = s->driver->stat(s, REG_LAYOUT_V2, &st, &e);
+
+    if (rc == REG_OK) {
+        return s;
+    }
+
+    reg_store_close(s);
+
+    if (rc == REG_ABSENT) {
+        (void) reg_cli_fail(REG_CLI_FAILED, "%s: there is no registry's "
+                            "store: " REG_LAYOUT_V2 ", which the first push "
+                            "makes, is missing", root);
+
+    } else {
+        (void) reg_cli_error(root, &e);
+    }
+
+    return NULL;
+}
+
+
 int
 reg_cli_become(const char *root, int reads)
 {

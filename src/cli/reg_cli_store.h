@@ -23,6 +23,12 @@
 reg_store_t *reg_cli_store(const char *root);
 
 /*
+ * The same, and says so when there is no store yet: a mistyped ROOT, or a disk
+ * that is not mounted, is not one in which nothing is wrong.
+ */
+reg_store_t *reg_cli_store_there(const char *root);
+
+/*
  * Makes root work as the owner of the store from here on: a lock or a directory
  * that it made would be closed to nginx's workers.  With reads set it can still
  * read whatever root can, where the system knows such a thing.  0, or -1 and a

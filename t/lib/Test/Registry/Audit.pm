@@ -47,7 +47,8 @@ sub audit {
     $self->_blobs("$top/blobs");
     $self->_repositories("$top/repositories", '');
 
-    $self->_command($root);
+    # of a registry to which nothing was pushed there is nothing to say
+    $self->_command($root) if -d $top;
 
     return @{ $self->{found} };
 }
