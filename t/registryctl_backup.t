@@ -36,6 +36,7 @@ damage();
 damaged_store();
 calls();
 owner();
+stream();
 examples();
 drill();
 
@@ -502,6 +503,46 @@ sub owner {
         is_exit(ctl({ uid => 65534 }, 'restore', $dest, $store), 3,
             'who may not read a backup cannot restore it');
         is_exit(ctl({ uid => 65534 }, 'ls', $store), 0, 'but has his store');
+    }
+}
+
+
+# The script of docs/backup.md that sends a backup elsewhere: what breaks leaves
+# those alone that are there.
+
+sub stream {
+    SKIP: {
+        skip_tests('no bash or no zstd here', 8) if system(
+            'command -v bash zstd >/dev/null 2>&1');
+        my $dir = work_dir();
+        my ($text) = grep { /--tar \| zstd/ } split /\n\n/,
+            file_text("$FindBin::Bin/../docs/backup.md");
+        $text =~ s/^ {4}//mg;
+        mkdir "$dir/$_" or die for qw(bin far);
+        symlink registryctl(), "$dir/bin/registryctl" or die;
+        put_file("$dir/bin/ssh",
+            "#!/bin/sh\nshift; cd $dir/far && eval \"\$*\"");
+        chmod 0755, "$dir/bin/ssh" or die;
+        my $far = sub { return map { s{.*/}{}r } glob "$dir/far/*" };
+        my $run = sub {
+            put_file("$dir/run", $text =~ s{/var/lib/registry}{$_[0]}r);
+            return run_command(60, 'sh', '-c',
+                'PATH=$1/bin:$PATH bash $1/run 2>&1', 'sh', "$dir");
+        };
+        my ($rc, $said) = $run->($root);
+        is($rc, 0, 'a stream to another machine') or diag $said;
+        my ($name, @more) = $far->();
+        like($name, qr/\Aregistry-\d{8}T\d{6}Z\.tar\.zst\z/, 'has its date');
+        is(scalar @more, 0, 'and nothing else is there');
+        my $size = -s "$dir/far/$name";
+        cmp_ok($size, '>', 1000, 'the backup');
+        is(system("zstd -dc $dir/far/$name | tar -tf - >/dev/null"), 0,
+            'which is whole');
+        ($rc) = $run->("$work/none");
+        isnt($rc, 0, 'one that breaks tells');
+        is(join(' ', grep { !/\.part\z/ } $far->()), $name,
+            'and is no backup');
+        is(-s "$dir/far/$name", $size, 'the good one stays');
     }
 }
 
