@@ -293,12 +293,15 @@ sub retention {
         'what only the others had is gone');
     is_exit(ctl('backups', '--verify', $dir), 0, 'what is left is whole');
 
-    # a stray of a killed backup
+    # what killed backups left, a copy that was not done and a stray
+    my $tmp = "$dir/docker/registry/nginx/tmp";
+    put_file("$tmp/killed-1", 'x' x 1000);
     my $stray = pool($dir, $only[3]) =~ s{/(..)\w{4}(\w+)\z}{/${1}0000$2}r;
     put_file($stray, 'stray');
     is_exit(ctl(qw(backup --keep-days 1), $root, $dir), 0, '--keep-days');
     is(scalar @{ names($dir) }, 3, 'none is so old');
     ok(!-e $stray, 'strays are removed');
+    is(join(' ', glob "$tmp/*"), '', 'temporaries, too');
 
     my ($id) = @{ names($dir) };
     my $text = file_text("$dir/backups/$id.json");
@@ -563,6 +566,22 @@ sub examples {
                 : $_ } split / /, $rest;
             is_exit(ctl($command, @args), 0, "$name: $command $rest");
         }
+    }
+
+    # without its disk nothing is written
+    like(file_text("$top/registry-backup.service"),
+        qr/^AssertPathIsMountPoint=\/backup$/m, 'the service needs its disk');
+    my $bin = work_dir();
+    put_file("$bin/mountpoint", "#!/bin/sh\nexec false\n");
+    put_file("$bin/$_", "#!/bin/sh\necho called\n") for qw(registryctl ionice);
+    chmod 0755, glob "$bin/*" or die;
+    my ($night, $sunday) = map { (split ' ', $_, 7)[6] } grep { /^\d/ }
+        split /\n/, file_text("$top/registry-backup.cron");
+    for ([ $night, "/backup is not mounted\n" ], [ $sunday, '' ]) {
+        my ($rc, $said) = run_command(10, 'sh', '-c',
+            "PATH=$bin:\$PATH; $_->[0]");
+        isnt($rc, 0, 'cron: a disk that is not mounted');
+        is($said, $_->[1], 'nothing is called');
     }
 }
 

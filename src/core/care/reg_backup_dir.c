@@ -158,6 +158,14 @@ reg_backup_pool_open(reg_backup_pool_t **pool, reg_store_t *dir,
         return (e != NULL) ? e->rc : REG_STORAGE;
     }
 
+    /*
+     * A call that was killed left what it had just copied, which may be as much
+     * as the disk has room for.  Nobody else writes here now, so nothing of it
+     * is in use, however young it is.
+     */
+
+    (void) reg_fs_remove_old(dir, REG_FS_TMP, INT64_MAX, NULL);
+
     *pool = p;
 
     return REG_OK;

@@ -6,7 +6,7 @@
  *   blobs/<alg>/<2 hex>/<hex>     content, once for all of them
  *   lock                          whoever writes holds it alone
  *   docker/registry/nginx/        temporaries; what a killed call leaves there
- *                                 is freed a day later
+ *                                 is removed by the next
  *
  * It is opened as a store, reg_store_open(), for the sake of its driver: files
  * appear whole and on disk, and no symbolic link is followed.  The name of a
@@ -47,6 +47,7 @@ typedef struct {
     unsigned  copy:1;
 } reg_backup_how_t;
 
+/* The caller has locked dir alone: temporaries of others are removed. */
 reg_rc_t reg_backup_pool_open(reg_backup_pool_t **pool, reg_store_t *dir,
     const reg_backup_how_t *how, reg_error_t *e);
 void reg_backup_pool_close(reg_backup_pool_t *pool);
