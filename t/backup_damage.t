@@ -27,6 +27,7 @@ noted();
 unreadable();
 marked();
 older();
+which();
 
 done_testing();
 
@@ -333,4 +334,51 @@ sub older {
     like($r->{err}, qr/not brought back: a $_: what it refers to was not/,
         "$_ is told") for 'list';
     ok(!-e tag_of($to, 'a', $_), "there is no tag $_") for qw(v1 list mark);
+}
+
+
+# Of two disks the message names the one that failed.
+
+sub which {
+    SKIP: {
+        skip_tests('no strace here', 15)
+            if system('strace -V >/dev/null 2>&1') != 0;
+
+        my $root = fresh();
+        my $m = put_image($root, 'a', 'v1', 'x');
+        my $dest = "$work/which";
+        is_exit(ctl(qw(backup --copy), $root, $dest), 0, 'a backup');
+
+        my $fails = sub {
+            my ($call, $error, @args) = @_;
+            return ctl({ wrap => [ qw(strace -f -o /dev/null), "-etrace=$call",
+                "-einject=$call:error=$error" ] }, @args);
+        };
+        my $list = sub {
+            return ctl({ wrap => [ qw(strace -f -o /dev/null -P),
+                below($root, 'repositories'), '-etrace=getdents64',
+                '-einject=getdents64:error=EIO' ] }, @_);
+        };
+        my $to = fresh();
+        my @rows = (
+            [ $root, 'the store cannot be read',
+                without(data($root, $m), 'EMFILE', 'backup', $root, $dest) ],
+            [ $root, 'nor listed', $list->('backup', $root, $dest) ],
+            [ $root, 'for a tar', $list->(qw(backup --tar), $root,
+                "$dest.tar") ],
+            [ "$dest-2", 'the backup cannot be written', $fails->('fsync',
+                'ENOSPC', qw(backup --copy), $root, "$dest-2") ],
+            [ '-', 'nor a tar', ctl({ stdout => '/dev/full' },
+                qw(backup --tar), $root, '-') ],
+            [ $dest, 'the backup cannot be read',
+                without(pool($dest, $m), 'EMFILE', 'restore', $dest, $to) ],
+            [ $to, 'the store cannot be written', $fails->('fsync', 'ENOSPC',
+                'restore', $dest, $to) ]
+        );
+        for (@rows) {
+            my ($disk, $what, $r) = @$_;
+            is_exit($r, 3, $what);
+            like($r->{err}, qr/^registryctl: \Q$disk\E: [a-z]/m, 'says so');
+        }
+    }
 }

@@ -306,8 +306,12 @@ sub retention {
     my ($id) = @{ names($dir) };
     my $text = file_text("$dir/backups/$id.json");
     put_file("$dir/backups/$id.json", substr $text, 0, 200);
+    my $note = "$root/docker/registry/nginx/backup.done";
+    unlink $note or die;
     my $r = ctl('backup', '--keep', 1, $root, $dir);
     is_exit($r, 3, 'a listing that was cut');
+    like($r->{out}, qr/\A\d{8}T\d{6}Z(?:-\d+)?\n\z/, 'the new one is named');
+    ok(-e $note, 'and noted: there is one');
     like($r->{err}, qr/was made, but old ones could not be removed/, 'is told');
     is(scalar @{ names($dir) }, 4, 'and nothing removed');
     $r = ctl('backups', $dir);

@@ -42,6 +42,7 @@ typedef struct {
     unsigned              keep;
     unsigned              days;
     unsigned              tar:1;
+    unsigned              made:1;        /* it is there, whatever follows */
     reg_error_t           e;
 } backup_t;
 
@@ -52,6 +53,7 @@ static reg_cli_exit_e backup_tar(backup_t *b, reg_store_t *s);
 static reg_cli_exit_e backup_dir(backup_t *b, reg_store_t *s);
 static reg_cli_exit_e backup_into(backup_t *b, reg_store_t *s,
     reg_store_t *dir);
+static const char *backup_where(const backup_t *b);
 static reg_cli_exit_e backup_prune(backup_t *b, reg_store_t *dir);
 static reg_rc_t backup_make(backup_t *b, reg_store_t *s,
     const reg_backup_sink_t *sink, void *ctx);
@@ -93,7 +95,8 @@ const reg_cli_group_t  reg_cli_backup = {
     commands,
     "ROOT is the directory that the directive registry names.\nExit status: 0 "
     "done; 1 done, but something damaged was left out, and no old backup was "
-    "removed; 2 called wrongly; 3 there is no new backup."
+    "removed; 2 called wrongly; 3 there is no new backup, or old ones could "
+    "not be removed, as the message says."
 };
 
 
@@ -134,7 +137,7 @@ backup_run(const reg_cli_t *c)
 
     /* there is a backup, if perhaps not of everything */
 
-    if (rc == REG_CLI_OK || rc == REG_CLI_NO) {
+    if (b.made) {
         reg_cli_done(s, b.root, REG_DONE_BACKUP,
                      reg_care_us() / 1000 - b.began, b.counts.left_out);
     }
@@ -264,9 +267,10 @@ backup_tar(backup_t *b, reg_store_t *s)
     closed = reg_cli_tar_close(tar, rc == REG_OK);
 
     if (rc != REG_OK) {
-        (void) reg_cli_error(b->dest, &b->e);
-        closed = REG_CLI_FAILED;
+        closed = reg_cli_error(backup_where(b), &b->e);
     }
+
+    b->made = (closed == REG_CLI_OK);
 
     return backup_tell(b, closed);
 }
@@ -332,17 +336,32 @@ backup_into(backup_t *b, reg_store_t *s, reg_store_t *dir)
 
     reg_backup_pool_close(pool);
 
+    b->made = (rc == REG_OK);
     done = REG_CLI_OK;
 
     if (rc != REG_OK) {
-        (void) reg_cli_error(b->dest, &b->e);
-        done = REG_CLI_FAILED;
+        done = reg_cli_error(backup_where(b), &b->e);
 
     } else if (b->counts.left_out == 0 && (b->keep != 0 || b->days != 0)) {
         done = backup_prune(b, dir);
     }
 
     return backup_tell(b, done);
+}
+
+
+/* The one of the two roots at which a call failed. */
+
+static const char *
+backup_where(const backup_t *b)
+{
+    if (!b->e.backup) {
+        return b->root;
+    }
+
+    /* of a tar it is collected in a temporary file */
+
+    return (b->tar && strcmp(b->e.path, "listing") == 0) ? P_tmpdir : b->dest;
 }
 
 
@@ -445,7 +464,7 @@ backup_tell(backup_t *b, reg_cli_exit_e rc)
 
     n = &b->counts;
 
-    if (rc != REG_CLI_OK) {
+    if (!b->made) {
         reg_buf_free(&b->rows.b);
         return rc;
     }
@@ -474,8 +493,8 @@ backup_tell(backup_t *b, reg_cli_exit_e rc)
                 n->repositories, n->manifests, n->tags, n->blobs, n->copied,
                 n->copied_bytes, n->linked, n->left_out, b->freed.backups);
 
-    if (written != REG_CLI_OK) {
-        return written;
+    if (written != REG_CLI_OK || rc != REG_CLI_OK) {
+        return (written != REG_CLI_OK) ? written : rc;
     }
 
     return (n->left_out == 0) ? REG_CLI_OK : REG_CLI_NO;

@@ -404,7 +404,7 @@ restore_tell(restore_t *r, reg_rc_t rc)
     if (rc != REG_OK) {
         reg_buf_free(&r->rows.b);
 
-        (void) reg_cli_error(r->root, &r->e);
+        (void) reg_cli_error(r->e.backup ? r->from : r->root, &r->e);
 
         return reg_cli_fail(REG_CLI_FAILED, "it ended early; what came back "
                             "until then is usable");

@@ -41,7 +41,7 @@ static int reg_cli_tar_ends(const char *name, const char *end);
 static reg_rc_t reg_cli_tar_blob(void *ctx, reg_store_t *s, const char *path,
     const reg_digest_t *d, reg_backup_counts_t *counts, reg_error_t *e);
 static reg_rc_t reg_cli_tar_add(reg_cli_tar_t *t, const char *name, int fd,
-    uint64_t size, reg_error_t *e);
+    uint64_t size, const char *from, reg_error_t *e);
 static reg_rc_t reg_cli_tar_failed(reg_cli_tar_t *t, reg_error_t *e);
 static reg_rc_t reg_cli_tar_listing(void *ctx, int *fd, reg_error_t *e);
 static reg_rc_t reg_cli_tar_finish(void *ctx, const char *id, reg_error_t *e);
@@ -184,7 +184,7 @@ reg_cli_tar_blob(void *ctx, reg_store_t *s, const char *path,
 
     reg_backup_path(&name, d);
 
-    rc = reg_cli_tar_add(t, name.s, f.fd, size, e);
+    rc = reg_cli_tar_add(t, name.s, f.fd, size, path, e);
 
     (void) close(f.fd);
 
@@ -197,7 +197,7 @@ reg_cli_tar_blob(void *ctx, reg_store_t *s, const char *path,
 
 static reg_rc_t
 reg_cli_tar_add(reg_cli_tar_t *t, const char *name, int fd, uint64_t size,
-    reg_error_t *e)
+    const char *from, reg_error_t *e)
 {
     int                    rc;
     ssize_t                n;
@@ -231,7 +231,7 @@ reg_cli_tar_add(reg_cli_tar_t *t, const char *name, int fd, uint64_t size,
                          at);
 
         if (n <= 0) {
-            return reg_error_sys(e, (n == 0) ? EIO : errno, "read", name);
+            return reg_error_sys(e, (n == 0) ? EIO : errno, "read", from);
         }
 
         if (archive_write_data(t->a, t->chunk, (size_t) n) != n) {
@@ -250,7 +250,8 @@ reg_cli_tar_failed(reg_cli_tar_t *t, reg_error_t *e)
 
     err = archive_errno(t->a);
 
-    return reg_error_sys(e, (err > 0) ? err : EIO, "write", t->name);
+    return reg_backup_error(e, reg_error_sys(e, (err > 0) ? err : EIO, "write",
+                                             NULL));
 }
 
 
@@ -284,12 +285,17 @@ reg_cli_tar_finish(void *ctx, const char *id, reg_error_t *e)
     size = lseek(fd, 0, SEEK_END);
 
     if (size == -1) {
-        return reg_error_sys(e, errno, "lseek", "listing");
+        return reg_backup_error(e, reg_error_sys(e, errno, "lseek",
+                                                 "listing"));
     }
 
     (void) snprintf(name, sizeof(name), "backups/%s.json", id);
 
-    rc = reg_cli_tar_add(t, name, fd, (uint64_t) size, e);
+    rc = reg_cli_tar_add(t, name, fd, (uint64_t) size, "listing", e);
+
+    if (rc != REG_OK && e != NULL && strcmp(e->path, "listing") == 0) {
+        (void) reg_backup_error(e, rc);
+    }
 
     if (rc != REG_OK) {
         return rc;

@@ -98,6 +98,7 @@ reg_error_clear(reg_error_t *e)
     e->sys = 0;
     e->call = NULL;
     e->damage = 0;
+    e->backup = 0;
     e->detail[0] = '\0';
     e->path[0] = '\0';
 }

@@ -122,6 +122,8 @@ typedef struct {
     int          sys;                       /* errno of the failed call, or 0 */
     const char  *call;                      /* its name, static, or NULL */
     unsigned     damage:1;                  /* the operator has to know */
+    unsigned     backup:1;                  /* of the other one of two roots,
+                                               the directory of backups */
     char         detail[REG_ERROR_DETAIL];
     char         path[REG_ERROR_DETAIL];    /* below the root, or "" */
 } reg_error_t;

@@ -59,7 +59,7 @@ typedef struct {
 } reg_backup_counts_t;
 
 
-/* Where a backup goes. */
+/* Where a backup goes.  Its own errors are marked by reg_backup_error(). */
 typedef struct {
 
     /*
@@ -107,6 +107,13 @@ typedef struct {
  */
 reg_rc_t reg_backup(reg_store_t *s, const reg_backup_t *how,
     reg_backup_counts_t *counts, reg_error_t *e);
+
+/*
+ * Says that a call to where a backup is or goes failed, and no call to the
+ * store: whoever reads the message looks after the right disk.  Returns rc; e
+ * may be NULL.
+ */
+reg_rc_t reg_backup_error(reg_error_t *e, reg_rc_t rc);
 
 /* The id of a backup made at that time; out has REG_BACKUP_ID + 1 bytes. */
 void reg_backup_id(char *out, int64_t now, unsigned again);

@@ -152,6 +152,7 @@ reg_backup_pool_open(reg_backup_pool_t **pool, reg_store_t *dir,
     if (p->chunk == NULL || p->tmp == -1) {
         (void) reg_error_sys(e, (p->chunk == NULL) ? ENOMEM : errno, "open",
                              REG_FS_TMP);
+        (void) reg_backup_error(e, REG_STORAGE);
         free(p->chunk);
         free(p);
 
@@ -257,6 +258,7 @@ reg_backup_have(reg_backup_pool_t *pool, reg_store_t *s, const char *path,
     reg_error_clear(&why);
 
     rc = pool->dir->driver->open(pool->dir, mine->s, &f, &why);
+    rc = reg_backup_error(&why, rc);
 
     if (rc != REG_OK && rc != REG_ABSENT) {
         rc = reg_error_unread(e, rc, &why);
@@ -278,6 +280,8 @@ reg_backup_have(reg_backup_pool_t *pool, reg_store_t *s, const char *path,
 
     /* one of another length is looked at, whichever of them is wrong */
 
+    reg_error_clear(&why);
+
     rc = s->driver->stat(s, path, &theirs, &why);
 
     if (rc != REG_OK && rc != REG_ABSENT) {
@@ -294,7 +298,7 @@ reg_backup_have(reg_backup_pool_t *pool, reg_store_t *s, const char *path,
 
     rc = reg_backup_hash(pool->dir, mine->s, d, &size, e);
 
-    return (rc == REG_DIGEST_MISMATCH) ? REG_ABSENT : rc;
+    return (rc == REG_DIGEST_MISMATCH) ? REG_ABSENT : reg_backup_error(e, rc);
 }
 
 
@@ -429,7 +433,8 @@ reg_backup_copy(reg_backup_pool_t *pool, int fd, const reg_digest_t *d,
     reg_digest_t  got;
 
     if (reg_backup_temp(pool, p) == -1) {
-        return reg_error_sys(e, errno, "create", REG_FS_TMP);
+        return reg_backup_error(e, reg_error_sys(e, errno, "create",
+                                                 REG_FS_TMP));
     }
 
     n = 0;
@@ -447,6 +452,7 @@ reg_backup_copy(reg_backup_pool_t *pool, int fd, const reg_digest_t *d,
 
         if (reg_fs_write(p->fd, pool->chunk, (size_t) n) == -1) {
             rc = reg_error_sys(e, errno, "write", p->path.s);
+            (void) reg_backup_error(e, rc);
         }
     }
 
@@ -568,8 +574,11 @@ reg_backup_name(reg_backup_pool_t *pool, reg_backup_pending_t *list, size_t n,
 
     /* somebody removed what we made a moment ago */
 
-    return (rc == REG_ABSENT)
-           ? reg_error_set(e, REG_STORAGE, "a temporary is gone") : rc;
+    if (rc == REG_ABSENT) {
+        rc = reg_error_set(e, REG_STORAGE, "a temporary is gone");
+    }
+
+    return reg_backup_error(e, rc);
 }
 
 
@@ -581,7 +590,8 @@ reg_backup_listing(void *ctx, int *fd, reg_error_t *e)
     pool = ctx;
 
     if (reg_backup_temp(pool, &pool->listing) == -1) {
-        return reg_error_sys(e, errno, "create", REG_FS_TMP);
+        return reg_backup_error(e, reg_error_sys(e, errno, "create",
+                                                 REG_FS_TMP));
     }
 
     *fd = pool->listing.fd;

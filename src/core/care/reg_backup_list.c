@@ -190,7 +190,7 @@ reg_backup_open(reg_backup_reader_t *r, reg_store_t *dir, const char *id,
         reg_buf_init(&r->b, REG_BACKUP_LINE + REG_BACKUP_READ);
     }
 
-    return rc;
+    return reg_backup_error(e, rc);
 }
 
 
@@ -246,7 +246,8 @@ reg_backup_next(reg_backup_reader_t *r, reg_str_t *line)
                          r->at);
 
         if (n == -1) {
-            (void) reg_error_sys(r->e, errno, "read", r->id);
+            (void) reg_backup_error(r->e, reg_error_sys(r->e, errno, "read",
+                                                        r->id));
             return -1;
         }
 
@@ -263,8 +264,9 @@ reg_backup_next(reg_backup_reader_t *r, reg_str_t *line)
 static reg_rc_t
 reg_backup_bad(reg_backup_reader_t *r)
 {
-    return reg_error_set(r->e, REG_DIGEST_MISMATCH,
-                         "the listing of %s was cut off or changed", r->id);
+    return reg_backup_error(r->e, reg_error_set(r->e, REG_DIGEST_MISMATCH,
+                            "the listing of %s was cut off or changed",
+                            r->id));
 }
 
 

@@ -178,7 +178,8 @@ reg_backup_flush(reg_backup_run_t *r)
     reg_hash_update(&r->hash, r->out.data, r->out.len);
 
     if (reg_fs_write(r->fd, r->out.data, r->out.len) == -1) {
-        return reg_error_sys(r->e, errno, "write", "listing");
+        return reg_backup_error(r->e, reg_error_sys(r->e, errno, "write",
+                                                    "listing"));
     }
 
     reg_buf_reset(&r->out);
@@ -215,5 +216,18 @@ reg_backup_end(reg_backup_run_t *r)
     }
 
     return (reg_fs_write(r->fd, r->out.data, r->out.len) == 0)
-           ? REG_OK : reg_error_sys(r->e, errno, "write", "listing");
+           ? REG_OK
+           : reg_backup_error(r->e, reg_error_sys(r->e, errno, "write",
+                                                  "listing"));
+}
+
+
+reg_rc_t
+reg_backup_error(reg_error_t *e, reg_rc_t rc)
+{
+    if (rc != REG_OK && e != NULL && e->rc != REG_OK) {
+        e->backup = 1;
+    }
+
+    return rc;
 }

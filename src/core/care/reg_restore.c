@@ -416,6 +416,7 @@ reg_restore_read(reg_restore_run_t *r, const reg_digest_t *d,
                               &unread);
 
     if (rc != REG_OK) {
+        (void) reg_backup_error(&unread, rc);
         return reg_error_unread(why, rc, &unread);
     }
 

@@ -76,6 +76,7 @@ reg_restore_blob(reg_restore_run_t *r, reg_str_t name, const reg_digest_t *d,
     there = r->dir->driver->stat(r->dir, mine.s, &kept, &e);
 
     if (there != REG_OK && there != REG_ABSENT) {
+        (void) reg_backup_error(&e, there);
         there = reg_error_unread(why, there, &e);
 
         if (there != REG_DIGEST_MISMATCH) {
@@ -171,6 +172,7 @@ reg_restore_upload(reg_restore_run_t *r, reg_str_t name,
     rc = r->dir->driver->open(r->dir, path->s, &f, &e);
 
     if (rc != REG_OK) {
+        (void) reg_backup_error(&e, rc);
         return reg_error_unread(why, rc, &e);
     }
 
