@@ -323,8 +323,18 @@ reg_store_fs_dirs(reg_store_t *s, const char *base,
         /* one component: there is nothing on the way to be followed */
 
         if (strchr(paths[i], '/') == NULL) {
-            there[i] = (fstatat(dir, paths[i], &st, AT_SYMLINK_NOFOLLOW) == 0
-                        && S_ISDIR(st.st_mode));
+            if (fstatat(dir, paths[i], &st, AT_SYMLINK_NOFOLLOW) == 0) {
+                there[i] = S_ISDIR(st.st_mode);
+                continue;
+            }
+
+            there[i] = 0;
+
+            if (!reg_fs_absent(errno)) {
+                rc = reg_error_sys(e, errno, "stat", paths[i]);
+                break;
+            }
+
             continue;
         }
 
