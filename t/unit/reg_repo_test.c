@@ -209,6 +209,15 @@ test_references(void)
     is(reg_str_of(e.detail), layer.text, "A53 its digest");
     ok(!served(s, "ref/app", &d), "nothing is stored");
 
+    /* a link that names something else is nothing that could be pulled */
+
+    (void) push_blob(s, "ref/app", REG_SHA256, reg_str("ref layer"), NULL);
+    reg_layout_layer(&path, reg_str("ref/app"), &layer);
+    spit(at("%s", path.s), config.text);
+    is_num(put_full("ref/app", body, NULL, 0, &result, NULL),
+           REG_MANIFEST_BLOB_UNKNOWN, "a layer whose link names the config");
+    ok(!served(s, "ref/app", &d), "nothing is stored");
+
     /* a link without bytes is nothing */
 
     (void) reg_blob_link(s, reg_str("ref/app"), &layer, NULL);

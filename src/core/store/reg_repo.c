@@ -509,6 +509,10 @@ reg_manifest_check_ref(reg_store_t *s, reg_str_t name,
 
     rc = reg_lease_link(s, path.s, REG_LEASE_FRESH, &target, e);
 
+    if (rc == REG_OK && !reg_link_fits(&target, &ref->digest)) {
+        return REG_ABSENT;
+    }
+
     return (rc == REG_OK) ? reg_blob_stored(s, &target, e) : rc;
 }
 

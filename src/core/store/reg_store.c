@@ -97,8 +97,14 @@ reg_link_follow(reg_store_t *s, const char *path, const reg_digest_t *want,
         *leased = mtime;
     }
 
-    return (d->alg != want->alg || reg_digest_eq(d, want)) ? REG_OK
-                                                           : REG_ABSENT;
+    return reg_link_fits(d, want) ? REG_OK : REG_ABSENT;
+}
+
+
+int
+reg_link_fits(const reg_digest_t *d, const reg_digest_t *want)
+{
+    return d->alg != want->alg || reg_digest_eq(d, want);
 }
 
 

@@ -224,10 +224,16 @@ reg_rc_t reg_link_read(reg_store_t *s, const char *path, reg_digest_t *d,
     reg_error_t *e);
 
 /*
+ * 1 when a link at the place of want may name d.  Another digest of the same
+ * algorithm it may not, for its bytes must not be served as those of want; one
+ * of another algorithm is an alias.
+ */
+int reg_link_fits(const reg_digest_t *d, const reg_digest_t *want);
+
+/*
  * The same of a link that stands at the place of want: REG_ABSENT, too, when
- * it names another digest of the same algorithm, whose bytes must not be served
- * as those of want.  One of another algorithm is an alias.  *leased, unless it
- * is NULL, is the time of its lease, in ns, see reg_lease.h.  fast
+ * what it names does not fit.  *leased, unless it is NULL, is the time of its
+ * lease, in ns, see reg_lease.h.  fast
  */
 reg_rc_t reg_link_follow(reg_store_t *s, const char *path,
     const reg_digest_t *want, reg_digest_t *d, int64_t *leased,
