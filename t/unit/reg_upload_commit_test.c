@@ -14,6 +14,9 @@ static const reg_driver_t  *real;
 static char                 id[REG_UUID_LEN + 1];
 static int                  whole;
 
+/* the repository goes, and nobody has come to remove it yet */
+static int                  trashed;
+
 
 /* Just before the one who finishes has the store's lock. */
 
@@ -22,7 +25,10 @@ lock_late(reg_store_t *st, reg_lock_e mode, int *handle, reg_error_t *e)
 {
     st->driver = real;
 
-    if (whole) {
+    if (trashed) {
+        (void) real->discard(st, REPOS NAME, NULL);
+
+    } else if (whole) {
         (void) reg_repo_delete(st, reg_str(NAME), NULL);
 
     } else {
@@ -151,6 +157,14 @@ main(void)
            "a session is cancelled in a repository that is there");
     ok(reg_blob_exists(s, reg_str(NAME), &d, NULL) == 1,
        "whose blobs stay");
+
+    trashed = 1;
+    (void) push_blob(s, NAME, REG_SHA256, reg_str("there"), &d);
+    (void) nftw(at(REG_FS_SPARE), root_remove_one, 8, FTW_DEPTH|FTW_PHYS);
+    (void) finish_late("in the trash");
+    ok(rmdir(at(REG_FS_SPARE)) == 0 || errno == ENOENT,
+       "a session in the trash, with whoever empties it, serves nobody else");
+    trashed = 0;
 
     grow_late(0);
     grow_late(1);

@@ -256,13 +256,21 @@ reg_upload_place(reg_upload_t *u, const reg_put_t *items, reg_error_t *e)
  * With nothing but its startedat a session serves for another one, which must
  * not be this one's owner's.  It is taken from where it belongs, and under the
  * store's lock, so that its repository is not deleted meanwhile: what is in the
- * trash somebody may be removing, with all that comes into it.
+ * trash somebody may be removing, with all that comes into it.  There up leads
+ * when the repository was deleted before we had the lock.
  */
 
 static int
 reg_upload_spare(reg_upload_t *u, int up)
 {
+    struct stat  named, st;
+
     if (u->states
+        || fstatat(reg_fs_of(u->s)->root, u->path.s, &named,
+                   AT_SYMLINK_NOFOLLOW)
+           == -1
+        || fstat(u->dir, &st) == -1
+        || named.st_ino != st.st_ino || named.st_dev != st.st_dev
         || (unlinkat(u->dir, REG_UPLOAD_OWNER, 0) == -1 && errno != ENOENT))
     {
         return 0;
