@@ -19,6 +19,7 @@ static void test_put(reg_store_t *s);
 static void test_put_faults(reg_store_t *s);
 static void test_keep(reg_store_t *s);
 static void test_doubt(reg_store_t *s);
+static void test_lease_synced(reg_store_t *s);
 static void test_swept(reg_store_t *s);
 static void test_adopt(reg_store_t *s);
 static void test_short(reg_store_t *s);
@@ -59,6 +60,7 @@ all_of_it(const char *how, int plain)
     test_put_faults(s);
     test_keep(s);
     test_doubt(s);
+    test_lease_synced(s);
     test_swept(s);
     test_adopt(s);
     test_short(s);
@@ -381,6 +383,69 @@ test_doubt(reg_store_t *s)
     fault_only = 0;
 
     reg_store_close(other_store);
+}
+
+
+/* s that all seems to be older than it is */
+
+static int  later;
+
+
+time_t
+time(time_t *t)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_REALTIME, &ts);
+
+    if (t != NULL) {
+        *t = ts.tv_sec + later;
+    }
+
+    return ts.tv_sec + later;
+}
+
+
+/*
+ * Who is told that it is there relies upon its age as well, behind a power cut,
+ * too: where nothing new is waited for, that is.
+ */
+
+static void
+test_lease_synced(reg_store_t *s)
+{
+    int          n;
+    reg_put_t    items[2];
+    reg_error_t  e;
+
+    memset(items, 0, sizeof(items));
+
+    items[0].path = "lease/one/link";
+    items[0].data = reg_str(D1);
+    items[0].fd = -1;
+    items[0].keep = 1;
+    items[1] = items[0];
+    items[1].path = "lease/two/link";
+    items[1].step = 1;
+
+    is_num(s->driver->put(s, items, 2, NULL), REG_OK, "two links");
+
+    fault_only = FAULT_SYNC;
+    later = REG_SYNC_AGE + 10;
+
+    for (n = 1; n < 4; n++) {
+        reg_error_clear(&e);
+        fault_arm(n, EIO);
+
+        is_num(s->driver->put(s, items, 2, &e), (n < 3) ? REG_STORAGE : REG_OK,
+               "put again, and a sync fails");
+        ok(fault_disarm() == (n < 3), "%s: each lease is synced", mode);
+        ok(n == 3 || e.sys == EIO, "and says so");
+        is(slurp(at("lease/one/link")), D1, "nothing is taken away");
+    }
+
+    later = 0;
+    fault_only = 0;
 }
 
 

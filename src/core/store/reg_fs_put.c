@@ -40,6 +40,7 @@ typedef struct {
     reg_fs_ident_t  id;          /* of the temporary, once it is synced */
     unsigned        written:1;   /* name is there and has to go */
     unsigned        kept:1;      /* an equal file is in place, and on disk */
+    unsigned        aged:1;      /* kept, and was synced long ago */
     unsigned        replaces:1;  /* something else is, or may be, in place */
     unsigned        named:1;
     char            name[sizeof(REG_FS_TMP) + REG_FS_UNIQUE];
@@ -68,6 +69,7 @@ static int reg_fs_first(reg_fs_put_t *p, size_t i);
 static int reg_fs_lost(reg_fs_put_t *p, size_t from, size_t to);
 static int reg_fs_removed(int dir);
 static reg_rc_t reg_fs_settle(reg_fs_put_t *p, size_t from, size_t to);
+static reg_rc_t reg_fs_settle_kept(reg_fs_put_t *p);
 static void reg_fs_withdraw(reg_fs_put_t *p, size_t from, size_t to);
 static void reg_fs_unname(reg_fs_put_t *p, size_t i);
 static void reg_fs_release(reg_fs_put_t *p, size_t i);
@@ -156,7 +158,7 @@ reg_fs_put_all(reg_fs_put_t *p)
         }
     }
 
-    return REG_OK;
+    return reg_fs_settle_kept(p);
 }
 
 
@@ -173,6 +175,7 @@ reg_fs_prepare(reg_fs_put_t *p, size_t i)
     path = item->path;
 
     spot->kept = 0;
+    spot->aged = 0;
     spot->replaces = 0;
 
     if (reg_fs_dir_open(p->fs, &spot->dir, path,
@@ -237,6 +240,8 @@ reg_fs_keep(reg_fs_put_t *p, size_t i)
     spot->kept = (!id.young || reg_fs_known(p->fs, id.key))
                  && reg_fs_equal(fd, p->items[i].data)
                  && futimens(fd, NULL) == 0;
+
+    spot->aged = spot->kept && !id.young;
 
     (void) close(fd);
 
@@ -592,6 +597,55 @@ reg_fs_settle(reg_fs_put_t *p, size_t from, size_t to)
 
         if (p->items[i].keep) {
             reg_fs_learn(p->fs, spot->id.key);
+        }
+    }
+
+    return REG_OK;
+}
+
+
+/*
+ * Where all of it was there, nothing was waited for: neither was its lease, and
+ * behind a power cut it would be as old as before, and garbage; unless it is so
+ * young that it was synced a moment ago.  What was kept beside something else
+ * came to the journal before that, and is on disk by now.  What was removed
+ * meanwhile, by who may, is not put back.
+ */
+
+static reg_rc_t
+reg_fs_settle_kept(reg_fs_put_t *p)
+{
+    int     fd, rc, err;
+    size_t  i;
+
+    for (i = 0; i < p->n; i++) {
+        if (!p->spots[i].kept) {
+            return REG_OK;
+        }
+    }
+
+    for (i = 0; i < p->n; i++) {
+
+        if (!p->spots[i].aged) {
+            continue;
+        }
+
+        fd = reg_fs_open(p->fs, p->spots[i].dir.fd,
+                         reg_fs_base(p->items[i].path), O_RDONLY);
+
+        if (fd == -1 && reg_fs_absent(errno)) {
+            continue;
+        }
+
+        rc = (fd == -1) ? -1 : fsync(fd);
+        err = errno;
+
+        if (fd != -1) {
+            (void) close(fd);
+        }
+
+        if (rc == -1) {
+            return reg_error_sys(p->e, err, "fsync", p->items[i].path);
         }
     }
 

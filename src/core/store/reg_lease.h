@@ -9,6 +9,10 @@
  * commit of a manifest for all that it names; for the bytes of a blob the same
  * holds of their directory.  reg_gc.h tells what the collector makes of it.
  *
+ * A lease that a 201 renews is on disk before it, as is all that it tells of.
+ * That of HEAD is not waited for: behind a power cut what it told of may be
+ * collected, and a manifest that names it is refused then.
+ *
  * The times are those of the file system's clock.
  */
 
