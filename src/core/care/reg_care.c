@@ -182,7 +182,9 @@ reg_care_file(reg_store_t *s, const char *path, int *fd, reg_error_t *e)
         return reg_error_sys(e, errno, "open", path);
     }
 
-    if (fstat(*fd, &st) == -1 || !S_ISREG(st.st_mode) || st.st_nlink > 1) {
+    if (fstat(*fd, &st) == -1 || !S_ISREG(st.st_mode)
+        || !reg_fs_ours(fs, &st))
+    {
         (void) close(*fd);
         *fd = -1;
 

@@ -82,7 +82,7 @@ reg_gc_slices_note(reg_gc_t *g, reg_error_t *e)
     reg_error_clear(&why);
 
     if (lock != -1) {
-        rc = reg_quiet_begin(lock, reg_gc_slices_name(g), &why);
+        rc = reg_quiet_begin(g->s, lock, reg_gc_slices_name(g), &why);
     }
 
     reg_gc_unlock(g, lock, 0);

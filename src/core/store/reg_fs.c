@@ -446,8 +446,6 @@ reg_fs_give(reg_fs_t *fs, int fd)
 {
     struct stat  st, is;
 
-    /* the owner of the root may have linked a file of somebody else here */
-
     if (fstat(fd, &is) == -1 || (!S_ISDIR(is.st_mode) && is.st_nlink != 1)) {
         return;
     }
@@ -455,6 +453,16 @@ reg_fs_give(reg_fs_t *fs, int fd)
     if (geteuid() == 0 && fstat(fs->root, &st) == 0 && st.st_uid != 0) {
         (void) !fchown(fd, st.st_uid, st.st_gid);
     }
+}
+
+
+int
+reg_fs_ours(reg_fs_t *fs, const struct stat *is)
+{
+    struct stat  st;
+
+    return is->st_nlink == 1 || geteuid() != 0
+           || (fstat(fs->root, &st) == 0 && st.st_uid == is->st_uid);
 }
 
 

@@ -252,6 +252,13 @@ void reg_fs_unique(reg_fs_t *fs, char *name);
  */
 void reg_fs_give(reg_fs_t *fs, int fd);
 
+/*
+ * 1 when a file of that state is the store's: the owner of the root may have
+ * made a link here to a file that is somebody else's, and that the superuser
+ * alone could change.  A link to one of his own is a copy of the store.
+ */
+int reg_fs_ours(reg_fs_t *fs, const struct stat *is);
+
 /* Opens one of our own directories (REG_FS_TMP, ...), making it. */
 int reg_fs_own(reg_fs_t *fs, const char *path);
 

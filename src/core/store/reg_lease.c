@@ -150,7 +150,7 @@ reg_lease_locked(reg_store_t *s, reg_str_t name, const char *path,
     if (rc == REG_OK) {
 
         if (name.len > 0) {
-            rc = reg_quiet_end(lock, name, &why);
+            rc = reg_quiet_end(s, lock, name, &why);
         }
 
         if (rc == REG_OK) {

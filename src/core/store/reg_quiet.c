@@ -17,73 +17,65 @@
 #define REG_QUIET_SIZES  4095
 
 
-static reg_rc_t reg_quiet_stat(int lock, reg_str_t name, int *noted,
-    unsigned *links, reg_error_t *e);
-static reg_rc_t reg_quiet_note(int lock, off_t size, unsigned links,
-    reg_error_t *e);
+static reg_rc_t reg_quiet_stat(int lock, struct stat *st, reg_error_t *e);
+static reg_rc_t reg_quiet_note(reg_store_t *s, int lock, off_t size,
+    const struct stat *st, reg_error_t *e);
 static off_t reg_quiet_size(reg_str_t name);
 
 
 reg_rc_t
-reg_quiet_begin(int lock, reg_str_t name, reg_error_t *e)
+reg_quiet_begin(reg_store_t *s, int lock, reg_str_t name, reg_error_t *e)
 {
-    int       noted;
-    reg_rc_t  rc;
-    unsigned  links;
+    reg_rc_t     rc;
+    struct stat  st;
 
-    rc = reg_quiet_stat(lock, name, &noted, &links, e);
+    rc = reg_quiet_stat(lock, &st, e);
 
     return (rc == REG_OK)
-           ? reg_quiet_note(lock, reg_quiet_size(name), links, e) : rc;
+           ? reg_quiet_note(s, lock, reg_quiet_size(name), &st, e) : rc;
 }
 
 
 reg_rc_t
 reg_quiet_look(int lock, reg_str_t name, int *quiet, reg_error_t *e)
 {
-    unsigned  links;
+    reg_rc_t     rc;
+    struct stat  st;
 
-    return reg_quiet_stat(lock, name, quiet, &links, e);
+    rc = reg_quiet_stat(lock, &st, e);
+
+    *quiet = (rc == REG_OK && st.st_size == reg_quiet_size(name));
+
+    return rc;
 }
 
 
 reg_rc_t
-reg_quiet_end(int lock, reg_str_t name, reg_error_t *e)
+reg_quiet_end(reg_store_t *s, int lock, reg_str_t name, reg_error_t *e)
 {
-    int       noted;
-    reg_rc_t  rc;
-    unsigned  links;
-
-    rc = reg_quiet_stat(lock, name, &noted, &links, e);
-
-    return (rc == REG_OK && noted) ? reg_quiet_note(lock, 0, links, e) : rc;
-}
-
-
-static reg_rc_t
-reg_quiet_stat(int lock, reg_str_t name, int *noted, unsigned *links,
-    reg_error_t *e)
-{
+    reg_rc_t     rc;
     struct stat  st;
 
-    *noted = 0;
-    *links = 0;
+    rc = reg_quiet_stat(lock, &st, e);
 
-    if (fstat(lock, &st) == -1) {
-        return reg_error_sys(e, errno, "fstat", REG_FS_LOCK);
-    }
-
-    *noted = (st.st_size == reg_quiet_size(name));
-    *links = (unsigned) st.st_nlink;
-
-    return REG_OK;
+    return (rc == REG_OK && st.st_size == reg_quiet_size(name))
+           ? reg_quiet_note(s, lock, 0, &st, e) : rc;
 }
 
 
 static reg_rc_t
-reg_quiet_note(int lock, off_t size, unsigned links, reg_error_t *e)
+reg_quiet_stat(int lock, struct stat *st, reg_error_t *e)
 {
-    if (links > 1) {
+    return (fstat(lock, st) == 0)
+           ? REG_OK : reg_error_sys(e, errno, "fstat", REG_FS_LOCK);
+}
+
+
+static reg_rc_t
+reg_quiet_note(reg_store_t *s, int lock, off_t size, const struct stat *st,
+    reg_error_t *e)
+{
+    if (!reg_fs_ours(reg_fs_of(s), st)) {
         return reg_error_sys(e, EMLINK, "open", REG_FS_LOCK);
     }
 

@@ -20,8 +20,8 @@
  *
  * The note is the size of the file, a hash of the name: that needs no block of
  * a disk that is full.  Of two repositories with the same hash one disturbs the
- * other, which does no harm.  A file that has two names is left alone, EMLINK:
- * it may be one of the superuser's.
+ * other, which does no harm.  A file that reg_fs_ours() does not know as such
+ * is left alone: EMLINK.
  *
  * lock is the handle of the store's lock.
  */
@@ -35,14 +35,16 @@
 
 
 /* With the lock had alone: from now on it is quiet there. */
-reg_rc_t reg_quiet_begin(int lock, reg_str_t name, reg_error_t *e);
+reg_rc_t reg_quiet_begin(reg_store_t *s, int lock, reg_str_t name,
+    reg_error_t *e);
 
 /* With the lock had alone: *quiet is 1 when it has been since. */
 reg_rc_t reg_quiet_look(int lock, reg_str_t name, int *quiet,
     reg_error_t *e);
 
 /* With the lock shared, before the lease of a manifest is renewed. */
-reg_rc_t reg_quiet_end(int lock, reg_str_t name, reg_error_t *e);
+reg_rc_t reg_quiet_end(reg_store_t *s, int lock, reg_str_t name,
+    reg_error_t *e);
 
 
 #endif /* REG_QUIET_H_INCLUDED */

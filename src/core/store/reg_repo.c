@@ -316,7 +316,7 @@ reg_manifest_put(reg_store_t *s, const reg_manifest_put_t *put,
     rc = s->driver->lock(s, REG_LOCK_SHARED, &lock, e);
 
     if (rc == REG_OK) {
-        rc = reg_quiet_end(lock, put->name, e);
+        rc = reg_quiet_end(s, lock, put->name, e);
 
         if (rc == REG_OK) {
             rc = reg_manifest_put_locked(s, put, &m, &result->digest, e);
