@@ -259,6 +259,9 @@ END
     may($t, 'pull', 'home/ann/x', @$bob);
     may_not($t, 'push', 'home/ann/x', @$bob);
     may($t, 'push', 'home/bob/x', @$bob);
+    my $layer = 'x' x (2 << 20);
+    is(ask($t, 'POST', '/v2/home/ann/x/blobs/uploads/?digest=' . sha256($layer),
+        body => $layer, @$ann)->{status}, 201, 'and a layer of 2 MiB');
     is(ask($t, 'GET', '/v2/', @$ann, headers => { 'X-User' => 'bob' })
         ->{status}, 200, 'a client that says who it is');
     may_not($t, 'push', 'home/bob/x', @$ann, headers => { 'X-User' => 'bob' });
