@@ -14,12 +14,14 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 use Test::Registry;
+use Test::Registry::HTTP2;
 use Test::Registry::Torture;
 
 
 settings();
 
-my $t = Test::Registry->new(workers => 1, location => 'registry_delete on;',
+my $t = Test::Registry->new(workers => 1, h2c => 1,
+    location => 'registry_delete on;',
     http => 'registry_manifest_memory 8m;')->run;
 
 my $data = image(seed => 'memory');
@@ -30,6 +32,7 @@ in_order();
 bodies();
 slowly();
 refused();
+not_taken();
 waits();
 behind();
 goes_away();
@@ -37,6 +40,7 @@ goes_away();
 clear();
 $t->finish;
 
+no_thread();
 bounded();
 
 done_testing();
@@ -173,8 +177,6 @@ sub slowly {
 }
 
 
-# With the store's lock taken nothing ends: who waits is told to come back.
-
 # Who was refused before his body ended, and goes on sending, holds nothing.
 
 sub refused {
@@ -195,6 +197,94 @@ sub refused {
         'A48 a body that is refused holds no memory');
 }
 
+
+# Nor who leaves the reply on the way: it waits for a window of his stream.
+
+sub not_taken {
+    my $big = large(1000, 3_900_000, 'left');
+    my ($c, @id) = leave_replies(('x' x 3_900_000) x 2);
+
+    is(start_put($big, 'n1')->reply->status, 201,
+        'A48 a manifest whose refusal is not taken holds no memory');
+    take_replies($c, 400, @id);
+
+    my $first;
+    blocked(sub {
+        $first = start_put(large(100_000, 310_000, 'n2'), 'n2');
+        sleep 0.3;
+        ($c, @id) = leave_replies(($big) x 2);
+    });
+    is($first->reply->status, 201, 'the one that others waited for');
+    is(start_put($big, 'n3')->reply->status, 201,
+        'A48 nor one that waited for too long');
+    take_replies($c, 503, @id);
+}
+
+
+# The same of one that finds the threads busy: one is, and one task waits.
+
+sub no_thread {
+    $t = Test::Registry->new(workers => 1, h2c => 1,
+        main => 'thread_pool tiny threads=1 max_queue=1;',
+        location => 'registry_delete on; registry_thread_pool tiny;',
+        http => 'registry_manifest_memory 8m;')->run;
+    $t->allow_log(qr/thread pool "tiny" queue overflow/);
+
+    my (@busy, $c, @id);
+    my @blobs = map { $t->push_blob('app', "blob $_") } 1, 2;
+    $t->push_image('app', 'v1', image => $data);
+
+    blocked(sub {
+        for my $digest (@blobs) {
+            push @busy, $t->connect;
+            $busy[-1]->start('DELETE', "/v2/app/blobs/$digest");
+            sleep 0.3;
+        }
+        ($c, @id) = leave_replies((large(1000, 3_900_000, 'busy')) x 2);
+    });
+    is($_->reply->status, 202, 'a thread is at work') for @busy;
+    is(start_put(large(1000, 3_900_000, 'free'), 'n4')->reply->status, 201,
+        'A48 nor one that no thread had time for');
+    take_replies($c, 503, @id);
+
+    clear();
+    $t->finish;
+}
+
+
+# Manifests on streams without a window for replies, once they are answered.
+
+sub leave_replies {
+    my (@bodies) = @_;
+
+    my $c = Test::Registry::HTTP2->new(port => $t->h2c_port,
+        settings => { initial_window_size => 0 });
+    my @id = map {
+        my $id = $c->open_stream('PUT', '/v2/app/manifests/left',
+            headers => [['content-type', OCI_MANIFEST]]);
+        $c->send_body($id, $_);
+        $id;
+    } @bodies;
+
+    for my $id (@id) {
+        $c->pump(20, sub { @{ $c->{streams}{$id}{headers} } });
+    }
+
+    return $c, @id;
+}
+
+
+sub take_replies {
+    my ($c, $status, @id) = @_;
+
+    for my $id (@id) {
+        $c->window_update($id, 1 << 16);
+        is_error($c->reply($id), $status, undef, 'the reply');
+    }
+}
+
+
+# With the store's lock taken nothing ends: who waits is told to come back.
 
 sub blocked {
     my ($code) = @_;

@@ -393,9 +393,13 @@ static ngx_int_t
 ngx_http_registry_manifest_parse(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
-    return ngx_http_registry_task(r, ctx,
-                                  ngx_http_registry_manifest_write_work,
-                                  ngx_http_registry_manifest_written);
+    ngx_int_t  rc;
+
+    rc = ngx_http_registry_task_try(r, ctx,
+                                    ngx_http_registry_manifest_write_work,
+                                    ngx_http_registry_manifest_written);
+
+    return (rc == NGX_BUSY) ? ngx_http_registry_manifest_written(r, ctx) : rc;
 }
 
 
@@ -471,7 +475,16 @@ ngx_http_registry_manifest_written(ngx_http_request_t *r,
 {
     ngx_http_registry_write_job_t  *job;
 
+    job = ctx->job;
+
+    if (ctx->rc == REG_OK) {
+        ngx_http_registry_zone_add(r, &job->result.digest,
+                                   job->result.media_type,
+                                   job->put.body.data, job->put.body.len);
+    }
+
     ngx_http_registry_parse_leave(ctx);
+    ngx_http_registry_body_free(ctx);
 
     if (ctx->rc == REG_DENIED) {
         return ngx_http_registry_refuse(r, ctx, REG_MAY_PUSH|REG_MAY_UPDATE);
@@ -480,12 +493,6 @@ ngx_http_registry_manifest_written(ngx_http_request_t *r,
     if (ctx->rc != REG_OK) {
         return ngx_http_registry_send_error(r, ctx);
     }
-
-    job = ctx->job;
-
-    ngx_http_registry_zone_add(r, &job->result.digest,
-                               job->result.media_type, job->put.body.data,
-                               job->put.body.len);
 
     if (ngx_http_registry_headerf(r, "Location", "/v2/%*s/manifests/%s",
                                   ctx->op.name.len, ctx->op.name.data,

@@ -6,6 +6,7 @@
  */
 
 
+#include "ngx_http_registry_body.h"
 #include "ngx_http_registry_limits.h"
 #include "ngx_http_registry_parse.h"
 #include "ngx_http_registry_send.h"
@@ -155,6 +156,8 @@ ngx_http_registry_parse_waited(ngx_http_request_t *r,
     /* it may have been the one that others, who need less, stood behind */
 
     ngx_http_registry_parse_give(parse->parses);
+
+    ngx_http_registry_body_free(ctx);
 
     (void) reg_error_set(&ctx->error, REG_BUSY,
                          "too many large manifests are pushed");

@@ -55,8 +55,8 @@ typedef struct {
 
 /*
  * Goes on with next when there is memory to parse len bytes, which may be at
- * once; or with the refusal.  To be left when it is parsed; a request that
- * ends before leaves by itself.
+ * once; or with the refusal, and without the body.  To be left when it is
+ * parsed; a request that ends before leaves by itself.
  */
 ngx_int_t ngx_http_registry_parse_enter(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, size_t len,

@@ -73,10 +73,17 @@ size_t ngx_http_registry_body_size(const ngx_http_registry_ctx_t *ctx);
 
 /*
  * The gathered body; for a thread, since nginx may have it in a file.  REG_OK
- * and the bytes in *body, which live as long as the request.
+ * and the bytes in *body, which live until ngx_http_registry_body_free(), or
+ * as long as the request.
  */
 reg_rc_t ngx_http_registry_body_get(ngx_http_registry_ctx_t *ctx,
     reg_str_t *body);
+
+/*
+ * Gives back the memory of a gathered body, and what it counts for among
+ * others.  To be called before a reply, since a client may be slow to take it.
+ */
+void ngx_http_registry_body_free(ngx_http_registry_ctx_t *ctx);
 
 
 #endif /* NGX_HTTP_REGISTRY_BODY_H_INCLUDED */
