@@ -8,6 +8,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use Fcntl qw(:flock);
 use File::Path qw(remove_tree);
 use Test::More;
 use Time::HiRes qw(time sleep);
@@ -65,6 +66,7 @@ switched_off();
 $t->finish;
 
 order();
+never_made();
 flood();
 small_zone();
 
@@ -475,6 +477,45 @@ sub switched_off {
         1 .. 8;
 
     cancel('alice', @l);
+}
+
+
+# A session for which no thread had time is not there, and does not count.
+
+sub never_made {
+    my $t = Test::Registry->new(workers => 1,
+        main => 'thread_pool tiny threads=1 max_queue=1;',
+        server => 'location = /metrics { registry_metrics; }',
+        location => 'registry_thread_pool tiny; registry_delete on;
+            registry_upload_sessions 6 per_user=3;')->run;
+    my @blobs = map { $t->push_blob('app', "blob $_") } 1, 2;
+    my @busy;
+
+    $t->allow_log(qr/thread pool "tiny" queue overflow/);
+
+    my $file = $t->root . '/docker/registry/nginx/lock';
+    open my $lock, '+<', $file or die "$file: $!\n";
+    flock $lock, LOCK_EX or die "$file: $!\n";
+
+    for my $digest (@blobs) {
+        push @busy, $t->connect;
+        $busy[-1]->start('DELETE', "/v2/app/blobs/$digest");
+        sleep 0.3;
+    }
+
+    is_error($t->post($uploads, body => ''), 503, 'TOOMANYREQUESTS',
+        'A113 no thread for a session') for 1 .. 3;
+    is_error($t->post(with_query($uploads, digest => sha256('x')),
+        body => 'x'), 503, 'TOOMANYREQUESTS', 'A113 nor for a single POST');
+    close $lock;
+
+    is($_->reply->status, 202, 'a thread was at work') for @busy;
+    like($t->get('/metrics')->body, qr/^registry_uploads_open\{.*\} 0$/m,
+        'A113 a session that was not made is not counted');
+    is_status($t->post($uploads, body => ''), 202, 'A113 nor at the limit')
+        for 1 .. 3;
+
+    $t->finish;
 }
 
 

@@ -109,8 +109,20 @@ static ngx_int_t
 ngx_http_registry_upload_make(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {
-    return ngx_http_registry_task(r, ctx, ngx_http_registry_upload_start_work,
-                                  ngx_http_registry_upload_started);
+    ngx_int_t                        rc;
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ctx->job;
+
+    /* it is counted already, and may never come to be */
+
+    job->ended = 1;
+
+    rc = ngx_http_registry_task_try(r, ctx,
+                                    ngx_http_registry_upload_start_work,
+                                    ngx_http_registry_upload_started);
+
+    return (rc == NGX_BUSY) ? ngx_http_registry_upload_started(r, ctx) : rc;
 }
 
 
@@ -133,7 +145,6 @@ ngx_http_registry_upload_start_work(ngx_http_registry_ctx_t *ctx)
     rc = reg_upload_create_as(ctx->store, ctx->op.name, alg, job->now,
                               job->id, &ctx->error);
     if (rc != REG_OK) {
-        job->ended = 1;
         return rc;
     }
 
@@ -151,10 +162,12 @@ ngx_http_registry_upload_start_work(ngx_http_registry_ctx_t *ctx)
     if (rc != REG_OK) {
         (void) reg_upload_cancel(ctx->store, ctx->op.name,
                                  reg_str_of(job->id), NULL);
-        job->ended = 1;
+        return rc;
     }
 
-    return rc;
+    job->ended = 0;
+
+    return REG_OK;
 }
 
 

@@ -39,7 +39,7 @@ typedef struct {
     unsigned       single:1;            /* the session is this request's own */
     unsigned       empty:1;             /* a body of no bytes is announced */
     unsigned       looked:1;            /* at the limit, for sessions gone */
-    unsigned       ended:1;             /* there is no such session any more */
+    unsigned       ended:1;             /* there is no such session */
 
     ngx_http_registry_main_conf_t      *rmcf;
     ngx_http_registry_sessions_who_t    who;
