@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use IO::Socket::INET ();
 use Test::More;
 use Test::Registry;
 
@@ -23,6 +24,7 @@ linked_root();
 in_front();
 one_process();
 reload_keeps();
+refused_late();
 threads();
 event_methods();
 unprivileged();
@@ -398,6 +400,34 @@ sub reload_keeps {
     $t->{location} = 'registry_delete on; registry_upload_buffer_size 64k;';
     $t->reload;
     works($t, 'after four reloads');
+    $t->finish;
+}
+
+
+# A configuration without a registry, refused for a port that is taken: nginx
+# knows that only when all else of it is in place.
+
+sub refused_late {
+    my $t = Test::Registry->new(workers => 1,
+        location => 'if ($http_x_no) { return 403; }')->run;
+    my $taken = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1')
+        or die "listen: $!\n";
+    my $port = $taken->sockport;
+
+    $t->{body} = "server { listen 127.0.0.1:$port; }";
+    $t->allow_log(qr/\[emerg\].*bind\(\)/);
+    $t->reload(broken => 1);
+    ok(wait_for(10, sub { $t->log_text =~ /still could not bind/ }),
+        'F33 a port is taken');
+    delete $t->{body};
+
+    $t->kill_worker;
+    is_status($t->get('/v2/'), 200, 'F33 a worker started after that');
+    is_header($t->get('/v2/'), 'Docker-Distribution-Api-Version',
+        'registry/2.0', 'F33 has our headers');
+    is_error($t->get('/v2/', headers => { 'X-No' => 1 }), 403, 'DENIED',
+        'F33 and our words');
+    works($t, 'after a configuration that was refused late');
     $t->finish;
 }
 

@@ -274,6 +274,15 @@ ngx_http_registry_init(ngx_conf_t *cf)
     ngx_http_core_main_conf_t      *cmcf;
     ngx_http_registry_main_conf_t  *rmcf;
 
+    /*
+     * The filters stand in variables of the process, and a configuration that
+     * is refused late, such as for a port that is taken, leaves its own there
+     * for the workers that the master starts for the one before.
+     */
+
+    ngx_http_registry_errors_init();
+    ngx_http_registry_body_ahead_init();
+
     rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_registry_module);
 
     if (rmcf->roots.nelts == 0) {
@@ -294,9 +303,6 @@ ngx_http_registry_init(ngx_conf_t *cf)
     }
 
     *h = ngx_http_registry_cors_handler;
-
-    ngx_http_registry_errors_init();
-    ngx_http_registry_body_ahead_init();
 
     return NGX_OK;
 }
