@@ -156,6 +156,7 @@ configure_nginx()
         --with-http_v2_module --with-http_realip_module \
         --with-http_auth_request_module --with-http_dav_module \
         --with-http_slice_module --with-http_stub_status_module \
+        --with-poll_module \
         $add
 }
 

@@ -495,4 +495,15 @@ sub event_methods {
         ok($rc > 0 && $text =~ /needs thread pools|invalid event type/,
             "refused: events with use $method") || diag $text;
     }
+
+    my $t = Test::Registry->new->run;
+    $t->allow_log(qr/\[emerg\].*(?:needs thread pools|invalid event type)/);
+    $t->{events} = 'use poll;';
+    $t->reload(broken => 1);
+    ok(wait_for(10, sub { $t->log_text =~ /\[emerg\]/ }),
+        'F33 at a reload, too');
+    is_status($t->get('/v2/'), 200, 'F33 with all as it was');
+    delete $t->{events};
+    ok(eval { $t->reload; 1 }, 'F33 and the next reload is done') or diag $@;
+    $t->finish;
 }

@@ -308,37 +308,11 @@ ngx_http_registry_init(ngx_conf_t *cf)
 }
 
 
-/*
- * Threads wake the event loop up by a notification, which select and poll do
- * not have: workers would die at start.
- */
-
 static ngx_int_t
 ngx_http_registry_init_module(ngx_cycle_t *cycle)
 {
-    ngx_event_conf_t               *ecf;
-    ngx_http_registry_main_conf_t  *rmcf;
-
-    rmcf = ngx_http_cycle_get_module_main_conf(cycle,
-                                               ngx_http_registry_module);
-
-    ngx_http_registry_stats_init(rmcf);
-
-    if (rmcf == NULL || rmcf->roots.nelts == 0) {
-        return NGX_OK;
-    }
-
-    ecf = ngx_event_get_conf(cycle->conf_ctx, ngx_event_core_module);
-
-    if (ngx_strcmp(ecf->name, "select") == 0
-        || ngx_strcmp(ecf->name, "poll") == 0)
-    {
-        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
-                      "\"registry\" needs thread pools, which \"use %s\" in "
-                      "the \"events\" block cannot serve; remove it",
-                      ecf->name);
-        return NGX_ERROR;
-    }
+    ngx_http_registry_stats_init(
+        ngx_http_cycle_get_module_main_conf(cycle, ngx_http_registry_module));
 
     return NGX_OK;
 }
