@@ -153,6 +153,7 @@ unauthorized();
 everything_unauthorized();
 rate_limited();
 error_pages();
+pages_inside();
 returned();
 auth_requests();
 satisfy_any();
@@ -315,6 +316,48 @@ sub error_pages {
 
     is_whole($t->get('/v2/app/manifests/v1', headers => [\@login], at(6)),
         $image->{bytes}, 'and what is right is served');
+}
+
+
+# A page of the operator that stands in a location inside of the registry's.
+
+sub pages_inside {
+    for my $recursive ('off', 'on') {
+        my $n = Test::Registry->new(location => <<"END")->run;
+recursive_error_pages $recursive;
+if (\$http_x_code = 503) { return 503; }
+if (\$http_x_code = 403) { return 403; }
+if (\$http_x_code = 500) { return 500; }
+error_page 503 /v2/static.json;
+error_page 403 /v2/returned;
+error_page 500 /v2/app/manifests/v1;
+location = /v2/static.json { root %%DIR%%; internal; }
+location = /v2/returned { default_type text/plain; return 200 "$page"; }
+END
+        my $name = "recursive_error_pages $recursive";
+        mkdir $n->dir . '/v2' or die "mkdir: $!\n";
+        $n->write_file('v2/static.json', qq({"closed":"until noon"}\n));
+        $n->push_image('app', 'v1');
+
+        my $at = sub { $n->get('/v2/', headers => { 'X-Code' => $_[0] }) };
+        my $r = $at->(503);
+        is_status($r, 503, "$name: a file inside the location");
+        is($r->body, qq({"closed":"until noon"}\n), 'is the page');
+        is_header($r, 'ETag', qr/-/, 'with what belongs to it');
+
+        $r = $at->(403);
+        is_status($r, 403, "$name: a text inside the location");
+        is($r->body, $page, 'is the page');
+
+        # what the registry would say there is not the error, nor its headers
+
+        $r = $at->(500);
+        is_error($r, 500, undef, "$name: a page of the registry");
+        has_no_header($r, $_) for qw(ETag Last-Modified Accept-Ranges);
+
+        is_error($n->get('/v2/static.json'), 404, undef, "$name: no page");
+        $n->finish;
+    }
 }
 
 

@@ -6,7 +6,8 @@
  * Docker shows "error parsing HTTP 413 response body: invalid character '<'"
  * when it meets nginx's page.  The special response handler alone sets
  * r->err_status, so what it sends can be told from what the module sends.  An
- * operator's error_page still wins: it leads to another location.
+ * operator's error_page still wins: it leads to another location, which may be
+ * one inside of the registry's.
  */
 
 
@@ -19,6 +20,7 @@
 static ngx_int_t ngx_http_registry_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static ngx_uint_t ngx_http_registry_error_page(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_replace(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_unset_header(ngx_http_request_t *r,
@@ -76,12 +78,31 @@ ngx_http_registry_header_filter(ngx_http_request_t *r)
     }
 
     if (r->err_status >= NGX_HTTP_BAD_REQUEST && r->upstream == NULL
+        && !ngx_http_registry_error_page(r)
         && ngx_http_registry_replace(r, ctx) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
     return ngx_http_next_header_filter(r);
+}
+
+
+/*
+ * Whether an error_page led here, to what is not ours.  nginx sets the flag at
+ * the first error already, page or not, and not where pages may be recursive.
+ */
+
+static ngx_uint_t
+ngx_http_registry_error_page(ngx_http_request_t *r)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    return r->internal
+           && (r->error_page || clcf->recursive_error_pages)
+           && r->content_handler != ngx_http_registry_handler;
 }
 
 
@@ -128,6 +149,10 @@ ngx_http_registry_replace(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     ctx->code = reg_error_status_code(r->err_status);
 
     /* what the content was to be kept by does not hold for the error */
+
+    ngx_http_clear_last_modified(r);
+    ngx_http_clear_etag(r);
+    ngx_http_clear_accept_ranges(r);
 
     ngx_http_registry_unset_header(r, "Cache-Control");
     ngx_http_registry_unset_header(r, "Docker-Content-Digest");
