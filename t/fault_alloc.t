@@ -77,7 +77,8 @@ sub storage {
 
 
 # As many blocks are held after a sweep as before it. What is held for good
-# the operation has taken when it was done a few times.
+# the operation has taken when it was done a few times. Where referrers are
+# listed the two manifests of each round, which no other has, are remembered.
 
 sub nothing_kept {
     my ($s, $op, $code, @how) = @_;
@@ -86,12 +87,16 @@ sub nothing_kept {
 
     $shim->watch(($t->workers)[0]);
     $s->quietly($op, @how) for 1 .. 3;
-    my $before = at_rest($shim);
+    my ($before, $rounds) = (at_rest($shim), $s->rounds);
     $code->();
     $s->quietly($op, @how);
     my $after = at_rest($shim);
 
-    cmp_ok($after - $before, '<=', 2, "F26 and nothing is kept of it");
+    my $known = $op->{name} =~ /referrer|DELETE of a manifest/
+        ? 2 * ($s->rounds - $rounds) : 0;
+
+    cmp_ok($after - $before, '<=', 2 + $known,
+        "F26 and nothing is kept of it");
 }
 
 

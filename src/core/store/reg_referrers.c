@@ -8,9 +8,15 @@
 #include <string.h>
 
 
-static reg_rc_t reg_referrers_add_page(reg_store_t *s, const reg_op_t *op,
-    reg_page_t *p, const reg_digest_t *d, reg_buf_t *scratch, int *full,
+static reg_rc_t reg_referrers_begin_page(reg_referrers_list_t *l,
     reg_error_t *e);
+static reg_rc_t reg_referrers_fill(reg_referrers_list_t *l, reg_error_t *e);
+static reg_rc_t reg_referrers_add_page(reg_referrers_list_t *l,
+    const reg_digest_t *d, reg_referrer_t *r, int *full, reg_error_t *e);
+static reg_rc_t reg_referrers_end_page(reg_referrers_list_t *l,
+    reg_error_t *e);
+static const reg_digest_t *reg_referrers_seen(const reg_referrers_list_t *l);
+static void reg_referrers_forget(reg_digests_t *list);
 
 
 reg_rc_t
@@ -45,147 +51,320 @@ reg_rc_t
 reg_referrers_page(reg_store_t *s, const reg_op_t *op, reg_page_t *p,
     reg_error_t *e)
 {
-    int            full;
-    size_t         i;
-    reg_rc_t       rc;
-    reg_str_t      last;
-    reg_buf_t      body;
-    reg_path_t     path;
-    reg_digests_t  list;
+    reg_rc_t                rc;
+    reg_referrers_list_t   *l;
+    reg_referrers_slice_t   slice;
 
-    reg_buf_str(&p->body, reg_str("{\"schemaVersion\":2,\"mediaType\":\""
-                                  REG_TYPE_OCI_INDEX "\",\"manifests\":["));
+    l = NULL;
 
-    memset(&list, 0, sizeof(list));
-    reg_buf_init(&body, REG_MANIFEST_READ_MAX + 1);
-
-    last = reg_null_str;
-    full = (p->limit == 0);
-
-    rc = reg_referrers_complete(s, op, &list, e);
-
-    if (rc == REG_OK) {
-        reg_layout_referrers(&path, op->name, &op->digest, NULL);
-        rc = reg_digests_list(s, path.s, &list, e);
-    }
-
-    for (i = 0; i < list.n && rc == REG_OK && !full; i++) {
-
-        if (reg_str_cmp(reg_digest_str(&list.d[i]), op->last) <= 0
-            || (i > 0 && reg_digest_eq(&list.d[i], &list.d[i - 1])))
-        {
-            continue;
-        }
-
-        rc = reg_referrers_add_page(s, op, p, &list.d[i], &body, &full, e);
-
-        if (rc == REG_OK && !full) {
-            last = reg_digest_str(&list.d[i]);
-        }
-    }
-
-    reg_buf_str(&p->body, reg_str("]}\n"));
-
-    if (rc == REG_OK && p->more) {
-        (void) snprintf(path.s, sizeof(path.s), "/v2/%.*s/referrers/%s",
-                        (int) op->name.len, op->name.data, op->digest.text);
-
-        reg_page_link(p, op, path.s, last);
-    }
-
-    reg_buf_free(&body);
-    free(list.d);
-
-    if (rc == REG_OK && (reg_buf_failed(&p->body) || reg_buf_failed(&p->link)))
-    {
-        return reg_error_set(e, REG_NO_MEMORY, NULL);
-    }
-
-    return rc;
-}
-
-
-/* Adds one referrer, unless it is gone, another type, or one too many. */
-
-static reg_rc_t
-reg_referrers_add_page(reg_store_t *s, const reg_op_t *op, reg_page_t *p,
-    const reg_digest_t *d, reg_buf_t *scratch, int *full, reg_error_t *e)
-{
-    reg_rc_t        rc;
-    reg_buf_t       text;
-    reg_manifest_t  m;
-
-    rc = reg_referrers_load(s, op->name, d, scratch, &m, e);
+    rc = reg_referrers_open(&l, s, op, p, e);
 
     if (rc != REG_OK) {
-        return (rc == REG_ABSENT) ? REG_OK : rc;
+        return rc;
     }
 
-    if (!m.has_subject || !reg_digest_eq(&m.subject, &op->digest)
-        || (op->has_artifact_type
-            && !reg_str_eq(m.artifact_type, op->artifact_type)))
-    {
-        reg_manifest_free(&m);
-        return REG_OK;
-    }
+    do {
+        rc = reg_referrers_slice(l, SIZE_MAX, &slice, e);
 
-    reg_buf_init(&text, 2 * REG_MANIFEST_READ_MAX);
+    } while (rc == REG_OK && slice.more);
 
-    if (reg_manifest_descriptor(&text, &m, d, scratch->len) != 0) {
-        rc = reg_error_set(e, REG_NO_MEMORY, NULL);
-
-    } else if (!reg_page_fits(p, text.len + 1)) {
-        *full = 1;
-
-    } else {
-        if (p->count > 0) {
-            reg_buf_str(&p->body, reg_str(","));
-        }
-
-        reg_buf_str(&p->body, reg_buf_slice(&text));
-        p->count++;
-    }
-
-    reg_buf_free(&text);
-    reg_manifest_free(&m);
+    reg_referrers_close(l);
 
     return rc;
 }
 
 
 reg_rc_t
-reg_referrers_load(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
-    reg_buf_t *body, reg_manifest_t *m, reg_error_t *e)
+reg_referrers_open(reg_referrers_list_t **out, reg_store_t *s,
+    const reg_op_t *op, reg_page_t *p, reg_error_t *e)
 {
-    reg_rc_t      rc;
-    reg_path_t    path;
-    reg_error_t   why;
-    reg_digest_t  target;
+    reg_referrers_list_t  *l;
 
-    reg_layout_revision(&path, name, d);
+    l = calloc(1, sizeof(reg_referrers_list_t));
 
-    rc = reg_link_follow(s, path.s, d, &target, NULL, e);
+    if (l == NULL) {
+        return reg_error_set(e, REG_NO_MEMORY, NULL);
+    }
+
+    l->store = s;
+    l->op = op;
+    l->page = p;
+
+    if (op->has_artifact_type) {
+        reg_referrers_type(&l->type, op->artifact_type);
+    }
+
+    *out = l;
+
+    return REG_OK;
+}
+
+
+void
+reg_referrers_close(reg_referrers_list_t *l)
+{
+    if (l == NULL) {
+        return;
+    }
+
+    reg_referrers_forget(&l->digests);
+    reg_referrers_forget(&l->found);
+
+    free(l);
+}
+
+
+void
+reg_referrers_rest(reg_referrers_list_t *l)
+{
+    l->last = *reg_referrers_seen(l);
+    l->i = 0;
+    l->listed = 0;
+
+    reg_referrers_forget(&l->digests);
+
+    if (!l->lost) {
+
+        /* the index has them */
+
+        reg_referrers_forget(&l->found);
+    }
+}
+
+
+reg_rc_t
+reg_referrers_slice(reg_referrers_list_t *l, size_t large,
+    reg_referrers_slice_t *slice, reg_error_t *e)
+{
+    reg_rc_t  rc;
+
+    l->large = large;
+    l->looks = 0;
+    l->reads = 0;
+    l->bytes = 0;
+    l->largest = 0;
+    l->need = 0;
+    l->paused = 0;
+
+    rc = REG_OK;
+
+    while (rc == REG_OK && !l->paused && l->phase != REG_REFERRERS_DONE) {
+
+        switch (l->phase) {
+
+        case REG_REFERRERS_BEGIN:
+            rc = reg_referrers_begin_page(l, e);
+            break;
+
+        case REG_REFERRERS_SCAN:
+            rc = reg_referrers_scan(l, e);
+
+            if (!l->scanning) {
+                l->phase = REG_REFERRERS_PAGE;
+            }
+
+            break;
+
+        default:
+            rc = reg_referrers_fill(l, e);
+        }
+    }
+
+    slice->more = (l->phase != REG_REFERRERS_DONE);
+    slice->need = l->need;
+    slice->largest = l->largest;
+
+    return rc;
+}
+
+
+static reg_rc_t
+reg_referrers_begin_page(reg_referrers_list_t *l, reg_error_t *e)
+{
+    reg_rc_t  rc;
+
+    reg_buf_str(&l->page->body,
+                reg_str("{\"schemaVersion\":2,\"mediaType\":\""
+                        REG_TYPE_OCI_INDEX "\",\"manifests\":["));
+
+    rc = reg_referrers_scan_begin(l, e);
+
+    l->phase = l->scanning ? REG_REFERRERS_SCAN : REG_REFERRERS_PAGE;
+
+    return rc;
+}
+
+
+reg_rc_t
+reg_referrers_digests(reg_referrers_list_t *l, const char *path,
+    reg_error_t *e)
+{
+    reg_rc_t  rc;
+
+    if (l->listed) {
+        return REG_OK;
+    }
+
+    rc = reg_digests_list(l->store, path, &l->digests, e);
 
     if (rc != REG_OK) {
         return rc;
     }
 
-    reg_layout_blob(&path, &target);
-    reg_buf_reset(body);
+    l->listed = 1;
+    l->i = 0;
 
-    rc = s->driver->read(s, path.s, REG_MANIFEST_READ_MAX, body, e);
+    while (l->i < l->digests.n
+           && strcmp(l->digests.d[l->i].text, l->last.text) <= 0)
+    {
+        l->i++;
+    }
+
+    return REG_OK;
+}
+
+
+static reg_rc_t
+reg_referrers_fill(reg_referrers_list_t *l, reg_error_t *e)
+{
+    int              full;
+    size_t           i;
+    reg_rc_t         rc;
+    reg_digest_t    *d;
+    reg_referrer_t   r;
+    reg_path_t       path;
+
+    for (i = 0; !l->listed && i < l->found.n; i++) {
+        d = reg_digests_push(&l->digests);
+
+        if (d == NULL) {
+            return reg_error_set(e, REG_NO_MEMORY, NULL);
+        }
+
+        *d = l->found.d[i];
+    }
+
+    reg_layout_referrers(&path, l->op->name, &l->op->digest, NULL);
+
+    rc = reg_referrers_digests(l, path.s, e);
+
+    reg_buf_init(&r.text, 2 * REG_MANIFEST_READ_MAX);
+
+    full = (l->page->limit == 0);
+
+    while (rc == REG_OK && !full && l->i < l->digests.n) {
+        d = &l->digests.d[l->i];
+
+        if (reg_str_cmp(reg_digest_str(d), l->op->last) > 0
+            && (l->i == 0 || !reg_digest_eq(d, d - 1)))
+        {
+            rc = reg_referrers_add_page(l, d, &r, &full, e);
+
+            if (rc != REG_OK || l->paused || full) {
+                break;
+            }
+        }
+
+        l->i++;
+    }
+
+    reg_buf_free(&r.text);
+
+    return (rc != REG_OK || l->paused) ? rc : reg_referrers_end_page(l, e);
+}
+
+
+/* Adds one referrer, unless it is gone, another type, or one too many. */
+
+static reg_rc_t
+reg_referrers_add_page(reg_referrers_list_t *l, const reg_digest_t *d,
+    reg_referrer_t *r, int *full, reg_error_t *e)
+{
+    reg_rc_t     rc;
+    reg_page_t  *p;
+
+    p = l->page;
+
+    rc = reg_referrers_look(l, d, r, e);
 
     if (rc != REG_OK) {
-        return rc;
+        return (rc == REG_ABSENT) ? REG_OK : rc;
     }
 
-    reg_error_clear(&why);
+    if (l->cut) {
+        p->more = 1;
+        *full = 1;
 
-    rc = reg_manifest_read(m, body->data, body->len, &why);
-
-    if (rc == REG_NO_MEMORY) {
-        return reg_error_set(e, rc, NULL);
+        return REG_OK;
     }
 
-    return (rc == REG_OK) ? REG_OK : REG_ABSENT;
+    if (l->paused || !reg_referrers_shows(l, r)) {
+        return REG_OK;
+    }
+
+    if (!reg_page_fits(p, r->text.len + 1)) {
+        *full = 1;
+        return REG_OK;
+    }
+
+    if (p->count > 0) {
+        reg_buf_str(&p->body, reg_str(","));
+    }
+
+    reg_buf_str(&p->body, reg_buf_slice(&r->text));
+    p->count++;
+
+    return REG_OK;
+}
+
+
+static reg_rc_t
+reg_referrers_end_page(reg_referrers_list_t *l, reg_error_t *e)
+{
+    reg_page_t  *p;
+    reg_path_t   path;
+
+    p = l->page;
+    l->phase = REG_REFERRERS_DONE;
+
+    reg_buf_str(&p->body, reg_str("]}\n"));
+
+    if (p->more) {
+        (void) snprintf(path.s, sizeof(path.s), "/v2/%.*s/referrers/%s",
+                        (int) l->op->name.len, l->op->name.data,
+                        l->op->digest.text);
+
+        reg_page_link(p, l->op, path.s, reg_digest_str(reg_referrers_seen(l)));
+    }
+
+    if (reg_buf_failed(&p->body) || reg_buf_failed(&p->link)) {
+        return reg_error_set(e, REG_NO_MEMORY, NULL);
+    }
+
+    return REG_OK;
+}
+
+
+/* The last one that was seen, now or before a rest. */
+
+static const reg_digest_t *
+reg_referrers_seen(const reg_referrers_list_t *l)
+{
+    const reg_digest_t  *d;
+
+    if (l->i == 0) {
+        return &l->last;
+    }
+
+    d = &l->digests.d[l->i - 1];
+
+    return (strcmp(d->text, l->last.text) > 0) ? d : &l->last;
+}
+
+
+static void
+reg_referrers_forget(reg_digests_t *list)
+{
+    free(list->d);
+    memset(list, 0, sizeof(reg_digests_t));
 }

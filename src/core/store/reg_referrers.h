@@ -36,7 +36,40 @@ reg_rc_t reg_referrers_remove(reg_store_t *s, reg_str_t name,
  * op->artifact_type, sorted by digest, from op->last on: one page of up to
  * REG_PAGE_BYTES, then a Link.  An unknown subject or repository gives an
  * empty index.
+ *
+ * It is made in slices, each of which does no more than a thread may be kept
+ * from others for: there may be any number of referrers, and one of 600,000
+ * bytes takes some 50 ms to parse.  What was parsed once is remembered by the
+ * store handle.  A page for which very much would have to be parsed ends
+ * early, with a Link.
  */
+typedef struct reg_referrers_list_s  reg_referrers_list_t;
+
+typedef struct {
+    unsigned  more:1;       /* this was not the last slice */
+    size_t    need;         /* bytes of the manifest that the next one may have
+                               to parse first; 0: not known */
+    size_t    largest;      /* bytes of the largest that was parsed */
+} reg_referrers_slice_t;
+
+/* op and p stay the caller's, who keeps them until the list is closed. */
+reg_rc_t reg_referrers_open(reg_referrers_list_t **l, reg_store_t *s,
+    const reg_op_t *op, reg_page_t *p, reg_error_t *e);
+
+/*
+ * Goes on, and parses no manifest of more than so many bytes: rather it ends
+ * with slice->more and slice->need.  The page is made when slice->more is
+ * unset.
+ */
+reg_rc_t reg_referrers_slice(reg_referrers_list_t *l, size_t large,
+    reg_referrers_slice_t *slice, reg_error_t *e);
+
+/* Between two slices that may be long apart: frees what can be had again. */
+void reg_referrers_rest(reg_referrers_list_t *l);
+
+void reg_referrers_close(reg_referrers_list_t *l);
+
+/* All slices at once. */
 reg_rc_t reg_referrers_page(reg_store_t *s, const reg_op_t *op,
     reg_page_t *p, reg_error_t *e);
 
@@ -52,6 +85,9 @@ void reg_referrers_begin(reg_store_t *s, reg_str_t name,
     reg_referrers_mark_t *mark);
 void reg_referrers_end(reg_store_t *s, reg_str_t name,
     const reg_referrers_mark_t *mark);
+
+reg_rc_t reg_referrers_cache_open(reg_store_t *s);
+void reg_referrers_cache_close(reg_store_t *s);
 
 
 #endif /* REG_REFERRERS_H_INCLUDED */

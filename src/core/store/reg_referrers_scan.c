@@ -14,238 +14,210 @@
 #define REG_SCAN_BATCH  64
 
 
-/*
- * A scan: entries to be written, and those of the subject that was asked for.
- * On a file system that takes no entries the answer is right all the same.
- */
+/* Entries to be written. */
 typedef struct {
-    reg_str_t            name;          /* of the repository */
-    const reg_digest_t  *subject;
-    reg_digests_t       *found;
-    unsigned             lost:1;        /* entries could not be written */
-    unsigned             unread:1;      /* a manifest is there, but not its
-                                           bytes: what it refers to will be
-                                           known when these come back */
-
     size_t         n;
     reg_path_t     paths[REG_SCAN_BATCH];
     reg_digest_t   digests[REG_SCAN_BATCH];
     reg_put_t      items[REG_SCAN_BATCH];
-} reg_scan_t;
+} reg_scan_batch_t;
 
 
-static reg_rc_t reg_referrers_scan(reg_store_t *s, const reg_op_t *op,
-    reg_digests_t *found, reg_error_t *e);
-static reg_rc_t reg_referrers_scan_one(reg_store_t *s, reg_str_t name,
-    const reg_digest_t *d, reg_scan_t *scan, reg_error_t *e);
-static unsigned reg_referrers_scan_unread(reg_store_t *s, reg_str_t name,
-    const reg_digest_t *d, const reg_buf_t *body);
-static void reg_referrers_scan_write(reg_store_t *s, reg_scan_t *scan);
+static reg_rc_t reg_referrers_scan_some(reg_referrers_list_t *l,
+    reg_scan_batch_t *batch, reg_error_t *e);
+static reg_rc_t reg_referrers_scan_one(reg_referrers_list_t *l,
+    const reg_digest_t *d, reg_referrer_t *r, reg_scan_batch_t *batch,
+    reg_error_t *e);
+static void reg_referrers_scan_write(reg_referrers_list_t *l,
+    reg_scan_batch_t *batch);
+static void reg_referrers_scan_end(reg_referrers_list_t *l);
 static int reg_referrers_lock(reg_store_t *s, reg_str_t name);
 
 
 reg_rc_t
-reg_referrers_complete(reg_store_t *s, const reg_op_t *op,
-    reg_digests_t *found, reg_error_t *e)
+reg_referrers_scan_begin(reg_referrers_list_t *l, reg_error_t *e)
 {
-    char       was[REG_MARK_MAX], is[REG_MARK_MAX];
-    reg_rc_t   rc;
+    char             was[REG_MARK_MAX];
+    reg_rc_t         rc;
+    struct timespec  ts;
 
-    rc = reg_referrers_mark_now(s, op->name, is, NULL, e);
+    rc = reg_referrers_mark_now(l->store, l->op->name, l->mark, &l->newest, e);
 
     if (rc != REG_OK) {
         return rc;
     }
 
-    if (strcmp(is, "-\n-\n") == 0
-        || (reg_referrers_mark_read(s, op->name, was) == 0
-            && strcmp(was, is) == 0))
+    if (strcmp(l->mark, "-\n-\n") == 0
+        || (reg_referrers_mark_read(l->store, l->op->name, was) == 0
+            && strcmp(was, l->mark) == 0))
     {
         return REG_OK;
     }
 
-    return reg_referrers_scan(s, op, found, e);
+    (void) clock_gettime(CLOCK_REALTIME, &ts);
+
+    l->began = reg_time_ns(&ts);
+    l->scanning = 1;
+
+    return REG_OK;
 }
 
 
-static reg_rc_t
-reg_referrers_scan(reg_store_t *s, const reg_op_t *op, reg_digests_t *found,
-    reg_error_t *e)
+reg_rc_t
+reg_referrers_scan(reg_referrers_list_t *l, reg_error_t *e)
 {
-    int              lock;
-    char             mark[REG_MARK_MAX];
-    size_t           i;
-    int64_t          newest, now;
-    reg_rc_t         rc;
-    reg_path_t       path;
-    reg_scan_t      *scan;
-    reg_digests_t    list;
-    struct timespec  ts;
+    reg_rc_t           rc;
+    reg_path_t         path;
+    reg_scan_batch_t  *batch;
 
-    memset(&list, 0, sizeof(list));
-    newest = 0;
+    reg_layout_repo(&path, l->op->name, "/_manifests/revisions");
 
-    rc = reg_referrers_mark_now(s, op->name, mark, &newest, e);
+    rc = reg_referrers_digests(l, path.s, e);
 
     if (rc != REG_OK) {
         return rc;
     }
 
-    (void) clock_gettime(CLOCK_REALTIME, &ts);
-    now = reg_time_ns(&ts);
+    batch = malloc(sizeof(reg_scan_batch_t));
 
-    scan = malloc(sizeof(reg_scan_t));
-
-    if (scan == NULL) {
+    if (batch == NULL) {
         return reg_error_set(e, REG_NO_MEMORY, NULL);
     }
 
-    scan->name = op->name;
-    scan->subject = &op->digest;
-    scan->found = found;
-    scan->lost = 0;
-    scan->unread = 0;
-    scan->n = 0;
+    batch->n = 0;
 
-    reg_layout_repo(&path, op->name, "/_manifests/revisions");
-
-    rc = reg_digests_list(s, path.s, &list, e);
-
-    for (i = 0; i < list.n && rc == REG_OK; i++) {
-        rc = reg_referrers_scan_one(s, op->name, &list.d[i], scan, e);
-    }
+    rc = reg_referrers_scan_some(l, batch, e);
 
     if (rc == REG_OK) {
-        reg_referrers_scan_write(s, scan);
+        reg_referrers_scan_write(l, batch);
     }
 
-    /* a directory that was changed just now is looked through once more */
+    free(batch);
 
-    if (rc == REG_OK && !scan->lost && !scan->unread
-        && newest + reg_fs_tick(newest) <= now)
-    {
-        lock = reg_referrers_lock(s, op->name);
-
-        if (lock != -1) {
-            reg_referrers_mark_write(s, op->name, mark);
-            s->driver->unlock(s, lock);
-        }
+    if (rc == REG_OK && !l->paused) {
+        reg_referrers_scan_end(l);
     }
-
-    free(list.d);
-    free(scan);
 
     return rc;
 }
 
 
 static reg_rc_t
-reg_referrers_scan_one(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
-    reg_scan_t *scan, reg_error_t *e)
+reg_referrers_scan_some(reg_referrers_list_t *l, reg_scan_batch_t *batch,
+    reg_error_t *e)
 {
-    reg_rc_t         rc;
-    reg_buf_t        body;
-    reg_put_t       *item;
-    reg_path_t      *path;
-    reg_digest_t     known, *found;
-    reg_manifest_t   m;
+    reg_rc_t        rc;
+    reg_referrer_t  r;
 
-    reg_buf_init(&body, REG_MANIFEST_READ_MAX + 1);
+    reg_buf_init(&r.text, 2 * REG_MANIFEST_READ_MAX);
 
-    rc = reg_referrers_load(s, name, d, &body, &m, e);
+    rc = REG_OK;
+
+    while (l->i < l->digests.n) {
+        rc = reg_referrers_scan_one(l, &l->digests.d[l->i], &r, batch, e);
+
+        if (rc != REG_OK || l->paused) {
+            break;
+        }
+
+        l->i++;
+    }
+
+    reg_buf_free(&r.text);
+
+    return rc;
+}
+
+
+/*
+ * Those of the subject that is asked for are noted besides: on a file system
+ * that takes no entries the answer is right all the same.
+ */
+
+static reg_rc_t
+reg_referrers_scan_one(reg_referrers_list_t *l, const reg_digest_t *d,
+    reg_referrer_t *r, reg_scan_batch_t *batch, reg_error_t *e)
+{
+    reg_rc_t       rc;
+    reg_put_t     *item;
+    reg_path_t    *path;
+    reg_digest_t   known, *found;
+
+    rc = reg_referrers_look(l, d, r, e);
 
     if (rc == REG_ABSENT) {
-        scan->unread |= reg_referrers_scan_unread(s, name, d, &body);
-    }
 
-    reg_buf_free(&body);
+        /* or was it deleted just now, and its bytes with it */
 
-    if (rc != REG_OK) {
-        return (rc == REG_ABSENT) ? REG_OK : rc;
-    }
+        if (r->unread
+            && reg_revision_find(l->store, l->op->name, d, &known, NULL, NULL)
+               != REG_MANIFEST_UNKNOWN)
+        {
+            l->unread = 1;
+        }
 
-    if (!m.has_subject) {
-        reg_manifest_free(&m);
         return REG_OK;
     }
 
-    if (reg_digest_eq(&m.subject, scan->subject)) {
-        found = reg_digests_push(scan->found);
+    if (rc != REG_OK || l->paused || !r->has_subject) {
+        return rc;
+    }
+
+    if (reg_digest_eq(&r->subject, &l->op->digest)) {
+        found = reg_digests_push(&l->found);
 
         if (found == NULL) {
-            reg_manifest_free(&m);
             return reg_error_set(e, REG_NO_MEMORY, NULL);
         }
 
         *found = *d;
     }
 
-    path = &scan->paths[scan->n];
+    path = &batch->paths[batch->n];
 
-    reg_layout_referrers(path, name, &m.subject, d);
-    reg_manifest_free(&m);
+    reg_layout_referrers(path, l->op->name, &r->subject, d);
 
-    rc = reg_link_read(s, path->s, &known, NULL);
+    rc = reg_link_read(l->store, path->s, &known, NULL);
 
     if (rc == REG_OK) {
         return REG_OK;
     }
 
-    scan->digests[scan->n] = *d;
+    batch->digests[batch->n] = *d;
 
-    item = &scan->items[scan->n];
+    item = &batch->items[batch->n];
     memset(item, 0, sizeof(reg_put_t));
 
     item->path = path->s;
-    item->data = reg_digest_str(&scan->digests[scan->n]);
+    item->data = reg_digest_str(&batch->digests[batch->n]);
     item->fd = -1;
     item->keep = 1;
 
-    if (++scan->n == REG_SCAN_BATCH) {
-        reg_referrers_scan_write(s, scan);
+    if (++batch->n == REG_SCAN_BATCH) {
+        reg_referrers_scan_write(l, batch);
     }
 
     return REG_OK;
 }
 
 
-/*
- * 1 when what was found to be absent is a manifest still, whose bytes are not
- * there or damaged; 0 when it was deleted, or is something else.
- */
-
-static unsigned
-reg_referrers_scan_unread(reg_store_t *s, reg_str_t name,
-    const reg_digest_t *d, const reg_buf_t *body)
-{
-    reg_digest_t  target, got;
-
-    if (reg_revision_find(s, name, d, &target, NULL, NULL)
-        == REG_MANIFEST_UNKNOWN)
-    {
-        return 0;
-    }
-
-    reg_digest_of(&got, target.alg, body->data, body->len);
-
-    return !reg_digest_eq(&got, &target);
-}
-
-
 /* On disk before the mark says so. */
 
 static void
-reg_referrers_scan_write(reg_store_t *s, reg_scan_t *scan)
+reg_referrers_scan_write(reg_referrers_list_t *l, reg_scan_batch_t *batch)
 {
-    int  lock;
+    int           lock;
+    reg_store_t  *s;
 
-    if (scan->n > 0 && !scan->lost) {
-        lock = reg_referrers_lock(s, scan->name);
+    s = l->store;
+
+    if (batch->n > 0 && !l->lost) {
+        lock = reg_referrers_lock(s, l->op->name);
 
         if (lock == -1
-            || s->driver->put(s, scan->items, scan->n, NULL) != REG_OK)
+            || s->driver->put(s, batch->items, batch->n, NULL) != REG_OK)
         {
-            scan->lost = 1;
+            l->lost = 1;
         }
 
         if (lock != -1) {
@@ -253,7 +225,38 @@ reg_referrers_scan_write(reg_store_t *s, reg_scan_t *scan)
         }
     }
 
-    scan->n = 0;
+    batch->n = 0;
+}
+
+
+static void
+reg_referrers_scan_end(reg_referrers_list_t *l)
+{
+    int  lock;
+
+    l->scanning = 0;
+
+    /* a directory that was changed just now is looked through once more */
+
+    if (!l->lost && !l->unread
+        && l->newest + reg_fs_tick(l->newest) <= l->began)
+    {
+        lock = reg_referrers_lock(l->store, l->op->name);
+
+        if (lock != -1) {
+            reg_referrers_mark_write(l->store, l->op->name, l->mark);
+            l->store->driver->unlock(l->store, lock);
+        }
+    }
+
+    /* the next to be listed are the referrers, from the first on */
+
+    free(l->digests.d);
+    memset(&l->digests, 0, sizeof(reg_digests_t));
+    memset(&l->last, 0, sizeof(reg_digest_t));
+
+    l->i = 0;
+    l->listed = 0;
 }
 
 

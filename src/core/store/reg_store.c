@@ -2,6 +2,7 @@
 #include "reg_store.h"
 
 #include "reg_catalog.h"
+#include "reg_referrers.h"
 #include "reg_store_fs.h"
 #include "reg_tags.h"
 
@@ -28,7 +29,9 @@ reg_store_open(reg_store_t **out, const char *root, reg_error_t *e)
         return rc;
     }
 
-    if (reg_tags_cache_open(s) != REG_OK || reg_catalog_open(s) != REG_OK) {
+    if (reg_tags_cache_open(s) != REG_OK || reg_catalog_open(s) != REG_OK
+        || reg_referrers_cache_open(s) != REG_OK)
+    {
         reg_store_close(s);
         return reg_error_set(e, REG_NO_MEMORY, NULL);
     }
@@ -46,6 +49,7 @@ reg_store_close(reg_store_t *s)
         return;
     }
 
+    reg_referrers_cache_close(s);
     reg_catalog_close(s);
     reg_tags_cache_close(s);
 

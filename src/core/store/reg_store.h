@@ -42,6 +42,8 @@ typedef struct reg_driver_s  reg_driver_t;
 typedef struct reg_tags_s    reg_tags_t;         /* private: reg_tags.c */
 typedef struct reg_catalog_s reg_catalog_t;      /* private: reg_catalog.c */
 
+struct reg_referrers_cache_s;
+
 
 typedef struct {
     uint64_t  size;
@@ -203,6 +205,8 @@ struct reg_store_s {
     void                *data;           /* the driver's own */
     reg_tags_t          *tags;           /* sorted tag lists seen lately */
     reg_catalog_t       *catalog;
+
+    struct reg_referrers_cache_s  *referrers;    /* what lists show of them */
 };
 
 
