@@ -121,6 +121,7 @@ ngx_http_registry_limits_create_main(ngx_conf_t *cf)
     }
 
     ngx_queue_init(&lmcf->parses.waiting);
+    ngx_queue_init(&lmcf->parses.reading);
     ngx_queue_init(&lmcf->parses.coming);
     lmcf->parses.size = NGX_CONF_UNSET_SIZE;
 

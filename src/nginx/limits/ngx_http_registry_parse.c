@@ -1,8 +1,8 @@
 
 /*
- * start: ngx_http_registry_parse_enter().  wake:
- * ngx_http_registry_parse_give(), or the timer of ngx_http_registry_sleep().
- * cancel: ngx_http_registry_parse_cleanup().
+ * start: ngx_http_registry_parse_enter(), ngx_http_registry_parse_read().
+ * wake: ngx_http_registry_parse_give(), or the timer of
+ * ngx_http_registry_sleep().  cancel: ngx_http_registry_parse_cleanup().
  */
 
 
@@ -47,11 +47,17 @@ struct ngx_http_registry_parse_s {
     ngx_http_registry_ctx_t     *ctx;
     ngx_http_registry_step_pt    next;
     size_t                       need;
+    unsigned                     reads:1;      /* a list, no push */
     unsigned                     waiting:1;
     unsigned                     entered:1;
 };
 
 
+static ngx_int_t ngx_http_registry_parse_line(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, size_t len, ngx_uint_t reads,
+    ngx_http_registry_step_pt next);
+static ngx_http_registry_parse_t *ngx_http_registry_parse_create(
+    ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx);
 static ngx_uint_t ngx_http_registry_parse_fits(
     const ngx_http_registry_parses_t *parses,
     const ngx_http_registry_parse_t *parse);
@@ -59,6 +65,9 @@ static size_t ngx_http_registry_parse_need(size_t len);
 static ngx_int_t ngx_http_registry_parse_waited(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_parse_give(ngx_http_registry_parses_t *parses);
+static ngx_http_registry_parse_t *ngx_http_registry_parse_next(
+    ngx_http_registry_parses_t *parses);
+static void ngx_http_registry_parse_take(ngx_http_registry_parse_t *parse);
 static void ngx_http_registry_parse_cleanup(void *data);
 static ngx_uint_t ngx_http_registry_parse_room(
     ngx_http_registry_parses_t *parses, size_t others, size_t now);
@@ -68,33 +77,46 @@ ngx_int_t
 ngx_http_registry_parse_enter(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, size_t len, ngx_http_registry_step_pt next)
 {
-    ngx_pool_cleanup_t          *cln;
+    return ngx_http_registry_parse_line(r, ctx, len, 0, next);
+}
+
+
+ngx_int_t
+ngx_http_registry_parse_read(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, size_t len, ngx_http_registry_step_pt next)
+{
+    return ngx_http_registry_parse_line(r, ctx, len, 1, next);
+}
+
+
+static ngx_int_t
+ngx_http_registry_parse_line(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, size_t len, ngx_uint_t reads,
+    ngx_http_registry_step_pt next)
+{
+    ngx_queue_t                 *line;
     ngx_http_registry_parse_t   *parse;
     ngx_http_registry_parses_t  *parses;
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_registry_parse_t));
-    if (cln == NULL) {
+    parse = ctx->parse ? ctx->parse : ngx_http_registry_parse_create(r, ctx);
+    if (parse == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    parses = ngx_http_registry_parses(r);
+    parses = parse->parses;
 
-    parse = cln->data;
-    parse->parses = parses;
-    parse->ctx = ctx;
     parse->next = next;
     parse->need = ngx_http_registry_parse_need(len);
-    parse->waiting = 0;
-    parse->entered = 0;
+    parse->reads = reads;
 
-    cln->handler = ngx_http_registry_parse_cleanup;
-    ctx->parse = parse;
+    line = reads ? &parses->reading : &parses->waiting;
 
-    if (ngx_queue_empty(&parses->waiting)
+    ngx_queue_insert_tail(line, &parse->queue);
+
+    if (ngx_http_registry_parse_next(parses) == parse
         && ngx_http_registry_parse_fits(parses, parse))
     {
-        parses->parsing += parse->need;
-        parse->entered = 1;
+        ngx_http_registry_parse_take(parse);
 
         return next(r, ctx);
     }
@@ -103,13 +125,46 @@ ngx_http_registry_parse_enter(ngx_http_request_t *r,
                                 ngx_http_registry_parse_waited)
         != NGX_AGAIN)
     {
+        ngx_queue_remove(&parse->queue);
+
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ngx_queue_insert_tail(&parses->waiting, &parse->queue);
     parse->waiting = 1;
 
     return NGX_AGAIN;
+}
+
+
+static ngx_http_registry_parse_t *
+ngx_http_registry_parse_create(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_registry_parse_t  *parse;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_registry_parse_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    parse = cln->data;
+    parse->parses = ngx_http_registry_parses(r);
+    parse->ctx = ctx;
+    parse->waiting = 0;
+    parse->entered = 0;
+
+    cln->handler = ngx_http_registry_parse_cleanup;
+    ctx->parse = parse;
+
+    return parse;
+}
+
+
+ngx_uint_t
+ngx_http_registry_parse_waits(ngx_http_registry_ctx_t *ctx)
+{
+    return ctx->parse && ctx->parse->waiting;
 }
 
 
@@ -159,8 +214,9 @@ ngx_http_registry_parse_waited(ngx_http_request_t *r,
 
     ngx_http_registry_body_free(ctx);
 
-    (void) reg_error_set(&ctx->error, REG_BUSY,
-                         "too many large manifests are pushed");
+    (void) reg_error_set(&ctx->error, REG_BUSY, "%s",
+                         parse->reads ? "too many lists of referrers are made"
+                                      : "too many large manifests are pushed");
 
     return ngx_http_registry_send_error(r, ctx);
 }
@@ -171,24 +227,63 @@ ngx_http_registry_parse_waited(ngx_http_request_t *r,
 static void
 ngx_http_registry_parse_give(ngx_http_registry_parses_t *parses)
 {
-    ngx_queue_t                *q;
     ngx_http_registry_parse_t  *parse;
 
-    while (!ngx_queue_empty(&parses->waiting)) {
-        q = ngx_queue_head(&parses->waiting);
-        parse = ngx_queue_data(q, ngx_http_registry_parse_t, queue);
+    for ( ;; ) {
+        parse = ngx_http_registry_parse_next(parses);
 
-        if (!ngx_http_registry_parse_fits(parses, parse)) {
+        if (parse == NULL || !ngx_http_registry_parse_fits(parses, parse)) {
             return;
         }
 
-        ngx_queue_remove(q);
-
-        parses->parsing += parse->need;
         parse->waiting = 0;
-        parse->entered = 1;
+        ngx_http_registry_parse_take(parse);
 
         ngx_http_registry_sleep_end(parse->ctx);
+    }
+}
+
+
+/*
+ * Pushes and lists by turns.  Who is next may have to wait for memory, and then
+ * all others wait for him: who needs much would else wait for ever.
+ */
+
+static ngx_http_registry_parse_t *
+ngx_http_registry_parse_next(ngx_http_registry_parses_t *parses)
+{
+    ngx_queue_t  *q;
+    ngx_uint_t    push, list;
+
+    push = !ngx_queue_empty(&parses->waiting);
+    list = !ngx_queue_empty(&parses->reading) && !parses->reader;
+
+    if (!push && !list) {
+        return NULL;
+    }
+
+    q = (list && (parses->turn || !push)) ? ngx_queue_head(&parses->reading)
+                                          : ngx_queue_head(&parses->waiting);
+
+    return ngx_queue_data(q, ngx_http_registry_parse_t, queue);
+}
+
+
+static void
+ngx_http_registry_parse_take(ngx_http_registry_parse_t *parse)
+{
+    ngx_http_registry_parses_t  *parses;
+
+    parses = parse->parses;
+
+    ngx_queue_remove(&parse->queue);
+
+    parses->parsing += parse->need;
+    parses->turn = !parse->reads;
+    parse->entered = 1;
+
+    if (parse->reads) {
+        parses->reader = 1;
     }
 }
 
@@ -212,6 +307,10 @@ ngx_http_registry_parse_cleanup(void *data)
     } else if (parse->entered) {
         parse->entered = 0;
         parse->parses->parsing -= parse->need;
+
+        if (parse->reads) {
+            parse->parses->reader = 0;
+        }
 
     } else {
         return;

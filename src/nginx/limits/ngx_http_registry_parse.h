@@ -1,8 +1,9 @@
 
 /*
- * Memory for manifests that are pushed, which a worker bounds by
- * "registry_manifest_memory": for their bytes, and as much again for what
- * parsing makes of them, which can be some seventy times as much.
+ * Memory for manifests that are parsed, which a worker bounds by
+ * "registry_manifest_memory": for the bytes of those that are pushed, and as
+ * much again for what parsing makes of them, which can be some seventy times as
+ * much.
  *
  * Bytes are counted as they come in.  Where there is no memory for those of
  * one, another that has been coming in for so long that its client can hardly
@@ -13,6 +14,10 @@
  * enough left they run side by side; one for which there is not waits, in
  * order, and is told to come back when it has waited for too long.  A manifest
  * that may need more than all there is runs when no other does.
+ *
+ * Those that are read for a list have a line of their own, and one of them
+ * runs at a time: there may be very many, and who pushes stands behind one of
+ * them at most.
  */
 
 
@@ -35,9 +40,12 @@ typedef struct {
     size_t        size;          /* of either part; the directive's */
     size_t        bodies;        /* bytes held */
     size_t        parsing;       /* bytes that parsers may take */
-    ngx_queue_t   waiting;       /* of ngx_http_registry_parse_t */
+    ngx_queue_t   waiting;       /* of ngx_http_registry_parse_t, pushes */
+    ngx_queue_t   reading;       /* the same, lists */
     ngx_queue_t   coming;        /* of ngx_http_registry_hold_t, the longest
                                     first */
+    unsigned      reader:1;      /* a list has its turn */
+    unsigned      turn:1;        /* a list is next, where both wait */
 } ngx_http_registry_parses_t;
 
 
@@ -62,6 +70,17 @@ ngx_int_t ngx_http_registry_parse_enter(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, size_t len,
     ngx_http_registry_step_pt next);
 void ngx_http_registry_parse_leave(ngx_http_registry_ctx_t *ctx);
+
+/*
+ * The same for a slice of a list that parses manifests of up to len bytes; to
+ * be left behind each of them.
+ */
+ngx_int_t ngx_http_registry_parse_read(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, size_t len,
+    ngx_http_registry_step_pt next);
+
+/* 1 when it was not its turn, and is not yet. */
+ngx_uint_t ngx_http_registry_parse_waits(ngx_http_registry_ctx_t *ctx);
 
 /*
  * Takes memory for a body of which so many bytes are there now: NGX_OK, or

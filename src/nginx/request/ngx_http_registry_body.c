@@ -87,7 +87,11 @@ ngx_http_registry_body_create(ngx_http_request_t *r,
 void
 ngx_http_registry_body_free(ngx_http_registry_ctx_t *ctx)
 {
-    ngx_http_registry_body_forget(ctx->body);
+    /* who only reads has none */
+
+    if (ctx->body) {
+        ngx_http_registry_body_forget(ctx->body);
+    }
 }
 
 
