@@ -168,7 +168,6 @@ sub killed {
         skip_tests(Test::Registry::Trace::why(), 3)
             if !Test::Registry::Trace::available();
 
-        local $ENV{ASAN_OPTIONS} = 'detect_leaks=0';
         my $before = file_text($file);
         my $r = ctl({ wrap => [ qw(strace -f -qq -o /dev/null -e),
             'inject=renameat:signal=KILL' ] }, qw(key rotate), $file);

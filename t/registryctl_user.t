@@ -412,7 +412,6 @@ sub killed {
         skip_tests(Test::Registry::Trace::why(), 8)
             if !Test::Registry::Trace::available();
 
-        local $ENV{ASAN_OPTIONS} = 'detect_leaks=0';
         my $place = work_dir();
         my $old = "ann:1\n";
         put_file("$place/users", $old);
@@ -445,7 +444,6 @@ sub order {
         skip_tests(Test::Registry::Trace::why(), 1)
             if !Test::Registry::Trace::available();
 
-        local $ENV{ASAN_OPTIONS} = 'detect_leaks=0';
         my $place = work_dir();
         put_file("$place/users", "ann:1\nbob:2\n");
 

@@ -55,6 +55,10 @@ sub ctl_begin {
 
     if (!$run{pid}) {
         POSIX::setsid();           # no terminal to ask on
+
+        # LeakSanitizer cannot work beside strace
+        $ENV{ASAN_OPTIONS} = 'detect_leaks=0'
+            if grep { $_ eq 'strace' } @{ $o->{wrap} || [] };
         open STDIN, '<', "$run{dir}/in";
         open STDOUT, '>', $o->{stdout} // "$run{dir}/out";
         open STDERR, '>', "$run{dir}/err";
