@@ -56,7 +56,9 @@ my $said = tempdir(CLEANUP => 1);
 my @keep = ('sh', '-c', 'exec "$@" 2>"$0"');
 
 my $harness = TAP::Harness->new({
-    merge     => 0,
+    # The harness waits for the end of a pipe of errors as for lines, and with
+    # none in it for the slowest of all programs at each line of any other.
+    merge     => 1,
     jobs      => $jobs,
     timer     => 1,
     verbosity => $ENV{TEST_VERBOSE} ? 1 : 0,
