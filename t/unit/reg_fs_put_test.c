@@ -1,6 +1,7 @@
 
 #define _FILE_OFFSET_BITS  64
 
+#include "reg_test_age.h"
 #include "reg_test_fault.h"
 #include "reg_test_store.h"
 
@@ -433,14 +434,25 @@ test_lease_synced(reg_store_t *s)
     fault_only = FAULT_SYNC;
     later = REG_SYNC_AGE + 10;
 
-    for (n = 1; n < 4; n++) {
-        reg_error_clear(&e);
-        fault_arm(n, EIO);
+    for (n = 1; n < 7; n++) {
 
-        is_num(s->driver->put(s, items, 2, &e), (n < 3) ? REG_STORAGE : REG_OK,
+        /* or they are new, and were given an old time: by a copy */
+
+        if (n == 4) {
+            later = 0;
+        }
+
+        if (n >= 4) {
+            age(at("lease"), REG_SYNC_AGE + 10);
+        }
+
+        reg_error_clear(&e);
+        fault_arm((n - 1) % 3 + 1, EIO);
+
+        is_num(s->driver->put(s, items, 2, &e), (n % 3) ? REG_STORAGE : REG_OK,
                "put again, and a sync fails");
-        ok(fault_disarm() == (n < 3), "%s: each lease is synced", mode);
-        ok(n == 3 || e.sys == EIO, "and says so");
+        ok(fault_disarm() == (n % 3 != 0), "%s: each lease is synced", mode);
+        ok(n % 3 == 0 || e.sys == EIO, "and says so");
         is(slurp(at("lease/one/link")), D1, "nothing is taken away");
     }
 

@@ -93,6 +93,7 @@ typedef struct {
 typedef struct {
     uint64_t  key;           /* hash of inode number and birth, never 0 */
     unsigned  young:1;       /* born less than REG_SYNC_AGE seconds ago */
+    unsigned  leased:1;      /* and nobody made it older since */
 } reg_fs_ident_t;
 
 

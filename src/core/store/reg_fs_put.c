@@ -241,7 +241,7 @@ reg_fs_keep(reg_fs_put_t *p, size_t i)
                  && reg_fs_equal(fd, p->items[i].data)
                  && futimens(fd, NULL) == 0;
 
-    spot->aged = spot->kept && !id.young;
+    spot->aged = spot->kept && !id.leased;
 
     (void) close(fd);
 

@@ -66,7 +66,7 @@ reg_fs_ident_at(int dir, const char *name, reg_fs_ident_t *id)
 
     if (statx(dir, name,
               AT_EMPTY_PATH|AT_SYMLINK_NOFOLLOW|AT_STATX_SYNC_AS_STAT,
-              STATX_INO|STATX_CTIME|STATX_BTIME, &st)
+              STATX_INO|STATX_MTIME|STATX_CTIME|STATX_BTIME, &st)
         == -1)
     {
         return -1;
@@ -77,6 +77,7 @@ reg_fs_ident_at(int dir, const char *name, reg_fs_ident_t *id)
     now = (int64_t) time(NULL);
 
     id->young = (born->tv_sec > now - REG_SYNC_AGE);
+    id->leased = (id->young && st.stx_mtime.tv_sec > now - REG_SYNC_AGE);
     id->key = reg_fs_mix(reg_fs_mix(st.stx_ino,
                                     ((uint64_t) st.stx_dev_major << 32)
                                     | st.stx_dev_minor),
