@@ -67,6 +67,7 @@ $t->finish;
 
 order();
 never_made();
+killed_while_made();
 flood();
 small_zone();
 
@@ -483,19 +484,13 @@ sub switched_off {
 # A session for which no thread had time is not there, and does not count.
 
 sub never_made {
-    my $t = Test::Registry->new(workers => 1,
-        main => 'thread_pool tiny threads=1 max_queue=1;',
-        server => 'location = /metrics { registry_metrics; }',
-        location => 'registry_thread_pool tiny; registry_delete on;
-            registry_upload_sessions 6 per_user=3;')->run;
+    my $t = one_thread(1);
     my @blobs = map { $t->push_blob('app', "blob $_") } 1, 2;
     my @busy;
 
     $t->allow_log(qr/thread pool "tiny" queue overflow/);
 
-    my $file = $t->root . '/docker/registry/nginx/lock';
-    open my $lock, '+<', $file or die "$file: $!\n";
-    flock $lock, LOCK_EX or die "$file: $!\n";
+    my $lock = held($t);
 
     for my $digest (@blobs) {
         push @busy, $t->connect;
@@ -510,12 +505,64 @@ sub never_made {
     close $lock;
 
     is($_->reply->status, 202, 'a thread was at work') for @busy;
-    like($t->get('/metrics')->body, qr/^registry_uploads_open\{.*\} 0$/m,
-        'A113 a session that was not made is not counted');
+    is(open_in($t), 0, 'A113 a session that was not made is not counted');
     is_status($t->post($uploads, body => ''), 202, 'A113 nor at the limit')
         for 1 .. 3;
 
     $t->finish;
+}
+
+
+# Nor does one that a worker was about to make when it was killed.
+
+sub killed_while_made {
+    my $t = one_thread(8);
+    my $digest = $t->push_blob('app', 'blob');
+    my $lock = held($t);
+    my @c = map { $t->connect } 0 .. 3;
+
+    (shift @c)->start('DELETE', "/v2/app/blobs/$digest");
+    sleep 0.3;
+    $_->start('POST', $uploads, body => '') for @c;
+
+    ok(wait_for(5, sub { open_in($t) == 3 }), 'three wait for a thread');
+    $t->kill_worker;
+    close $lock;
+
+    is(open_in($t), 3, 'they are counted');
+    is_status($t->post($uploads, body => ''), 202,
+        'A113 who was killed makes no session any more') for 1 .. 3;
+    is_status($t->post($uploads, body => ''), 429, 'these three are there');
+
+    $t->finish;
+}
+
+
+# A registry with one thread, for which that many may wait.
+
+sub one_thread {
+    return Test::Registry->new(workers => 1,
+        main => "thread_pool tiny threads=1 max_queue=$_[0];",
+        server => 'location = /metrics { registry_metrics; }',
+        location => 'registry_thread_pool tiny; registry_delete on;
+            registry_upload_sessions 6 per_user=3;')->run;
+}
+
+
+# The lock of the store, on which a DELETE of a blob waits in its thread.
+
+sub held {
+    my $file = $_[0]->root . '/docker/registry/nginx/lock';
+
+    open my $lock, '+<', $file or die "$file: $!\n";
+    flock $lock, LOCK_EX or die "$file: $!\n";
+    return $lock;
+}
+
+
+sub open_in {
+    return $_[0]->get('/metrics')->body
+        =~ /^registry_uploads_open\{.*\} (\d+)$/m ? $1 : -1;
 }
 
 

@@ -2,6 +2,7 @@
 #include "ngx_http_registry_access.h"
 #include "ngx_http_registry_limits.h"
 #include "ngx_http_registry_sessions.h"
+#include "ngx_http_registry_stats.h"
 #include "ngx_http_registry_tree.h"
 #include "ngx_http_registry_zone.h"
 
@@ -13,7 +14,7 @@
 
 #define NGX_HTTP_REGISTRY_SESSIONS_WARN  60
 
-/* who has counted a session and not made it since is taken for dead */
+/* who has counted a session and not made it since is taken for stuck */
 #define NGX_HTTP_REGISTRY_SESSIONS_MAKE  60
 
 
@@ -35,6 +36,7 @@ typedef struct {
     ngx_http_registry_sessions_count_t  *store;
     ngx_http_registry_sessions_count_t  *user;
     time_t                               used;
+    ngx_pid_t                            maker;
     unsigned                             made:1;
     char                                 id[REG_UUID_LEN];
     u_char                               name_len;
@@ -335,6 +337,7 @@ ngx_http_registry_sessions_add(ngx_http_registry_main_conf_t *rmcf,
 
     node->name_len = (u_char) name.len;
     node->used = now;
+    node->maker = ngx_pid;
     node->made = 0;
     node->store = store;
     node->user = user;
@@ -528,7 +531,9 @@ ngx_http_registry_sessions_look(ngx_http_registry_sessions_full_t *full,
 
     /* what is being made is not there yet */
 
-    if (!node->made && now < node->used + NGX_HTTP_REGISTRY_SESSIONS_MAKE) {
+    if (!node->made && now < node->used + NGX_HTTP_REGISTRY_SESSIONS_MAKE
+        && ngx_http_registry_alive(node->maker))
+    {
         return;
     }
 

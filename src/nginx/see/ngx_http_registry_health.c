@@ -150,9 +150,7 @@ ngx_http_registry_health_zone(ngx_http_registry_main_conf_t *rmcf)
     pool = (ngx_slab_pool_t *) rmcf->zone->shm.addr;
     pid = (ngx_pid_t) *pool->mutex.lock;
 
-    if (pid != 0 && pid != ngx_pid && kill(pid, 0) == -1
-        && ngx_errno == NGX_ESRCH)
-    {
+    if (pid != 0 && !ngx_http_registry_alive(pid)) {
         return 0;
     }
 
@@ -187,7 +185,7 @@ ngx_http_registry_health_threads(void)
 
         if (slot->gauges[NGX_HTTP_REGISTRY_GAUGE_WAITING] != 0
             && now > moved + NGX_HTTP_REGISTRY_HEALTH_TASKS
-            && ngx_http_registry_stats_alive(slot))
+            && ngx_http_registry_alive((ngx_pid_t) slot->pid))
         {
             return 0;
         }

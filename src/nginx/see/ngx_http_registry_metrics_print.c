@@ -70,7 +70,7 @@ ngx_http_registry_metrics_gauge(ngx_http_registry_metrics_t *p, size_t offset)
         slot = &p->stats->slots[i];
         n = *(ngx_atomic_t *) ((u_char *) slot + offset);
 
-        if (n != 0 && ngx_http_registry_stats_alive(slot)) {
+        if (n != 0 && ngx_http_registry_alive((ngx_pid_t) slot->pid)) {
             sum += n;
         }
     }

@@ -204,7 +204,7 @@ ngx_http_registry_stats_enter(void)
         slot = &ngx_http_registry_stats->slots[i];
         pid = slot->pid;
 
-        if (ngx_http_registry_stats_alive(slot)
+        if (ngx_http_registry_alive((ngx_pid_t) pid)
             || !ngx_atomic_cmp_set(&slot->pid, pid, ngx_pid))
         {
             continue;
@@ -232,12 +232,8 @@ ngx_http_registry_stats_leave(void)
 
 
 ngx_uint_t
-ngx_http_registry_stats_alive(ngx_http_registry_slot_t *slot)
+ngx_http_registry_alive(ngx_pid_t pid)
 {
-    ngx_pid_t  pid;
-
-    pid = (ngx_pid_t) slot->pid;
-
     /* another user's process says EPERM */
 
     return pid != 0

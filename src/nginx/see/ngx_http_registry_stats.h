@@ -285,8 +285,8 @@ void ngx_http_registry_stats_leave(void);
 /* us of the monotonic clock, which all processes share. */
 uint64_t ngx_http_registry_stats_now(void);
 
-/* 1 when the process of a slot is alive. */
-ngx_uint_t ngx_http_registry_stats_alive(ngx_http_registry_slot_t *slot);
+/* 1 when there is a process of that id; 0 is none's. */
+ngx_uint_t ngx_http_registry_alive(ngx_pid_t pid);
 
 /* Adds to a histogram; both are safe in threads. */
 void ngx_http_registry_stats_time(ngx_http_registry_histogram_t *h,
