@@ -6,6 +6,7 @@
 #include "reg_json_parse.c"
 #include "reg_json_scan.c"
 #include "reg_manifest.c"
+#include "reg_manifest_type.c"
 #include "reg_str.c"
 
 

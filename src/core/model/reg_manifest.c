@@ -1,37 +1,10 @@
 
-#include "reg_descriptor.h"
+#include "reg_manifest_private.h"
 
-#include "reg_json_scan.h"
+#include "reg_descriptor.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-
-/* what distribution 2 may have left in a store; never accepted in a push */
-#define REG_TYPE_SCHEMA1                                                      \
-    "application/vnd.docker.distribution.manifest.v1+json"
-#define REG_TYPE_SCHEMA1_SIGNED                                               \
-    "application/vnd.docker.distribution.manifest.v1+prettyjws"
-
-/* a message names this many bytes of a value that came from outside */
-#define REG_MANIFEST_SHOWN  100
-
-
-typedef struct {
-    reg_str_t  name;
-    unsigned   index:1;
-    unsigned   docker:1;
-} reg_manifest_type_t;
-
-
-/* What tells the type of a document. */
-typedef struct {
-    char      name[REG_MEDIA_TYPE_MAX + 1];    /* its mediaType, or "" */
-    unsigned  version1:1;
-    unsigned  fs_layers:1;
-    unsigned  is_signed:1;
-    unsigned  index:1;
-} reg_manifest_look_t;
 
 
 static reg_rc_t reg_manifest_open(reg_manifest_t *m, const char *data,
@@ -40,13 +13,7 @@ static reg_rc_t reg_manifest_fail(reg_manifest_t *m, reg_rc_t rc);
 static reg_rc_t reg_manifest_fill(reg_manifest_t *m,
     const reg_manifest_type_t *type, int strict, reg_error_t *e);
 static const char *reg_manifest_alike(const json_t *root);
-static const reg_manifest_type_t *reg_manifest_type(reg_str_t name);
-static void reg_manifest_look(void *ctx, reg_str_t name, reg_str_t value);
-static int reg_manifest_schema1(const json_t *root, reg_str_t content_type);
 static reg_rc_t reg_manifest_schema1_refs(reg_manifest_t *m, reg_error_t *e);
-static const reg_manifest_type_t *reg_manifest_shape(const json_t *root);
-static const reg_manifest_type_t *reg_manifest_settle(const json_t *root,
-    reg_str_t content_type, reg_error_t *e);
 static reg_rc_t reg_manifest_check(const json_t *root,
     const reg_manifest_type_t *type, reg_error_t *e);
 static reg_rc_t reg_manifest_check_labels(const json_t *root, reg_error_t *e);
@@ -58,18 +25,6 @@ static reg_rc_t reg_manifest_reference(reg_reference_t *ref,
     const json_t *d, reg_descriptor_at_e at, size_t i, int strict,
     reg_error_t *e);
 static void reg_manifest_labels(reg_manifest_t *m);
-
-
-static const reg_manifest_type_t  reg_manifest_types[] = {
-    { reg_str(REG_TYPE_OCI_MANIFEST),    0, 0 },
-    { reg_str(REG_TYPE_OCI_INDEX),       1, 0 },
-    { reg_str(REG_TYPE_DOCKER_MANIFEST), 0, 1 },
-    { reg_str(REG_TYPE_DOCKER_LIST),     1, 1 },
-    { reg_null_str,                      0, 0 }
-};
-
-#define reg_manifest_oci        (&reg_manifest_types[0])
-#define reg_manifest_oci_index  (&reg_manifest_types[1])
 
 
 reg_rc_t
@@ -262,115 +217,6 @@ reg_manifest_fill(reg_manifest_t *m, const reg_manifest_type_t *type,
 }
 
 
-static const reg_manifest_type_t *
-reg_manifest_type(reg_str_t name)
-{
-    const reg_manifest_type_t  *type;
-
-    for (type = reg_manifest_types; type->name.len != 0; type++) {
-        if (reg_str_eq(type->name, name)) {
-            return type;
-        }
-    }
-
-    return NULL;
-}
-
-
-void
-reg_manifest_type_of(const char *data, size_t len, char *media_type)
-{
-    reg_str_t                   name;
-    reg_manifest_look_t         look;
-    const reg_manifest_type_t  *type;
-
-    memset(&look, 0, sizeof(reg_manifest_look_t));
-
-    reg_json_scan(data, len, reg_manifest_look, &look);
-
-    name = reg_str_of(look.name);
-    type = reg_manifest_type(name);
-
-    if (type != NULL) {
-        name = type->name;
-
-    } else if (look.version1 || look.fs_layers
-               || reg_manifest_schema1(NULL, name))
-    {
-        name = look.is_signed ? reg_str(REG_TYPE_SCHEMA1_SIGNED)
-                              : reg_str(REG_TYPE_SCHEMA1);
-
-    } else {
-        name = look.index ? reg_manifest_oci_index->name
-                          : reg_manifest_oci->name;
-    }
-
-    memcpy(media_type, name.data, name.len);
-    media_type[name.len] = '\0';
-}
-
-
-static void
-reg_manifest_look(void *ctx, reg_str_t name, reg_str_t value)
-{
-    char                  key[sizeof("schemaVersion")];
-    reg_str_t             k;
-    reg_manifest_look_t  *look;
-
-    look = ctx;
-
-    if (!reg_json_scan_str(name, key, sizeof(key))) {
-        return;
-    }
-
-    k = reg_str_of(key);
-
-    if (reg_str_eq(k, reg_str("mediaType"))) {
-
-        if (!reg_json_scan_str(value, look->name, sizeof(look->name))) {
-            look->name[0] = '\0';
-        }
-
-    } else if (reg_str_eq(k, reg_str("schemaVersion"))) {
-        look->version1 = reg_str_eq(value, reg_str("1"));
-
-    } else if (reg_str_eq(k, reg_str("fsLayers"))) {
-        look->fs_layers = 1;
-
-    } else if (reg_str_eq(k, reg_str("signatures"))) {
-        look->is_signed = 1;
-
-    } else if (reg_str_eq(k, reg_str("manifests"))) {
-        look->index = 1;
-    }
-}
-
-
-int
-reg_manifest_type_known(reg_str_t media_type)
-{
-    return reg_manifest_type(media_type) != NULL;
-}
-
-
-static int
-reg_manifest_schema1(const json_t *root, reg_str_t content_type)
-{
-    const json_t  *version;
-
-    if (reg_str_eq(content_type, reg_str(REG_TYPE_SCHEMA1))
-        || reg_str_eq(content_type, reg_str(REG_TYPE_SCHEMA1_SIGNED)))
-    {
-        return 1;
-    }
-
-    version = json_object_get(root, "schemaVersion");
-
-    return (json_is_integer(version) && json_integer_value(version) == 1)
-           || json_object_get(root, "fsLayers") != NULL;
-}
-
-
 /* It has no config; its layers stand by their digests alone. */
 
 static reg_rc_t
@@ -407,109 +253,6 @@ reg_manifest_schema1_refs(reg_manifest_t *m, reg_error_t *e)
     }
 
     return REG_OK;
-}
-
-
-/* What a document without a type looks like; NULL when like nothing. */
-
-static const reg_manifest_type_t *
-reg_manifest_shape(const json_t *root)
-{
-    if (json_object_get(root, "manifests") != NULL) {
-        return reg_manifest_oci_index;
-    }
-
-    if (json_object_get(root, "config") != NULL
-        || json_object_get(root, "layers") != NULL)
-    {
-        return reg_manifest_oci;
-    }
-
-    return NULL;
-}
-
-
-/*
- * Settles the type of a pushed manifest.  Header and document have to agree,
- * because clients differ in which of the two they believe (CVE-2021-41190);
- * image-spec lets its own types leave mediaType out.
- */
-
-static const reg_manifest_type_t *
-reg_manifest_settle(const json_t *root, reg_str_t content_type,
-    reg_error_t *e)
-{
-    reg_str_t                   name;
-    const json_t               *value;
-    const reg_manifest_type_t  *type;
-
-    value = json_object_get(root, "mediaType");
-
-    if (value != NULL && !json_is_string(value)) {
-        (void) reg_error_set(e, REG_MANIFEST_INVALID,
-                             "mediaType is not a string");
-        return NULL;
-    }
-
-    name = reg_json_str(root, "mediaType");
-
-    if (reg_manifest_schema1(root, content_type.len ? content_type : name)) {
-        (void) reg_error_set(e, REG_MANIFEST_INVALID,
-                             "manifests of Docker image schema 1 are not "
-                             "supported, push the image with a client that "
-                             "writes schema 2 or OCI manifests");
-        return NULL;
-    }
-
-    if (value != NULL && content_type.len != 0
-        && !reg_str_eq(content_type, name))
-    {
-        (void) reg_error_set(e, REG_MANIFEST_INVALID,
-                             "mediaType \"%.*s\" differs from Content-Type "
-                             "\"%.*s\"",
-                             (int) ((name.len < REG_MANIFEST_SHOWN)
-                                    ? name.len : REG_MANIFEST_SHOWN),
-                             name.data,
-                             (int) ((content_type.len < REG_MANIFEST_SHOWN)
-                                    ? content_type.len : REG_MANIFEST_SHOWN),
-                             content_type.data);
-        return NULL;
-    }
-
-    if (value == NULL) {
-        name = content_type;
-    }
-
-    if (value == NULL && content_type.len == 0) {
-        type = reg_manifest_shape(root);
-
-        if (type == NULL) {
-            (void) reg_error_set(e, REG_MANIFEST_INVALID,
-                                 "neither a mediaType nor a Content-Type, "
-                                 "and neither manifests nor layers");
-        }
-
-        return type;
-    }
-
-    type = reg_manifest_type(name);
-
-    if (type == NULL) {
-        (void) reg_error_set(e, REG_MANIFEST_INVALID,
-                             "manifests of type \"%.*s\" are not supported",
-                             (int) ((name.len < REG_MANIFEST_SHOWN)
-                                    ? name.len : REG_MANIFEST_SHOWN),
-                             name.data);
-        return NULL;
-    }
-
-    if (type->docker && value == NULL) {
-        (void) reg_error_set(e, REG_MANIFEST_INVALID,
-                             "a Docker manifest needs its mediaType");
-        return NULL;
-    }
-
-    return type;
 }
 
 
