@@ -16,7 +16,6 @@ static reg_rc_t reg_referrers_add_page(reg_referrers_list_t *l,
 static reg_rc_t reg_referrers_end_page(reg_referrers_list_t *l,
     reg_error_t *e);
 static const reg_digest_t *reg_referrers_seen(const reg_referrers_list_t *l);
-static void reg_referrers_forget(reg_digests_t *list);
 
 
 reg_rc_t
@@ -362,7 +361,7 @@ reg_referrers_seen(const reg_referrers_list_t *l)
 }
 
 
-static void
+void
 reg_referrers_forget(reg_digests_t *list)
 {
     free(list->d);

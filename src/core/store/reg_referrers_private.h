@@ -111,6 +111,9 @@ struct reg_referrers_list_s {
 reg_rc_t reg_referrers_digests(reg_referrers_list_t *l, const char *path,
     reg_error_t *e);
 
+/* Frees and empties one. */
+void reg_referrers_forget(reg_digests_t *list);
+
 
 /* --- reg_referrers_look.c --- */
 

@@ -251,8 +251,8 @@ reg_referrers_scan_end(reg_referrers_list_t *l)
 
     /* the next to be listed are the referrers, from the first on */
 
-    free(l->digests.d);
-    memset(&l->digests, 0, sizeof(reg_digests_t));
+    reg_referrers_forget(&l->digests);
+
     memset(&l->last, 0, sizeof(reg_digest_t));
 
     l->i = 0;
