@@ -7,6 +7,9 @@
 
 static ngx_int_t ngx_http_registry_access_exempt(
     const ngx_http_registry_ctx_t *ctx);
+static ngx_int_t ngx_http_registry_access_decide(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_http_registry_identity_t *identity,
+    ngx_int_t rc);
 static ngx_int_t ngx_http_registry_access_authorize(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_access_wake(ngx_http_request_t *r);
@@ -17,7 +20,6 @@ ngx_int_t
 ngx_http_registry_access_handler(ngx_http_request_t *r)
 {
     ngx_int_t                         rc;
-    ngx_http_core_loc_conf_t         *clcf;
     ngx_http_registry_ctx_t          *ctx;
     ngx_http_registry_loc_conf_t     *rlcf;
     ngx_http_registry_identity_t     *identity;
@@ -80,6 +82,19 @@ ngx_http_registry_access_handler(ngx_http_request_t *r)
 
         return NGX_AGAIN;
     }
+
+    return ngx_http_registry_access_decide(r, ctx, identity, rc);
+}
+
+
+/* rc is what ngx_http_registry_identify() came to. */
+
+static ngx_int_t
+ngx_http_registry_access_decide(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx, ngx_http_registry_identity_t *identity,
+    ngx_int_t rc)
+{
+    ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
