@@ -37,6 +37,9 @@ EOF
 my $exact = blob($limit, 'limits');
 my $over = $exact . 'x';
 
+# seconds, of each session that was ended
+my @ended;
+
 settings();
 exact_size();
 announced();
@@ -49,6 +52,7 @@ nginx_limit();
 over_http2();
 waits_for_100();
 pages();
+ended_soon();
 
 finish($t);
 
@@ -97,10 +101,20 @@ sub is_ended {
     my $begin = time;
     ok(wait_for(10, sub { used() == 0 }),
         "A30 $name: the space is given back");
-    cmp_ok(time - $begin, '<', sanitized() ? 10 : 1, 'A30 within a second');
+    push @ended, time - $begin;
 
     is_error($t->get($l), 404, 'BLOB_UPLOAD_UNKNOWN',
         'A30 the session has ended') if defined $l;
+}
+
+
+# Most of them: the machine may stand still at one or the other.
+
+sub ended_soon {
+    my $middle = (sort { $a <=> $b } @ended)[@ended / 2];
+
+    cmp_ok(scalar @ended, '>', 10, 'many sessions were ended');
+    cmp_ok($middle, '<', sanitized() ? 10 : 1, 'A30 within a second');
 }
 
 
@@ -153,16 +167,19 @@ sub exact_size {
 
 sub announced {
     for my $method (qw(PATCH PUT)) {
-        my $l = $t->open_upload('app');
-        my $uri = $method eq 'PUT'
-            ? with_query($l, digest => sha256($over)) : $l;
-        my $begin = time;
+        my ($l, $uri);
 
-        my $r = $t->request($method, $uri, body => sub { undef },
-            length => 1 << 40, timeout => 10);
-        is_refused($r, "$method that announces 1 TiB");
-        cmp_ok(time - $begin, '<', sanitized() ? 10 : 1,
-            "R6 $method: refused at once");
+        is_quick(sanitized() ? 10 : 1, "R6 $method: refused at once", sub {
+            $l = $t->open_upload('app');
+            $uri = $method eq 'PUT'
+                ? with_query($l, digest => sha256($over)) : $l;
+            my $begin = time;
+            my $r = $t->request($method, $uri, body => sub { undef },
+                length => 1 << 40, timeout => 10);
+            my $took = time - $begin;
+            is_refused($r, "$method that announces 1 TiB");
+            return $took;
+        });
         is_ended($l, "$method by length");
 
         $l = $t->open_upload('app');

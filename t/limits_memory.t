@@ -9,11 +9,11 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Fcntl qw(:flock);
 use Test::More;
 use Time::HiRes qw(time sleep);
 
 use Test::Registry;
+use Test::Registry::Held;
 use Test::Registry::HTTP2;
 use Test::Registry::Torture;
 
@@ -226,6 +226,7 @@ sub not_taken {
 sub no_thread {
     $t = Test::Registry->new(workers => 1, h2c => 1,
         main => 'thread_pool tiny threads=1 max_queue=1;',
+        server => 'location = /metrics { registry_metrics; }',
         location => 'registry_delete on; registry_thread_pool tiny;',
         http => 'registry_manifest_memory 8m;')->run;
     $t->allow_log(qr/thread pool "tiny" queue overflow/);
@@ -235,11 +236,7 @@ sub no_thread {
     $t->push_image('app', 'v1', image => $data);
 
     blocked(sub {
-        for my $digest (@blobs) {
-            push @busy, $t->connect;
-            $busy[-1]->start('DELETE', "/v2/app/blobs/$digest");
-            sleep 0.3;
-        }
+        @busy = busy_threads($t, @blobs);
         ($c, @id) = leave_replies((large(1000, 3_900_000, 'busy')) x 2);
     });
     is($_->reply->status, 202, 'a thread is at work') for @busy;
@@ -289,9 +286,7 @@ sub take_replies {
 sub blocked {
     my ($code) = @_;
 
-    my $file = $t->root . '/docker/registry/nginx/lock';
-    open my $lock, '+<', $file or die "$file: $!\n";
-    flock $lock, LOCK_EX or die "$file: $!\n";
+    my $lock = hold_store($t);
     $code->();
     close $lock;
 }

@@ -8,12 +8,13 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Fcntl qw(:flock);
 use File::Path qw(remove_tree);
 use Test::More;
 use Time::HiRes qw(time sleep);
 
 use Test::Registry;
+use Test::Registry::Held;
+use Test::Registry::Notify qw(metric_of);
 use Test::Registry::Torture;
 
 
@@ -243,9 +244,9 @@ sub places {
             $c->start('POST', with_query($uploads, digest => sha256('abc')),
                 length => 3, @h);
             $c->send('ab');
-            sleep 0.1;
+            ok(wait_for(5, sub { sessions('app') == 3 }), 'it has begun');
             $c->close;
-            sleep 0.2;
+            ok(wait_for(10, sub { sessions('app') == 2 }), 'it has ended');
         },
     );
 
@@ -268,7 +269,9 @@ sub places {
 }
 
 
-sub sessions { return scalar(my @all = glob $t->repo_dir($_[0]) . '/_uploads/*') }
+sub sessions {
+    return scalar(my @all = glob $t->repo_dir($_[0]) . "/_uploads/*");
+}
 
 
 sub mounts {
@@ -369,7 +372,7 @@ sub kills {
                 length => 3, @h);
             $c->send('ab');
         }
-        wait_for(5, sub { sessions('app') == 3 });
+        ok(wait_for(5, sub { sessions('app') == 3 }), 'three have begun');
         $t->kill_worker($_) for $t->workers;
         $_->close for @c;
         is(sessions('app'), 3, 'three sessions of a killed worker');
@@ -486,17 +489,11 @@ sub switched_off {
 sub never_made {
     my $t = one_thread(1);
     my @blobs = map { $t->push_blob('app', "blob $_") } 1, 2;
-    my @busy;
 
     $t->allow_log(qr/thread pool "tiny" queue overflow/);
 
-    my $lock = held($t);
-
-    for my $digest (@blobs) {
-        push @busy, $t->connect;
-        $busy[-1]->start('DELETE', "/v2/app/blobs/$digest");
-        sleep 0.3;
-    }
+    my $lock = hold_store($t);
+    my @busy = busy_threads($t, @blobs);
 
     is_error($t->post($uploads, body => ''), 503, 'TOOMANYREQUESTS',
         'A113 no thread for a session') for 1 .. 3;
@@ -517,12 +514,11 @@ sub never_made {
 
 sub killed_while_made {
     my $t = one_thread(8);
-    my $digest = $t->push_blob('app', 'blob');
-    my $lock = held($t);
-    my @c = map { $t->connect } 0 .. 3;
+    my @blobs = $t->push_blob('app', 'blob');
+    my $lock = hold_store($t);
+    my @busy = busy_threads($t, @blobs);
+    my @c = map { $t->connect } 1 .. 3;
 
-    (shift @c)->start('DELETE', "/v2/app/blobs/$digest");
-    sleep 0.3;
     $_->start('POST', $uploads, body => '') for @c;
 
     ok(wait_for(5, sub { open_in($t) == 3 }), 'three wait for a thread');
@@ -549,20 +545,8 @@ sub one_thread {
 }
 
 
-# The lock of the store, on which a DELETE of a blob waits in its thread.
-
-sub held {
-    my $file = $_[0]->root . '/docker/registry/nginx/lock';
-
-    open my $lock, '+<', $file or die "$file: $!\n";
-    flock $lock, LOCK_EX or die "$file: $!\n";
-    return $lock;
-}
-
-
 sub open_in {
-    return $_[0]->get('/metrics')->body
-        =~ /^registry_uploads_open\{.*\} (\d+)$/m ? $1 : -1;
+    return metric_of($_[0], 'registry_uploads_open');
 }
 
 

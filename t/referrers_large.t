@@ -9,13 +9,13 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Fcntl qw(:flock);
 use IO::Select;
 use Test::More;
 use Time::HiRes qw(sleep);
 
 use Test::Registry;
 use Test::Registry::Files;
+use Test::Registry::Held;
 use Test::Registry::HTTP2;
 use Test::Registry::Torture;
 
@@ -113,23 +113,34 @@ sub empty {
 }
 
 
+# All lists together take a fraction of a second: where this process stood still
+# for that long none is left, and all is done once more.
+
 sub turns {
     server();
     push_dear('app', 24);
-
-    my @c = map { start("$uri?artifactType=a/$_") } 1 .. 6;
-    is_status($t->post('/v2/other/blobs/uploads/'), 202, 'a push begins');
-    cmp_ok(scalar waiting(@c), '>', 0,
-        'A48 it does not wait until all lists are made');
-
-    my $bytes = dear('pushed');
-    is_status($t->push_manifest('other', sha256($bytes), $bytes, OCI_INDEX),
-        201, 'a manifest is pushed that takes as much to parse');
     $pushed{other} = 1;
-    cmp_ok(scalar waiting(@c), '>', 0,
-        'A48 nor does it stand behind all of them');
 
-    empty($_->reply(timeout => 60), 'a list of another type') for @c;
+    my ($begun, $put);
+
+    for my $try (1 .. 5) {
+        forget();
+
+        my @c = map { start("$uri?artifactType=a/$_") } 1 .. 6;
+        is_status($t->post('/v2/other/blobs/uploads/'), 202, 'a push begins');
+        $begun = waiting(@c);
+
+        my $bytes = dear("pushed $try");
+        is_status($t->push_manifest('other', sha256($bytes), $bytes,
+            OCI_INDEX), 201, 'one that takes as much to parse');
+        $put = waiting(@c);
+
+        empty($_->reply(timeout => 60), 'a list of another type') for @c;
+        last if $put;
+    }
+
+    cmp_ok($begun, '>', 0, 'A48 who begins a push does not wait for all lists');
+    cmp_ok($put, '>', 0, 'A48 nor does a manifest stand behind all of them');
 
     my $r = $t->get($uri);
     is(scalar @{ $r->json->{manifests} }, 24, 'all of them are listed');
@@ -150,28 +161,41 @@ sub logged {
 }
 
 
+# They have to go before their lists are made, for which see above.
+
 sub gone {
-    forget();
+    my ($gone, $stream);
 
-    my @c = map { start("$uri?artifactType=a/b&mark=gone") } 1 .. 8;
-    $_ % 2 ? $c[$_]->reset : $c[$_]->close for 0 .. $#c;
+    for my $try (1 .. 5) {
+        forget();
 
-    my $h = Test::Registry::HTTP2->new(port => $t->h2c_port);
-    my $id = $h->open_stream('GET', "$uri?artifactType=a/b&mark=stream");
-    my $other = $h->open_stream('GET', "$uri?artifactType=a/b&mark=kept");
-    $h->reset_stream($id);
+        my $where = "$uri?artifactType=a/b&mark=";
+        my @c = map { start("${where}gone$try") } 1 .. 8;
+        $_ % 2 ? $c[$_]->reset : $c[$_]->close for 0 .. $#c;
 
-    my $stays = start("$uri?artifactType=a/b&mark=stays");
+        my $h = Test::Registry::HTTP2->new(port => $t->h2c_port);
+        my $id = $h->open_stream('GET', "${where}stream$try");
+        my $other = $h->open_stream('GET', "${where}kept$try");
+        $h->reset_stream($id);
 
-    empty($stays->reply(timeout => 60), 'one who waits');
-    is($h->reply($other)->{status}, 200, 'a stream that waits');
+        my $stays = start("${where}stays$try");
 
-    ok(wait_for(10, sub { logged(499, 'gone') == 8 }),
-        'A48 a list is not made for who has gone')
-        or diag log_of();
-    ok(wait_for(10, sub { logged(499, 'stream') == 1 }), 'by HTTP/2');
-    is(logged(200, 'stays') + logged(200, 'kept'), 2, 'for others it is');
-    $h->close;
+        empty($stays->reply(timeout => 60), 'one who waits');
+        is($h->reply($other)->{status}, 200, 'a stream that waits');
+        ok(wait_for(10, sub { logged(200, "stays$try")
+            + logged(200, "kept$try") == 2 }), 'for these it is made');
+
+        $gone = wait_for(10, sub { logged('...', "gone$try") == 8 })
+            ? logged(499, "gone$try") : -1;
+        $stream = wait_for(10, sub { logged('...', "stream$try") == 1 })
+            ? logged(499, "stream$try") : -1;
+
+        $h->close;
+        last if $gone == 8 && $stream == 1;
+    }
+
+    is($gone, 8, 'A48 a list is not made for who has gone') or diag log_of();
+    is($stream, 1, 'by HTTP/2');
     clear();
 }
 
@@ -184,10 +208,7 @@ sub waits {
     push_dear('app2', 2);
     sleep 0.5;
 
-    my $file = $t->root . '/docker/registry/nginx/lock';
-    open my $lock, '+<', $file or die "$file: $!\n";
-    flock $lock, LOCK_EX or die "$file: $!\n";
-
+    my $lock = hold_store($t);
     my $first = start("/v2/app2/referrers/$subject");
     sleep 3;
     my $second = start($uri);

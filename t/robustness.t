@@ -227,7 +227,7 @@ sub odd_headers {
     $t->allow_log(qr/client sent invalid method/);
     my $hello = $t->connect;
     $hello->send("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" . "\0" x 517);
-    ok($hello->closes_within(2), 'a TLS hello on a plain port is cut off');
+    ok($hello->closes_within(10), 'a TLS hello on a plain port is cut off');
 
     for my $method ('GET', 'HEAD', 'DELETE', 'POST', 'PATCH', 'PUT') {
         my $c = $t->connect;
@@ -320,9 +320,12 @@ sub slow_uploads_here {
         $peak = $rss if $rss > $peak;
 
         if ($round == 5) {
-            my $begin = time;
-            is_status($t->get('/v2/'), 200, "A114 $n slow uploads meanwhile");
-            cmp_ok(time - $begin, '<', 1, 'A114 others are served at once');
+            is_quick(1, 'A114 others are served at once', sub {
+                my $begin = time;
+                is_status($t->get('/v2/'), 200,
+                    "A114 $n slow uploads meanwhile");
+                return time - $begin;
+            });
             my $b = blob(10_000, 'other');
             is_status($t->post('/v2/app/blobs/uploads/?digest=' . sha256($b),
                 body => $b), 201, 'A114 another push works meanwhile');

@@ -255,19 +255,23 @@ sub very_many {
     my $whole = time - $begin;
     same_list(\@all, \@many, "A68 $n tags in one list");
 
-    my ($slow, $pages, @got) = (0, 0);
-    for ($uri = "$uri?n=1000"; defined $uri && $pages < 1000; $pages++) {
-        $begin = time;
-        my $r = $t->get($uri);
-        $slow = time - $begin if time - $begin > $slow;
-        push @got, names_of($r, 'tags');
-        $uri = links_to($r);
-    }
+    my ($slow, $pages, @got);
+    is_quick(sanitized() ? 10 : 1, 'A68 no page takes a second', sub {
+        ($slow, $pages, @got) = (0, 0);
+        $uri = '/v2/very/tags/list?n=1000';
+        for (; defined $uri && $pages < 1000; $pages++) {
+            $begin = time;
+            my $r = $t->get($uri);
+            $slow = time - $begin if time - $begin > $slow;
+            push @got, names_of($r, 'tags');
+            $uri = links_to($r);
+        }
+        return $slow;
+    });
     same_list(\@got, \@many, "A68 $n tags in pages of a thousand");
     is($pages, $n / 1000, 'A68 in as few pages');
     figure('ms for the dearest page of a thousand', int($slow * 1000));
     figure("ms for the list of $n", int($whole * 1000));
-    cmp_ok($slow, '<', sanitized() ? 10 : 1, 'A68 no page takes a second');
 
     my $grown = -$before;
     $grown += rss_of($_) for @pids;
