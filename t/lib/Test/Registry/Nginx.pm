@@ -347,18 +347,23 @@ sub _expect_workers {
 
 
 # HUP; returns when new workers serve. With broken => 1 the configuration is
-# expected to be refused and the old workers to stay.
+# expected to be refused and the old workers to stay: returns when the log has
+# an [emerg] of it.
 
 sub reload {
     my ($self, %o) = @_;
 
     my %old = map { $_ => 1 } $self->workers;
+    my $from = -s $self->error_log || 0;
 
     $self->_write_conf;
     kill 'HUP', $self->{pid};
 
     if ($o{broken}) {
-        sleep 0.5;
+        wait_for(15, sub {
+            substr($self->log_text, $from) =~ /\[emerg\]/
+        }) or die "no configuration was refused\n"
+            . Test::Registry::Log::tail($self->log_text, 20);
         return;
     }
 
