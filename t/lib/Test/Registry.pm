@@ -42,9 +42,9 @@ use Test::Registry::Server;
 our @ISA = qw(Exporter);
 our @EXPORT = (
     qw(finish is_status is_error is_header has_no_header is_blob_created
-       is_manifest_created is_json_list is_whole is_quick skip_suite skip_tests
-       need_root path_of with_query links_to names_of follow_pages same_list
-       in_ci sanitized),
+       is_manifest_created is_json_list is_whole is_quick is_soon skip_suite
+       skip_tests need_root path_of with_query links_to names_of follow_pages
+       same_list in_ci sanitized),
     @Test::Registry::Content::EXPORT, @Test::Registry::Login::EXPORT,
     @Test::Registry::Process::EXPORT
 );
@@ -360,6 +360,17 @@ sub is_quick {
     }
 
     return Test::More::cmp_ok($took, '<', $limit, $name);
+}
+
+
+# The same of code that is one step by itself.
+
+sub is_soon {
+    my ($limit, $name, $code) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    return is_quick($limit, $name, sub { seconds($code) });
 }
 
 

@@ -10,8 +10,8 @@ use POSIX qw(WNOHANG);
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(
-    wait_for alive children command_of rss_of peak_of reset_peak cpu_of fds_of
-    threads_of free_port reap run_command file_limit
+    wait_for seconds alive children command_of rss_of peak_of reset_peak cpu_of
+    fds_of threads_of free_port reap run_command file_limit
 );
 
 
@@ -27,6 +27,17 @@ sub wait_for {
         return $got if $got || time >= $deadline;
         sleep 0.02;
     }
+}
+
+
+# How long code takes.
+
+sub seconds {
+    my ($code) = @_;
+
+    my $begin = time;
+    $code->();
+    return time - $begin;
 }
 
 
