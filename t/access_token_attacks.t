@@ -12,7 +12,6 @@ use lib "$FindBin::Bin/lib";
 use Digest::SHA qw(hmac_sha256 hmac_sha512);
 use IO::Socket::INET;
 use Test::More;
-use Time::HiRes ();
 
 use Test::Registry;
 use Test::Registry::Token;
@@ -105,13 +104,10 @@ sub is_bad {
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    my $begin = Time::HiRes::time();
-    my $r = ask($token);
-    my $took = Time::HiRes::time() - $begin;
-
-    is_challenged($r, { scheme => 'Bearer', error => 'invalid_token',
-        scope => 'repository:app:pull' }, $name) or return 0;
-    return $took < 1 || ok(0, "$name: answered in $took s");
+    my $r;
+    is_soon(1, "$name: soon", sub { $r = ask($token) });
+    return is_challenged($r, { scheme => 'Bearer', error => 'invalid_token',
+        scope => 'repository:app:pull' }, $name);
 }
 
 

@@ -266,13 +266,13 @@ sub everything_unauthorized {
 
     # A large body behind a refusal: the reply comes at once.
 
-    my $begin = time;
-    my $sent = 0;
-    my $piece = 'z' x 65536;
-    my $r = $t->put("$upload?digest=" . sha256('x'), length => 1 << 30,
-        body => sub { $sent += 65536; $piece }, at(3));
+    my ($r, $sent, $piece) = (undef, 0, 'z' x 65536);
+    is_soon(3, 'A89 at once', sub {
+        $sent = 0;
+        $r = $t->put("$upload?digest=" . sha256('x'), length => 1 << 30,
+            body => sub { $sent += 65536; $piece }, at(3));
+    });
     is_error($r, 401, 'UNAUTHORIZED', 'A89 401 in front of 1 GB');
-    cmp_ok(time - $begin, '<=', 3, 'A89 at once');
     cmp_ok($sent, '<', 100 << 20, 'A89 and the body is not read to its end');
 }
 

@@ -209,7 +209,7 @@ sub small_windows {
     my $r = $c->reply($id, 0.5);
     is(length $r->body, 0, 'a closed window lets nothing through');
     $c->window_update($id, 5);
-    $c->pump(2, sub { length $c->{streams}{$id}{data} >= 5 });
+    $c->pump(15, sub { length $c->{streams}{$id}{data} >= 5 });
     is($c->{streams}{$id}{data}, substr($bytes, 0, 5), 'then five bytes');
     $c->window_update($id, 1 << 20);
     ok($c->reply($id)->body eq $bytes, 'then all');
