@@ -31,6 +31,7 @@ seed();
 
 my $round = 0;
 my %images;
+my $nobody = held_port();
 my @kinds = (\&a_tag, \&a_manifest, \&a_blob, \&a_repository);
 
 # each action once and for good in make torture
@@ -111,8 +112,8 @@ sub server {
     return Test::Registry->new(master => 1, workers => 1,
         main => 'thread_pool one threads=1;',
         server => 'location = /metrics { registry_metrics; }',
-        http => 'registry_notify ci http://127.0.0.1:' . free_port() . '/ci'
-            . ' backoff=1h max_backoff=1h threshold=1;',
+        http => 'registry_notify ci http://127.0.0.1:' . $nobody->sockport
+            . '/ci backoff=1h max_backoff=1h threshold=1;',
         location => 'registry_delete on; registry_thread_pool one;', %o)->run;
 }
 

@@ -11,7 +11,6 @@ use lib "$FindBin::Bin/lib";
 
 use Digest::SHA qw(hmac_sha256_hex);
 use IO::Select;
-use IO::Socket::INET;
 use JSON::PP ();
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -20,8 +19,9 @@ use Test::Registry;
 
 settings();
 
-my $socket = listener(0);
-my $port = $socket->sockport;
+my $held = held_port();
+my $socket = listen_at($held);
+my $port = $held->sockport;
 
 my $t = Test::Registry->new(
     master => 1,
@@ -76,14 +76,6 @@ sub settings {
         server => 'location /e { registry_events /none; }')->check;
     ok($rc > 0 && $text =~ qr/no "registry" has/, 'a feed of no registry')
         or diag $text;
-}
-
-
-sub listener {
-    my ($port) = @_;
-
-    return IO::Socket::INET->new(Listen => 20, LocalAddr => '127.0.0.1',
-        LocalPort => $port, ReuseAddr => 1) || die "listen: $!\n";
 }
 
 
@@ -157,7 +149,7 @@ sub comes_back {
     ok($t->push_blob('app', "down $_"), 'a push without it') for 1 .. 3;
     sleep 1;
 
-    $socket = listener($port);
+    $socket = listen_at($held);
     my @all;
 
     while (@all < 3) {

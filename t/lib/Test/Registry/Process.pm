@@ -11,7 +11,7 @@ use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(
     wait_for seconds alive children command_of rss_of peak_of reset_peak cpu_of
-    fds_of threads_of free_port reap run_command file_limit
+    fds_of threads_of free_port held_port listen_at reap run_command file_limit
 );
 
 
@@ -188,6 +188,39 @@ sub free_port {
     }
 
     die "no free port on 127.0.0.1\n";
+}
+
+
+# A port that is ours for as long as the socket is: whoever connects is refused,
+# and nobody but listen_at() can listen there. That is what SO_REUSEPORT is for;
+# when it is set the port is taken already, so no two of us get the same one.
+
+sub held_port {
+    my ($host) = @_;
+
+    require IO::Socket::INET;
+
+    my $held = IO::Socket::INET->new(LocalAddr => $host // '127.0.0.1',
+        LocalPort => 0, Proto => 'tcp') or die "no free port: $@\n";
+    setsockopt $held, Socket::SOL_SOCKET(), Socket::SO_REUSEPORT(), 1
+        or die "SO_REUSEPORT: $!\n";
+
+    return $held;
+}
+
+
+sub listen_at {
+    my ($held) = @_;
+
+    my $port = $held->sockport;
+    my $listen;
+    wait_for(10, sub {
+        $listen = IO::Socket::INET->new(LocalAddr => $held->sockhost,
+            LocalPort => $port, Proto => 'tcp', Listen => 64, ReuseAddr => 1,
+            ReusePort => 1);
+    }) or die "no port $port: $!\n";
+
+    return $listen;
 }
 
 

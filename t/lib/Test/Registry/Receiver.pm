@@ -48,7 +48,8 @@ sub new {
             CLEANUP => 1)
     }, $class;
 
-    $self->{port} ||= free_port();
+    $self->{held} = held_port($self->{host});
+    $self->{port} = $self->{held}->sockport;
     $self->answers;
 
     $live{$self} = $self;
@@ -69,18 +70,13 @@ sub url {
 }
 
 
-# Listens; after down() on the same port again.
+# Listens; after down() on the same port again. Before, and meanwhile, whoever
+# connects is refused.
 
 sub run {
     my ($self) = @_;
 
-    my $listen;
-    wait_for(10, sub {
-        $listen = IO::Socket::INET->new(LocalAddr => $self->{host},
-            LocalPort => $self->{port}, Proto => 'tcp', Listen => 64,
-            ReuseAddr => 1);
-    }) or die "no port $self->{port}: $!\n";
-
+    my $listen = listen_at($self->{held});
     my $pid = fork;
     die "fork: $!\n" if !defined $pid;
 
