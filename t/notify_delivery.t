@@ -137,7 +137,8 @@ sub order_and_batches {
     my $image = stocked($t, 'app');
 
     $hook->wait_events($_, 2) for '/seven', '/many';
-    $hook->answers($_, { delay => 1, times => 1 }, { delay => 0.01 })
+    my $pushed = $t->dir . '/pushed';
+    $hook->answers($_, { until => $pushed, times => 1 }, { delay => 0.01 })
         for '/seven', '/many';
 
     my @want;
@@ -146,6 +147,7 @@ sub order_and_batches {
             if tag_put($t, 'app', "v$n", $image)->status == 201;
     }
     is(scalar @want, 40, 'forty pushes');
+    put_file($pushed, '');
 
     for my $path ('/seven', '/many') {
         my @events = $hook->wait_events($path, 42);
@@ -440,24 +442,6 @@ sub filters {
     $t->delete('/v2/lib/manifests/v1');
     $t->push_image('team/end', 'v1', seed => 'end');
 
-    # mark after mark for those that wait for it
-
-    my %seen;
-    $hook->wait_events('/default', 14);
-    $hook->wait_events('/pulled', 2);
-    $hook->wait_events('/team', 10);
-    sleep 0.5;
-
-    for my $name (keys %how) {
-        my %n;
-        for my $e ($hook->events("/$name")) {
-            my $kind = $e->{target}{mediaType} || 'none';
-            $kind =~ s{\Aapplication/(?:vnd\.oci\.image\.)?}{};
-            $n{"$e->{action} $e->{target}{repository} $kind"}++;
-        }
-        $seen{$name} = join ', ', map { "$n{$_} $_" } sort keys %n;
-    }
-
     my $m = 'manifest.v1+json';
     my $o = 'octet-stream';
     my %push = map { $_ => [ "1 push $_ $m", "2 push $_ $o" ] }
@@ -480,6 +464,26 @@ sub filters {
         both => "1 push team/a $m, 1 push team/end $m",
         nothing => '',
     );
+
+    # all that is wanted, and then no more
+
+    for my $name (keys %want) {
+        my $n = 0;
+        $n += $_ for $want{$name} =~ /(?:\A|, )(\d+) /g;
+        $hook->wait_events("/$name", $n);
+    }
+    sleep 0.5;
+
+    my %seen;
+    for my $name (keys %how) {
+        my %n;
+        for my $e ($hook->events("/$name")) {
+            my $kind = $e->{target}{mediaType} || 'none';
+            $kind =~ s{\Aapplication/(?:vnd\.oci\.image\.)?}{};
+            $n{"$e->{action} $e->{target}{repository} $kind"}++;
+        }
+        $seen{$name} = join ', ', map { "$n{$_} $_" } sort keys %n;
+    }
 
     is($seen{$_}, $want{$_}, "the filter $_: $how{$_}") for sort keys %how;
     $t->finish;

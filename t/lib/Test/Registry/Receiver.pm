@@ -114,6 +114,7 @@ sub down {
 #
 # status, headers, body   of the reply, [[name, value], ...]
 # delay   seconds before it
+# until   a file: none before that is there
 # how     answer (default)
 #         stall     nothing ever comes
 #         endless   a chunked body of which a byte comes now and then
@@ -322,6 +323,7 @@ sub _treat {
     my $how = $o->{how} || 'answer';
     my $head = 'HTTP/1.1 ' . ($o->{status} || 200) . " so\r\n";
     sleep $o->{delay} if $o->{delay};
+    wait_for(60, sub { -e $o->{until} }) if defined $o->{until};
 
     if ($how eq 'stall') {
         1 while sysread $sock, my $more, 65536;
