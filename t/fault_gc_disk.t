@@ -18,6 +18,7 @@ use Test::Registry;
 use Test::Registry::Disk;
 use Test::Registry::Litter;
 use Test::Registry::Process;
+use Test::Registry::Shim;
 use Test::Registry::Torture;
 
 
@@ -36,10 +37,11 @@ sub on_disk {
     my ($iops, %o) = @_;
 
     my $disk = Test::Registry::Disk->new(fs => 'ext4', size => 24, %o);
-    my $t = Test::Registry->new(root => $disk->root, location =>
-        "registry_delete on; $gc iops=$iops; registry_upload_idle_time 1h;")
-        ->run;
-    my $x = { disk => $disk, t => $t,
+    my $shim = Test::Registry::Shim->new;
+    my $t = Test::Registry->new(root => $disk->root, env => $shim->env,
+        location => "registry_delete on; $gc iops=$iops;"
+            . ' registry_upload_idle_time 1h;')->run;
+    my $x = { disk => $disk, t => $t, shim => $shim,
         litter => Test::Registry::Litter->new($t)->keep };
 
     $x->{litter}->rouse;
@@ -189,16 +191,20 @@ sub read_only {
 
 sub breaks {
     my $x = on_disk(400, mount => 'errors=remount-ro');
-    my ($t, $litter, $disk) = @{$x}{qw(t litter disk)};
+    my ($t, $litter, $disk, $shim) = @{$x}{qw(t litter disk shim)};
     my $name = 'F20 a file system that gives up';
 
     for my $round (1 .. torture(1, 10)) {
         my @why = drop($x, sizes => [ map { 200 + $_ } 1 .. 30 ]);
         my $all = $litter->left;
         my $from = length $t->log_text;
+        $shim->arm(dir => $litter->own . '/trash', calls => ['name'],
+            action => 'delay', delay => 100e6, at => 10);
         $litter->overdue;
-        wait_for(15, sub { $litter->left < $all });
+        ok(wait_for(60, sub { $shim->hits }), "$name: a collection");
+        $shim->disarm;
         give_up($disk);
+        $shim->go_on;
 
         ok(wait_for(60, sub {
             said($x, $from) =~ /\[error\][^\n]*could not collect garbage/

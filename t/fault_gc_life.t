@@ -116,12 +116,10 @@ sub may_have {
 }
 
 
-# A signal that it does not care for ends its wait.
-
 sub go_on {
     my ($x, $pid) = @_;
 
-    kill 'IO', $pid;
+    $x->{shim}->go_on;
     kill 'CONT', $pid;
 }
 

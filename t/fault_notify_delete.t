@@ -363,14 +363,15 @@ sub midway {
     sleep 1;
 
     $shim->arm(dir => "$top/v2/repositories/app/_manifests", calls => ['lock'],
-        action => 'delay', delay => 3_000_000, at => 3);
+        action => 'delay', delay => 60_000_000, at => 3);
     my $first = ctl_begin({ wrap => \@wrap }, 'rm', '--yes', $t->root,
         "app\@$m->{digest}", 'later:v1');
-    wait_for(10, sub { $shim->hits });
+    ok(wait_for(30, sub { $shim->hits }), 'one stands still');
+    $shim->disarm;
     is($t->delete("/v2/app/manifests/$m->{digest}")->status, 202,
         'a DELETE overtakes another one');
+    $shim->go_on;
     is_exit(ctl_end($first), 0, 'which is done as well');
-    $shim->disarm;
 
     my @told = grep { /delete (?:app|later):[ov]|\Q$m->{digest}/ }
         map { key_of($_) } tail_of($t->root);

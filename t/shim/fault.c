@@ -23,6 +23,9 @@
 /* files whose size at their last sync is remembered */
 #define FAULT_SYNCED  64
 
+/* microseconds of a delay from one look at the page to the next */
+#define FAULT_STEP  10000
+
 
 /* a number is given again when its file is gone: the birth tells them apart */
 typedef struct {
@@ -33,6 +36,7 @@ typedef struct {
 
 
 static void fault_init(void) __attribute__((constructor));
+static void fault_wait(void);
 static int fault_matches(unsigned class, int dir, const char *path);
 static int fault_inside(int dir, const char *path);
 static void fault_tell(const char *call, int dir, const char *path);
@@ -132,7 +136,7 @@ fault(unsigned class, const char *call, int dir, const char *path)
         return 1;
 
     case FAULT_DELAY:
-        (void) usleep((useconds_t) fault_page->delay);
+        fault_wait();
         errno = err;
         return 0;
 
@@ -147,6 +151,19 @@ fault(unsigned class, const char *call, int dir, const char *path)
     default:
         errno = (int) action;
         return -1;
+    }
+}
+
+
+/* Ends early when the delay is set to 0 meanwhile. */
+
+static void
+fault_wait(void)
+{
+    int64_t  waited;
+
+    for (waited = 0; waited < fault_page->delay; waited += FAULT_STEP) {
+        (void) usleep(FAULT_STEP);
     }
 }
 

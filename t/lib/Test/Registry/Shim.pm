@@ -132,6 +132,11 @@ sub disarm {
 }
 
 
+# Ends a delay that somebody is in.
+
+sub go_on { $_[0]->_put($AT{delay}, pack 'q<', 0) }
+
+
 sub hits { return $_[0]->_field('hits') }
 
 
