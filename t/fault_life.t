@@ -133,13 +133,15 @@ sub stopped_in_body {
 
     for my $how (qw(cancel finish)) {
         my ($here, $there, $pid) = apart($t);
-        my $bytes = blob(1_000_000, "stopped $how");
+        my $bytes = blob(3_000_000, "stopped $how");
         my $digest = sha256($bytes);
         my $l = $t->open_upload('app');
 
         $here->start('PUT', "$l?digest=$digest", length => length $bytes);
-        $here->send(substr $bytes, 0, 500_000);
-        sleep 0.2;
+        $here->send(substr $bytes, 0, 1_500_000);
+        my $data = $t->repo_dir('app') . '/_uploads/'
+            . ($l =~ m{([^/]+)\z})[0] . '/data';
+        ok(wait_for(10, sub { -s $data }), "F06 $how: it is written to");
         kill 'STOP', $pid;
 
         my $r = $how eq 'cancel' ? $there->delete($l)
@@ -147,7 +149,7 @@ sub stopped_in_body {
         sleep $stop;
         is_status($there->get('/v2/'), 200, 'F06 the other worker serves');
         kill 'CONT', $pid;
-        $here->send(substr $bytes, 500_000);
+        $here->send(substr $bytes, 1_500_000);
         my $put = $here->reply;
 
         if ($how eq 'cancel') {
