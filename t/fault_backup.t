@@ -200,10 +200,14 @@ sub large {
     my ($dir, $file, $times) = ("$work/large", "$work/large.tar.gz",
         torture(4, 200));
 
-    my $begun = time;
-    is_exit(ctl(qw(backup --tar), $root, $file), 0, 'a tar');
-    my $takes = time - $begun;
-    unlink $file or die;
+    my $takes;
+    for (1, 2) {
+        my $begun = time;
+        is_exit(ctl(qw(backup --tar), $root, $file), 0, 'a tar');
+        my $took = time - $begun;
+        $takes = $took if !defined $takes || $took < $takes;
+        unlink $file or die;
+    }
 
     my ($cut, @bad) = (0);
     for my $n (1 .. $times) {

@@ -281,7 +281,7 @@ sub stopped {
     for my $signal (qw(INT KILL)) {
         my $place = "$own/scrub-now";
         unlink $place;
-        my $run = ctl_begin('scrub', $root, qw(--rate 2m));
+        my $run = ctl_begin('scrub', $root, qw(--rate 512k));
 
         # until it has kept its place in the large one
         ok(wait_for(30, sub { (file_text($place) // '') =~ /^in /m }),
