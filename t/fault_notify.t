@@ -55,11 +55,11 @@ sub server {
     my ($hook, %o) = @_;
 
     my $more = delete $o{more} // '';
-    my $how = delete $o{how} // '';
+    my $how = delete $o{how} // 'timeout=30s';
     return Test::Registry->new(master => 1,
         main => 'thread_pool one threads=1;', server => $metrics,
         http => 'registry_notify ci ' . $hook->url('/ci')
-            . " threshold=2 backoff=100ms max_backoff=200ms timeout=5s $how;"
+            . " threshold=2 backoff=100ms max_backoff=200ms $how;"
             . $more,
         location => 'registry_delete on; registry_thread_pool one;', %o);
 }
@@ -344,9 +344,11 @@ sub begins_slowly {
     my $hook = Test::Registry::Receiver->new->run;
     my $shim = Test::Registry::Shim->new;
     my $t = Test::Registry->new(master => 1, workers => 1, env => $shim->env,
-        ports => 1, http => 'registry_notify ci ' . $hook->url('/ci') . ';',
+        ports => 1, http => 'registry_notify ci ' . $hook->url('/ci')
+            . ' timeout=30s;',
         servers => 'server { listen 127.0.0.1:%%PORT1%%;'
-            . ' registry_notify other ' . $hook->url('/other') . ';'
+            . ' registry_notify other ' . $hook->url('/other')
+            . ' timeout=30s;'
             . ' location /v2/ { registry %%DIR%%/other; } }');
 
     mkdir "$t->{dir}/other";
@@ -380,7 +382,8 @@ sub begins_slowly {
         put_file(sprintf('%s/%016x.log', events_dir($t), $seq - 15000), $text);
     }
 
-    $t->{http} = 'registry_notify late ' . $hook->url('/late') . ';';
+    $t->{http} = 'registry_notify late ' . $hook->url('/late')
+        . ' timeout=30s;';
     $shim->arm(dir => events_dir($t), calls => ['read'], action => 'delay',
         delay => 100_000, times => 0);
     $t->run;
@@ -735,7 +738,7 @@ sub two_masters {
 sub kill_loop {
     my $pushes = torture(60, 1002);
     my $hook = Test::Registry::Receiver->new->run;
-    my $t = server($hook, workers => 2, how => 'batch=7')->run;
+    my $t = server($hook, workers => 2, how => 'batch=7 timeout=5s')->run;
     my %image = map { $_ => stocked($t, "c$_") } 1 .. 3;
     my $dir = File::Temp->newdir('registry-loop-XXXXXXXX', TMPDIR => 1);
     my %kills = map { $_ => 0 } qw(worker manager master all);

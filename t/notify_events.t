@@ -33,7 +33,7 @@ my $t = Test::Registry->new(
     ports => 2,
     write => { users => htpasswd(alice => 'secret', 'bo"b\\<é>' => 'secret') },
     http => 'registry_notify all ' . $hook->url('/all')
-        . ' action=push,pull,mount,delete;'
+        . ' action=push,pull,mount,delete timeout=30s;'
         . 'large_client_header_buffers 4 16k;',
     location => 'registry_delete on;',
     servers => 'server { listen 127.0.0.1:%%PORT1%%; location /v2/ {'

@@ -40,7 +40,8 @@ sub server {
             . ' registry_events pull=off; }',
         http => "registry_events_size 4m; registry_events_keep $keep;"
             . ' registry_notify ci ' . $hook->url('/ci') . " batch=$batch"
-            . ' threshold=1 backoff=300ms max_backoff=300ms;')->run;
+            . ' threshold=1 backoff=300ms max_backoff=300ms timeout=30s;'
+    )->run;
 }
 
 
@@ -79,7 +80,7 @@ sub many {
 
 sub by_itself {
     my $hook = Test::Registry::Receiver->new;
-    my $t = server($hook, '3s');
+    my $t = server($hook, '8s');
     my $image = stocked($t, 'app');
     my @old = map { "old$_" } 1 .. 8;
 

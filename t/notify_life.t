@@ -26,6 +26,10 @@ use Test::Registry::Torture;
 
 use constant TAGS => 64;           # of one PUT, so many events
 
+# where no test is about time, a machine that is busy is no endpoint that fails
+
+use constant LONG => ' timeout=30s';
+
 my $metrics = 'location = /metrics { registry_metrics; }';
 
 reloads();
@@ -71,7 +75,7 @@ sub many {
 
 sub reloads {
     my $hook = Test::Registry::Receiver->new->run;
-    my $t = server('registry_notify ci ' . $hook->url('/ci') . ';',
+    my $t = server('registry_notify ci ' . $hook->url('/ci') . LONG . ';',
         workers => 2);
     my %image = map { $_ => stocked($t, "c$_") } 1 .. 3;
     my $seconds = torture(6);
@@ -139,7 +143,7 @@ sub reload_under_a_slow_one {
     my $hook = Test::Registry::Receiver->new->run;
     my $t = server('registry_notify slow ' . $hook->url('/slow')
         . ' timeout=20s; registry_notify late ' . $hook->url('/late')
-        . '; registry_notify ci ' . $hook->url('/ci') . ';');
+        . LONG . '; registry_notify ci ' . $hook->url('/ci') . LONG . ';');
     my $image = stocked($t, 'app');
 
     $hook->wait_events("/$_", 2) for qw(slow late ci);
@@ -187,7 +191,8 @@ sub down_and_back {
     my $hook = Test::Registry::Receiver->new;
     my $t = server('registry_events_size 512m; registry_notify ci '
         . $hook->url('/ci')
-        . ' threshold=2 backoff=200ms max_backoff=500ms batch=200;');
+        . ' threshold=2 backoff=200ms max_backoff=500ms batch=200'
+        . LONG . ';');
     my $image = stocked($t, 'app');
     my $rounds = torture(32, 1600);
     my ($rss, @want) = (0);
@@ -239,7 +244,7 @@ sub down_and_back {
 
 sub killed_before_the_note {
     my $hook = Test::Registry::Receiver->new->run;
-    my $t = server('registry_notify ci ' . $hook->url('/ci') . ';');
+    my $t = server('registry_notify ci ' . $hook->url('/ci') . LONG . ';');
     my $image = stocked($t, 'app');
     my $rounds = torture(3, 100);
 
@@ -280,7 +285,7 @@ sub killed_before_the_note {
 sub upgraded {
     my $hook = Test::Registry::Receiver->new->run;
     my $t = Test::Registry::Daemon->new(master => 1, workers => 1,
-        http => 'registry_notify ci ' . $hook->url('/ci') . ';',
+        http => 'registry_notify ci ' . $hook->url('/ci') . LONG . ';',
         location => 'registry_delete on;')->run;
     my $image = stocked($t, 'app');
     my $i = 0;
@@ -340,7 +345,7 @@ sub too_much {
     my $hook = Test::Registry::Receiver->new;
     my $t = server('registry_events_size 1m; registry_notify ci '
         . $hook->url('/ci')
-        . ' threshold=1 backoff=500ms max_backoff=500ms;');
+        . ' threshold=1 backoff=500ms max_backoff=500ms' . LONG . ';');
     my $image = stocked($t, 'app');
     my $log = length $t->log_text;
     my @want = map { many($t, $image, $_) } 1 .. 40;
@@ -400,7 +405,7 @@ sub too_much_for_a_new_one {
     my $hook = Test::Registry::Receiver->new;
     my $t = server('registry_events_size 1m; registry_notify ci '
         . $hook->url('/ci')
-        . ' threshold=1 backoff=500ms max_backoff=500ms;');
+        . ' threshold=1 backoff=500ms max_backoff=500ms' . LONG . ';');
 
     ok(wait_for(20, sub { -e events_dir($t) . '/endpoints/ci' }),
         'a new endpoint is noted before there is an event');
@@ -499,7 +504,7 @@ sub new_endpoint {
 
 sub replayed {
     my $hook = Test::Registry::Receiver->new->run;
-    my $t = server('registry_notify ci ' . $hook->url('/ci') . ';');
+    my $t = server('registry_notify ci ' . $hook->url('/ci') . LONG . ';');
     my $image = stocked($t, 'app');
 
     tag_put($t, 'app', "v$_", $image) for 1 .. 10;
@@ -563,7 +568,7 @@ sub counted {
     my $hook = Test::Registry::Receiver->new->run;
     my $dead = Test::Registry::Receiver->new;
     my $t = server('registry_notify ci ' . $hook->url('/ci')
-        . ' threshold=9 backoff=100ms;'
+        . ' threshold=9 backoff=100ms' . LONG . ';'
         . ' registry_notify dead ' . $dead->url('/dead')
         . ' threshold=1 backoff=200ms max_backoff=300ms;');
 
