@@ -29,6 +29,7 @@ damaged();
 odd_names();
 asked();
 owner();
+long_periods();
 
 $t->finish;
 done_testing();
@@ -54,6 +55,37 @@ sub calls {
         }
     }
     is_exit(ctl('gc', $root, '--grace=1s'), 2, 'gc: less than two seconds');
+}
+
+
+# Thousands of years: what is that old is never there.
+
+sub long_periods {
+    my $lone = $t->push_blob('some/app', blob(5000, 4));
+    my $l = $t->open_upload('some/app');
+
+    for my $period (qw(200000d 100000w 999999999w)) {
+        my $r = ctl('gc', $root, "--grace=$period");
+        is_exit($r, 0, "gc --grace=$period");
+        is_status($t->get("/v2/some/app/blobs/$lone"), 200,
+            'takes nothing of today');
+
+        $r = ctl('purge-uploads', $root, "--idle=$period");
+        is_exit($r, 0, "purge-uploads --idle=$period");
+        is_status($t->get($l), 204, 'nor does that');
+    }
+
+    my $image = $t->push_image('untagged', 'v1');
+    $t->push_image('untagged', 'v1', layers => [ blob(3000, 3) ]);
+    sleep 2.5;
+    is_exit(ctl('gc', $root, '--grace=2s', '--untagged=999999999w',
+        '--dry-run'), 0, 'gc --untagged of as long');
+    is_exit(ctl('gc', $root, '--grace=999999999w',
+        '--untagged=999999999w'), 0, 'and both');
+    is_status($t->get("/v2/untagged/manifests/$image->{digest}"), 200,
+        'takes no manifest of today');
+    is_status($t->delete('/v2/untagged/_nginx/repository/content'), 202);
+    is_status($t->delete($l), 204);
 }
 
 

@@ -9,6 +9,7 @@ static void test_rows(void);
 static void test_bad(void);
 static void test_libc(void);
 static void test_ns(void);
+static void test_span(void);
 
 
 int
@@ -18,6 +19,7 @@ main(void)
     test_bad();
     test_libc();
     test_ns();
+    test_span();
 
     return done_testing();
 }
@@ -145,5 +147,31 @@ test_ns(void)
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         is_num(reg_time_ns(&rows[i].ts), rows[i].ns, "nanoseconds");
+    }
+}
+
+
+static void
+test_span(void)
+{
+    size_t  i;
+
+    static const struct {
+        int64_t  seconds;
+        int64_t  ns;
+    } rows[] = {
+        { 0,                     0 },
+        { 1,                     INT64_C(1000000000) },
+        { -1,                    INT64_C(-1000000000) },
+        { 36500 * 86400LL,       INT64_C(3153600000000000000) },
+        { 4611686018,            INT64_C(4611686018000000000) },
+        { 4611686019,            INT64_C(4611686018000000000) },
+        { 200000 * 86400LL,      INT64_C(4611686018000000000) },
+        { INT64_MAX,             INT64_C(4611686018000000000) },
+        { INT64_MIN,             INT64_C(-4611686018000000000) }
+    };
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        is_num(reg_time_span(rows[i].seconds), rows[i].ns, "a period");
     }
 }

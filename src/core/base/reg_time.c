@@ -179,3 +179,21 @@ reg_time_ns(const struct timespec *ts)
 
     return (int64_t) ts->tv_sec * REG_TIME_SECOND + ts->tv_nsec;
 }
+
+
+int64_t
+reg_time_span(int64_t seconds)
+{
+    int64_t  most;
+
+    most = INT64_MAX / 2 / REG_TIME_SECOND;
+
+    if (seconds > most) {
+        seconds = most;
+
+    } else if (seconds < -most) {
+        seconds = -most;
+    }
+
+    return seconds * REG_TIME_SECOND;
+}

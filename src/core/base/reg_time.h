@@ -47,5 +47,12 @@ int reg_time_parse(reg_str_t s, int64_t *time);
  */
 int64_t reg_time_ns(const struct timespec *ts);
 
+/*
+ * The nanoseconds of a period of seconds, 146 years at the most either way: a
+ * longer one is as good as endless, and must not become a negative one.  What
+ * reg_time_ns() said may be lessened by it.
+ */
+int64_t reg_time_span(int64_t seconds);
+
 
 #endif /* REG_TIME_H_INCLUDED */

@@ -237,7 +237,8 @@ reg_care_before(const reg_care_t *c, int64_t age)
     before = c->now - age;
 
     if (c->jump > 0 && c->now - c->offset - c->jumped <= age) {
-        before -= c->jump;
+        before = (before < INT64_MIN + c->jump) ? INT64_MIN
+                                                : before - c->jump;
     }
 
     return before;

@@ -252,9 +252,8 @@ reg_gc_start(reg_gc_t *g, reg_error_t *e)
         grace = REG_GC_GRACE_MIN;
     }
 
-    g->before = reg_care_before(&g->care, grace * REG_TIME_SECOND);
-    g->untagged = reg_care_before(&g->care,
-                                  g->how->untagged * REG_TIME_SECOND);
+    g->before = reg_care_before(&g->care, reg_time_span(grace));
+    g->untagged = reg_care_before(&g->care, reg_time_span(g->how->untagged));
 
     if (g->untagged > g->before) {
         g->untagged = g->before;

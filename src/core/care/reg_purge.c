@@ -144,7 +144,7 @@ reg_purge_left(reg_purge_t *p, reg_error_t *e)
         return rc;
     }
 
-    before = reg_care_before(&p->care, REG_PURGE_LEFT * REG_TIME_SECOND);
+    before = reg_care_before(&p->care, reg_time_span(REG_PURGE_LEFT));
 
     rc = reg_fs_remove_old(p->s, REG_FS_TMP, before, e);
 
@@ -189,7 +189,7 @@ reg_purge_session(reg_purge_t *p, const char *path, reg_error_t *e)
         return (rc == REG_ABSENT) ? REG_OK : rc;
     }
 
-    before = reg_care_before(&p->care, p->how->idle * REG_TIME_SECOND);
+    before = reg_care_before(&p->care, reg_time_span(p->how->idle));
 
     if (newest >= before) {
         return REG_OK;

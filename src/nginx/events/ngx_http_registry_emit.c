@@ -98,7 +98,7 @@ ngx_http_registry_spool(ngx_http_registry_events_t *events, reg_store_t *store)
 
     if (events->spool == NULL) {
         limits.size = events->size;
-        limits.keep = events->keep * REG_TIME_SECOND;
+        limits.keep = reg_time_span(events->keep);
 
         if (reg_spool_open(&events->spool, store, &limits, NULL) != REG_OK) {
             events->spool = NULL;
