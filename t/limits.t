@@ -195,6 +195,20 @@ sub announced {
         { 'Content-Range' => '0-' . $limit }), 'by Content-Range');
     is_ended($l, 'by Content-Range');
 
+    # a client that goes on with the body holds nothing of it
+
+    $l = $t->open_upload('app');
+    is_status($t->patch($l, body => $exact), 202, 'a session at the limit');
+    my $c = $t->connect;
+    $c->start('PATCH', $l, length => 1 << 20);
+    $c->send('x');
+    is_refused($c->reply(method => 'PATCH'), 'PATCH beyond the limit');
+    is_ended($l, 'PATCH beyond the limit');
+    is((grep { /_uploads|trash/ } map { readlink // '' }
+        map { glob "/proc/$_/fd/*" } $t->workers) + 0, 0,
+        'A30 nor does a worker hold its file');
+    $c->close;
+
     $l = $t->open_upload('app');
     is_error($t->patch($l, body => 'x', headers =>
         { 'Content-Range' => '5-' . ($limit + 5) }), 400, 'SIZE_INVALID',
@@ -347,10 +361,13 @@ sub over_http2 {
 
 sub waits_for_100 {
     my $l = $t->open_upload('app');
-    my $r = $t->patch($l, body => $over, expect => 1);
+    my $c = $t->connect;
+    my $r = $c->patch($l, body => $over, expect => 1);
 
     is_refused($r, 'with Expect');
     is_deeply($r->{interim} || [], [], 'A30 no 100 is sent');
+    is_header($r, 'Connection', 'close',
+        'A36 the body may come or not: the connection ends');
     is_ended($l, 'with Expect');
 }
 

@@ -120,11 +120,13 @@ sub size_limit {
 
     my $sent = 0;
     my $piece = 'z' x 65536;
-    $r = $t->put('/v2/app/manifests/refused', chunks => sub {
+    my $c = $t->connect;
+    $r = $c->put('/v2/app/manifests/refused', chunks => sub {
         $sent += 65536;
         return $sent < 1 << 30 ? $piece : undef;
     }, headers => { 'Content-Type' => OCI_MANIFEST });
     is_error($r, 413, 'MANIFEST_INVALID', 'A47 a body in chunks without end');
+    is_header($r, 'Connection', 'close', 'A47 nothing is read behind it');
     cmp_ok($sent, '<', 64 << 20, 'A47 reading stops at the limit');
 }
 

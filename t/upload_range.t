@@ -21,6 +21,7 @@ malformed();
 closing_put();
 twice();
 one_at_a_time();
+refused_is_closed();
 parallel();
 parallel_with_ranges();
 
@@ -260,6 +261,25 @@ sub one_at_a_time {
         'A23 the first one gets all its bytes in');
     is_status($t->put("$l?digest=" . sha256('a' x $half . 'b' x $half),
         body => ''), 201, 'A23 and the digest is right');
+}
+
+
+# Who is refused may take his time with the body: the session is others' again.
+
+sub refused_is_closed {
+    my $l = $t->open_upload('app');
+
+    is_status(patch($l, '0-4', 'abcde'), 202, 'five bytes');
+
+    my $c = $t->connect;
+    $c->start('PATCH', $l, length => 1_000_000,
+        headers => [['Content-Range', '7-1000006']]);
+    $c->send('ab');
+    is_refused($c->reply(method => 'PATCH'), $l, '0-4', 'a gap');
+
+    is_status(patch($l, '5-9', 'fghij'), 202,
+        'A23 the right bytes are taken while the wrong ones are awaited');
+    $c->close;
 }
 
 

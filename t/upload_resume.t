@@ -309,10 +309,20 @@ sub shutdown_timeout {
     my $c = $n->connect;
     $c->start('PATCH', $l, length => 2_000_000);
     $c->send(substr $bytes, 300_000, 400_000);
+
+    my $single = $n->connect;
+    $single->start('POST', "/v2/one/blobs/uploads/?digest=$digest",
+        length => length $bytes);
+    $single->send(substr $bytes, 0, 1_000_000);
+    my $begun = $n->repo_dir('one') . '/_uploads/*';
+    ok(wait_for(5, sub { my @all = glob $begun; @all == 1 }), 'a single POST');
+
     $n->reload;
     my $r = $c->reply(timeout => 6);
     is($r->status, 0, 'F30 worker_shutdown_timeout cuts the PATCH');
     ok(wait_for(6, sub { !$n->workers(old => 1) }), 'F30 the worker is gone');
+    is(join(' ', glob $begun), '',
+        'F30 and with it what nobody can go on with');
     go_on($l, 300_000, 700_000, 'F30 after worker_shutdown_timeout');
     $n->finish(audit => 0);
 }

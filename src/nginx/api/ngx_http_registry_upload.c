@@ -29,6 +29,7 @@ static ngx_int_t ngx_http_registry_upload_open(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_upload_open_work(
     ngx_http_registry_ctx_t *ctx);
+static reg_rc_t ngx_http_registry_upload_begin(ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_upload_opened(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_upload_check(ngx_http_registry_ctx_t *ctx);
@@ -325,7 +326,11 @@ ngx_http_registry_upload_open(ngx_http_request_t *r,
 }
 
 
-/* In a thread; also ends the session when there is no body to wait for. */
+/*
+ * In a thread; also ends the session when there is no body to wait for.  What
+ * is refused is closed here: the request may last as long as its body, would
+ * keep others from the session, and it may be the last to hold a large file.
+ */
 
 static reg_rc_t
 ngx_http_registry_upload_open_work(ngx_http_registry_ctx_t *ctx)
@@ -346,6 +351,28 @@ ngx_http_registry_upload_open_work(ngx_http_registry_ctx_t *ctx)
         return rc;
     }
 
+    rc = ngx_http_registry_upload_begin(ctx);
+
+    if (rc != REG_OK) {
+        reg_upload_close(job->upload);
+        job->upload = NULL;
+        return rc;
+    }
+
+    return job->empty ? ngx_http_registry_upload_commit_work(ctx) : REG_OK;
+}
+
+
+/* In a thread: whether the body belongs here, as far as it was announced. */
+
+static reg_rc_t
+ngx_http_registry_upload_begin(ngx_http_registry_ctx_t *ctx)
+{
+    reg_rc_t                         rc;
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ctx->job;
+
     job->start = reg_upload_offset(job->upload);
     job->offset = job->start;
 
@@ -360,13 +387,11 @@ ngx_http_registry_upload_open_work(ngx_http_registry_ctx_t *ctx)
         return rc;
     }
 
-    if (ctx->op.op != REG_OP_UPLOAD_FINISH) {
-        return REG_OK;
+    if (ctx->op.op == REG_OP_UPLOAD_FINISH) {
+        reg_upload_expect(job->upload, ctx->op.digest.alg);
     }
 
-    reg_upload_expect(job->upload, ctx->op.digest.alg);
-
-    return job->empty ? ngx_http_registry_upload_commit_work(ctx) : REG_OK;
+    return REG_OK;
 }
 
 

@@ -31,6 +31,7 @@ ngx_http_registry_upload_job(ngx_http_request_t *r,
     job = cln->data;
     ngx_memzero(job, sizeof(ngx_http_registry_upload_job_t));
 
+    job->ctx = ctx;
     job->now = ngx_time();
     job->rmcf = ngx_http_get_module_main_conf(r, ngx_http_registry_module);
     job->max = limits->blob_max_size;
@@ -47,10 +48,22 @@ ngx_http_registry_upload_job(ngx_http_request_t *r,
 }
 
 
+/*
+ * A request that nginx ended without asking us, as "worker_shutdown_timeout"
+ * does, leaves its session open.  One that nobody knows the id of would stay
+ * until it is old; the disk may be waited for by a worker that exits.
+ */
+
 static void
 ngx_http_registry_upload_cleanup(void *data)
 {
     ngx_http_registry_upload_job_t  *job = data;
+
+    if (job->upload && job->single && ngx_exiting) {
+        (void) reg_upload_cancel(job->ctx->store, job->ctx->op.name,
+                                 reg_str_of(job->id), NULL);
+        job->ended = 1;
+    }
 
     reg_upload_close(job->upload);
 

@@ -41,6 +41,7 @@ typedef struct {
     unsigned       looked:1;            /* at the limit, for sessions gone */
     unsigned       ended:1;             /* there is no such session */
 
+    ngx_http_registry_ctx_t            *ctx;
     ngx_http_registry_main_conf_t      *rmcf;
     ngx_http_registry_sessions_who_t    who;
     ngx_http_registry_sessions_full_t  *full;

@@ -17,6 +17,7 @@ static reg_rc_t ngx_http_registry_open_cached(ngx_http_request_t *r,
 static reg_rc_t ngx_http_registry_open_anew(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, const reg_digest_t *target,
     ngx_open_file_info_t *of, ngx_str_t *path);
+static void ngx_http_registry_send_closes(ngx_http_request_t *r);
 static void ngx_http_registry_free_buf(void *data);
 static void ngx_http_registry_no_gzip(ngx_http_request_t *r);
 
@@ -408,6 +409,31 @@ ngx_http_registry_open_anew(ngx_http_request_t *r,
 }
 
 
+/*
+ * Where the connection cannot go on behind this reply, the reply says so: in
+ * the middle of a body, which nginx would notice when the header is gone, and
+ * before one that a client who waits for 100 may or may not send now (RFC 9110,
+ * 10.1.1), so that nobody knows where the next request begins.
+ */
+
+static void
+ngx_http_registry_send_closes(ngx_http_request_t *r)
+{
+    if (r->reading_body) {
+        r->keepalive = 0;
+        r->lingering_close = 1;
+    }
+
+    if (r->headers_in.expect && !r->expect_tested && r->request_body == NULL
+        && r->http_version == NGX_HTTP_VERSION_11
+        && r->header_in->pos == r->header_in->last
+        && (r->headers_in.content_length_n > 0 || r->headers_in.chunked))
+    {
+        r->keepalive = 0;
+    }
+}
+
+
 ngx_int_t
 ngx_http_registry_send_error(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
@@ -424,6 +450,8 @@ ngx_http_registry_send_error(ngx_http_request_t *r,
     }
 
     ngx_http_registry_log_error(r, e);
+
+    ngx_http_registry_send_closes(r);
 
     /* a client that waits for 100 is not asked for a body nobody wants */
 
