@@ -20,6 +20,7 @@ pipelined_chunks();
 huge_chunks();
 odd_headers();
 mirrored();
+mirrored_whole();
 slow_uploads();
 slow_downloads();
 idle_connections();
@@ -278,6 +279,46 @@ sub mirrored {
 
     my @left = glob "$t->{dir}/temp/client_body/*";
     is("@left", '', 'mirror: no temporary file is left');
+    $t->finish;
+}
+
+
+# What is mirrored gets the body as well, whatever becomes of ours.
+
+sub mirrored_whole {
+    my $t = Test::Registry->new(ports => 1,
+        server => 'location = /mirror {
+            internal;
+            proxy_pass http://127.0.0.1:%%PORT1%%$request_uri;
+        }',
+        location => 'mirror /mirror;',
+        servers => 'server {
+            listen 127.0.0.1:%%PORT1%%;
+            client_max_body_size 0;
+            location /v2/ { registry %%DIR%%/other; }
+        }')->run;
+
+    my $other = sub { $t->get($_[0], port => $t->extra_port(1)) };
+
+    for my $size (100, 300_000) {
+        my $config = blob($size, "mirrored $size");
+        my $digest = sha256($config);
+        is_status($t->post("/v2/app/blobs/uploads/?digest=$digest",
+            body => $config), 201, "mirror: a blob of $size");
+        ok(wait_for(10, sub { $other->("/v2/app/blobs/$digest")->status
+            == 200 }), 'mirror: is there, too');
+
+        my $bytes = padded_manifest(manifest(
+            descriptor(OCI_CONFIG, $config), []), $size + 900);
+        is_status($t->push_manifest('app', "v$size", $bytes), 201,
+            "mirror: a manifest of $size");
+        ok(wait_for(10, sub { $other->("/v2/app/manifests/v$size")->status
+            == 200 }), 'mirror: is there, too');
+        is_whole($other->("/v2/app/manifests/v$size"), $bytes,
+            'mirror: byte by byte');
+        is_whole($t->get("/v2/app/manifests/v$size"), $bytes, 'mirror: both');
+    }
+
     $t->finish;
 }
 

@@ -12,6 +12,7 @@
 #define NGX_HTTP_REGISTRY_BODY_DELAY  20
 
 
+static ngx_int_t ngx_http_registry_body_own(ngx_http_request_t *r);
 static void ngx_http_registry_body_post(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_body_step(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
@@ -128,6 +129,13 @@ ngx_http_registry_body_start(ngx_http_request_t *r,
     ngx_http_registry_body_t  *body;
 
     body = ctx->body;
+
+    if (r->preserve_body && r->request_body
+        && ngx_http_registry_body_own(r) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     body->starting = 1;
 
     r->request_body_no_buffering = 1;
@@ -147,6 +155,50 @@ ngx_http_registry_body_start(ngx_http_request_t *r,
     r->main->count--;
 
     return ngx_http_registry_body_step(r, ctx);
+}
+
+
+/*
+ * Others are still to read what nginx has read, as the subrequest of "mirror"
+ * is.  Taking the body uses up its buffers: they are copied, their bytes not.
+ */
+
+static ngx_int_t
+ngx_http_registry_body_own(ngx_http_request_t *r)
+{
+    ngx_buf_t                *b;
+    ngx_chain_t              *cl, *in, **ll;
+    ngx_http_request_body_t  *rb;
+
+    rb = ngx_palloc(r->pool, sizeof(ngx_http_request_body_t));
+    if (rb == NULL) {
+        return NGX_ERROR;
+    }
+
+    *rb = *r->request_body;
+    ll = &rb->bufs;
+
+    for (in = r->request_body->bufs; in; in = in->next) {
+
+        cl = ngx_alloc_chain_link(r->pool);
+        b = ngx_palloc(r->pool, sizeof(ngx_buf_t));
+
+        if (cl == NULL || b == NULL) {
+            return NGX_ERROR;
+        }
+
+        *b = *in->buf;
+        cl->buf = b;
+
+        *ll = cl;
+        ll = &cl->next;
+    }
+
+    *ll = NULL;
+
+    r->request_body = rb;
+
+    return NGX_OK;
 }
 
 

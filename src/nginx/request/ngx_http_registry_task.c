@@ -66,6 +66,7 @@ ngx_http_registry_task_try(ngx_http_request_t *r,
         ctx->task = ngx_http_registry_task_create(r, ctx,
                                                   ngx_http_registry_task_run);
         if (ctx->task == NULL) {
+            ctx->next = NULL;
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
