@@ -26,6 +26,7 @@ cmp_ok(scalar @groups, '>=', 3, 'groups');
 my %calls = map { %{ from_help($_) } } @groups;
 cmp_ok(scalar keys %calls, '>=', 10, 'commands');
 
+full();
 version();
 widths();
 help_of_one();
@@ -34,6 +35,17 @@ manual();
 completion();
 
 done_testing();
+
+
+# What could not be printed was not.
+
+sub full {
+    for my $call (['--version'], ['--help'], ['help', $groups[0]]) {
+        my $r = ctl({ stdout => '/dev/full' }, @$call);
+        is_exit($r, 3, "@$call to a full disk");
+        like($r->{err}, qr/standard output: No space/, 'is told');
+    }
+}
 
 
 # One version, wherever it is told.

@@ -400,9 +400,20 @@ reg_cli_print(const reg_buf_t *b)
         return reg_cli_fail(REG_CLI_FAILED, "out of memory");
     }
 
-    if ((b->len != 0 && fwrite(b->data, 1, b->len, stdout) != b->len)
-        || fflush(stdout) != 0)
-    {
+    /* what is not taken now is an error of the stream, which flush() tells */
+
+    if (b->len != 0) {
+        (void) fwrite(b->data, 1, b->len, stdout);
+    }
+
+    return reg_cli_flush();
+}
+
+
+reg_cli_exit_e
+reg_cli_flush(void)
+{
+    if (fflush(stdout) != 0 || ferror(stdout)) {
         return reg_cli_fail(REG_CLI_FAILED, "standard output: %s",
                             strerror(errno));
     }

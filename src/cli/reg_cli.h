@@ -162,6 +162,9 @@ reg_cli_exit_e reg_cli_fail(reg_cli_exit_e rc, const char *fmt, ...)
  */
 reg_cli_exit_e reg_cli_print(const reg_buf_t *b);
 
+/* Ends what was printed: REG_CLI_OK, or REG_CLI_FAILED and a message. */
+reg_cli_exit_e reg_cli_flush(void);
+
 /*
  * The same for lines of cells that tabs part, the columns made even.
  */

@@ -1,7 +1,6 @@
 
 #include "reg_cli.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,12 +48,7 @@ reg_cli_help(const reg_cli_group_t *group, const reg_cli_command_t *command)
         reg_cli_text(group->more, 0, 0);
     }
 
-    if (fflush(stdout) != 0) {
-        return reg_cli_fail(REG_CLI_FAILED, "standard output: %s",
-                            strerror(errno));
-    }
-
-    return REG_CLI_OK;
+    return reg_cli_flush();
 }
 
 

@@ -66,7 +66,7 @@ main(int argc, char **argv)
 
     if (strcmp(argv[1], "--version") == 0 && argc < 3) {
         printf("registryctl %s\n", REG_VERSION);
-        return REG_CLI_OK;
+        return reg_cli_flush();
     }
 
     /* "registryctl help user add" is "registryctl user add --help" */
@@ -151,7 +151,7 @@ usage(void)
            "Exit status: 0 done; 1 no: a wrong password, no such name, or "
            "there is one\nalready; 2 called wrongly; 3 could not be done.\n");
 
-    return (fflush(stdout) == 0) ? REG_CLI_OK : REG_CLI_FAILED;
+    return reg_cli_flush();
 }
 
 
