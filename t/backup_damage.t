@@ -27,6 +27,7 @@ noted();
 unreadable();
 marked();
 older();
+unparsed();
 which();
 
 done_testing();
@@ -334,6 +335,46 @@ sub older {
     like($r->{err}, qr/not brought back: a $_: what it refers to was not/,
         "$_ is told") for 'list';
     ok(!-e tag_of($to, 'a', $_), "there is no tag $_") for qw(v1 list mark);
+}
+
+
+# What another registry took for a manifest, and nobody can read: it is left
+# out, with what needs it, and the rest is saved.
+
+sub unparsed {
+    my $many = '{"schemaVersion":2,"config":{},"layers":[],"x":['
+        . join(',', (1) x 250_000) . ']}';
+    my $n = 0;
+
+    for my $bytes ($many, '', 'not json', '[1]', '{"schemaVersion":2,',
+        "\xff\xfe")
+    {
+        my $root = fresh();
+        my $dest = "$work/unparsed-" . ++$n;
+        my $whole = put_image($root, 'whole', 'v1', 'x');
+        my $child = put_image($root, 'old', 'v1', 'y');
+        is_exit(ctl('backup', $root, $dest), 0, "$n: a backup");
+
+        my $bad = put_manifest($root, 'old', 'bad', $bytes);
+        my $index = put_manifest($root, 'old', 'index', to_json(
+            manifest_index([ map { { mediaType => OCI_MANIFEST,
+                digest => $_, size => 1 } } $bad, $child ])));
+        my $r = ctl(qw(backup --json --keep 1), $root, $dest);
+        is_exit($r, 1, "$n: a manifest that is none");
+        my %left = map { $_->{what} => $_ } @{ in($r)->{left_out} };
+        is_deeply([ sort keys %left ], [ sort $bad, $index, 'bad', 'index' ],
+            "$n: is left out, with what needs it");
+        is($left{$bad}{repository}, 'old', "$n: its repository is named");
+        like($r->{err}, qr/left out: old \Q$bad\E: it is no manifest/,
+            "$n: and why");
+        is(in($r)->{removed}, 0, "$n: no older one is removed");
+        is(in($r)->{tags}, 2, "$n: the rest is saved");
+
+        my $to = fresh();
+        is_exit(ctl('restore', $dest, $to), 1, "$n: a restore says so, too");
+        is(file_text(tag_of($to, 'old', 'v1')), $child, "$n: the rest is");
+        is(file_text(tag_of($to, 'whole', 'v1')), $whole, "$n: there");
+    }
 }
 
 

@@ -197,6 +197,7 @@ reg_backup_step(reg_backup_run_t *r, const reg_digest_t *d, unsigned *state)
     reg_rc_t        rc;
     reg_buf_t       body;
     const char     *why;
+    reg_error_t     e;
     reg_manifest_t  m;
 
     n = r->n;
@@ -210,9 +211,22 @@ reg_backup_step(reg_backup_run_t *r, const reg_digest_t *d, unsigned *state)
         return rc;
     }
 
-    rc = reg_manifest_read(&m, body.data, body.len, r->e);
+    reg_error_clear(&e);
 
-    if (rc == REG_OK) {
+    rc = reg_manifest_read(&m, body.data, body.len, &e);
+
+    if (rc == REG_MANIFEST_INVALID) {
+
+        /* another registry may have taken it */
+
+        *state |= REG_BACKUP_BROKEN;
+        why = "it is no manifest that can be read";
+        rc = REG_OK;
+
+    } else if (rc != REG_OK) {
+        rc = reg_error_set(r->e, rc, "%s", e.detail);
+
+    } else {
 
         if (m.unread) {
             *state |= REG_BACKUP_BROKEN;
