@@ -28,6 +28,7 @@ unreadable();
 marked();
 older();
 unparsed();
+denied();
 which();
 
 done_testing();
@@ -374,6 +375,52 @@ sub unparsed {
         is_exit(ctl('restore', $dest, $to), 1, "$n: a restore says so, too");
         is(file_text(tag_of($to, 'old', 'v1')), $child, "$n: the rest is");
         is(file_text(tag_of($to, 'whole', 'v1')), $whole, "$n: there");
+    }
+}
+
+
+# Who may not read a directory of repositories does not know what is in it.
+
+sub denied {
+    SKIP: {
+        skip_tests('only root can', 51) if $> != 0;
+        my $root = fresh();
+        put_image($root, $_, 'v1', $_) for qw(app/api app/web other);
+        my $dest = work_dir();
+        run_command(30, 'chown', '-R', '65534', $root, "$dest");
+        chmod 0755, $work or die;
+        my @user = ({ uid => 65534 });
+        my $r = ctl(@user, qw(backup --json), $root, "$dest/b");
+        is_exit($r, 0, 'a backup of all');
+        my $first = in($r)->{id};
+
+        my $repositories = below($root, 'repositories');
+        for my $row ([ "$repositories/app", 0700, 'a directory' ],
+            [ "$repositories/app", 0711, 'one that may be searched' ],
+            [ "$repositories/app", 0744, 'one that may be listed' ],
+            [ $repositories, 0744, 'that of all of them' ])
+        {
+            my ($dir, $mode, $what) = @$row;
+            chown 0, 0, $dir or die;
+            chmod $mode, $dir or die;
+            for my $call ([ qw(backup --keep 1), $root, "$dest/b" ],
+                [ qw(backup --tar), $root, "$dest/b.tar" ], [ 'ls', $root ],
+                [ qw(ls -l), $root, 'app/**' ], [ 'du', $root ],
+                [ qw(rm --yes), $root, '**:none' ])
+            {
+                $r = ctl(@user, @$call);
+                is_exit($r, 3, "$what: $call->[0] does not do without");
+                like($r->{err}, qr/repositories\S*: Permission denied/,
+                    "$what: $call->[0] says why");
+            }
+            chown 65534, 65534, $dir or die;
+            chmod 0755, $dir or die;
+        }
+        is_deeply([ map { (split /\t/)[0] } split /\n/,
+            ctl(@user, 'backups', "$dest/b")->{out} ], [ $first ],
+            'the backup of all is there');
+        is_exit(ctl(@user, qw(backup --keep 1), $root, "$dest/b"), 0,
+            'who may read it again');
     }
 }
 

@@ -395,7 +395,7 @@ reg_blob_search(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
     search.may_ctx = ctx;
     search.name = found;
 
-    rc = reg_catalog_walk(s, reg_null_str, reg_blob_look, &search, e);
+    rc = reg_catalog_search(s, reg_null_str, reg_blob_look, &search, e);
 
     if (search.found) {
         *target = search.target;

@@ -34,9 +34,9 @@ typedef struct {
 
 
 static reg_rc_t reg_catalog_take(reg_store_t *s, reg_str_t from, int behind,
-    size_t max, reg_catalog_batch_t *batch, reg_error_t *e);
+    int all, size_t max, reg_catalog_batch_t *batch, reg_error_t *e);
 static reg_rc_t reg_catalog_each(reg_store_t *s, reg_str_t from, int behind,
-    uint64_t expected, reg_name_pt fn, void *ctx, reg_error_t *e);
+    int all, uint64_t expected, reg_name_pt fn, void *ctx, reg_error_t *e);
 static reg_rc_t reg_catalog_fill(void *ctx, reg_str_t name);
 
 
@@ -94,8 +94,8 @@ reg_catalog_page(reg_store_t *s, const reg_op_t *op, reg_page_t *p,
 
         /* one more than there is room for tells whether there is more */
 
-        rc = reg_catalog_each(s, op->last, 1, p->limit + 1, reg_catalog_fill,
-                              &fill, e);
+        rc = reg_catalog_each(s, op->last, 1, 0, p->limit + 1,
+                              reg_catalog_fill, &fill, e);
 
         if (rc != REG_OK && !(rc == REG_ABSENT && p->more)) {
             return rc;
@@ -149,7 +149,7 @@ reg_catalog_scan(reg_store_t *s, reg_error_t *e)
         return reg_error_set(e, REG_NO_MEMORY, NULL);
     }
 
-    rc = reg_catalog_take(s, reg_null_str, 0, 1, batch, e);
+    rc = reg_catalog_take(s, reg_null_str, 0, 0, 1, batch, e);
 
     free(batch);
 
@@ -161,17 +161,26 @@ reg_rc_t
 reg_catalog_walk(reg_store_t *s, reg_str_t from, reg_name_pt fn, void *ctx,
     reg_error_t *e)
 {
-    return reg_catalog_each(s, from, 0, REG_CATALOG_BATCH, fn, ctx, e);
+    return reg_catalog_each(s, from, 0, 1, REG_CATALOG_BATCH, fn, ctx, e);
+}
+
+
+reg_rc_t
+reg_catalog_search(reg_store_t *s, reg_str_t from, reg_name_pt fn, void *ctx,
+    reg_error_t *e)
+{
+    return reg_catalog_each(s, from, 0, 0, REG_CATALOG_BATCH, fn, ctx, e);
 }
 
 
 /*
  * Calls fn, without holding the lock, for names behind from (or from it on).
- * expected is how many the caller thinks he will want.
+ * With all no directory may be passed over.  expected is how many the caller
+ * thinks he will want.
  */
 
 static reg_rc_t
-reg_catalog_each(reg_store_t *s, reg_str_t from, int behind,
+reg_catalog_each(reg_store_t *s, reg_str_t from, int behind, int all,
     uint64_t expected, reg_name_pt fn, void *ctx, reg_error_t *e)
 {
     char                  seen[REG_NAME_MAX + 1];
@@ -189,7 +198,7 @@ reg_catalog_each(reg_store_t *s, reg_str_t from, int behind,
         max = (expected < REG_CATALOG_BATCH) ? (size_t) expected
                                              : REG_CATALOG_BATCH;
 
-        rc = reg_catalog_take(s, from, behind, max, batch, e);
+        rc = reg_catalog_take(s, from, behind, all, max, batch, e);
 
         for (i = 0; rc == REG_OK && i < batch->n; i++) {
             rc = fn(ctx, reg_str_of(batch->names[i]));
@@ -216,8 +225,8 @@ reg_catalog_each(reg_store_t *s, reg_str_t from, int behind,
 
 
 static reg_rc_t
-reg_catalog_take(reg_store_t *s, reg_str_t from, int behind, size_t max,
-    reg_catalog_batch_t *batch, reg_error_t *e)
+reg_catalog_take(reg_store_t *s, reg_str_t from, int behind, int all,
+    size_t max, reg_catalog_batch_t *batch, reg_error_t *e)
 {
     reg_rc_t        rc;
     reg_catalog_t  *c;
@@ -227,7 +236,7 @@ reg_catalog_take(reg_store_t *s, reg_str_t from, int behind, size_t max,
 
     (void) pthread_mutex_lock(&c->lock);
 
-    rc = reg_tree_take(s, &c->tree, from, behind, batch->names, max,
+    rc = reg_tree_take(s, &c->tree, from, behind, all, batch->names, max,
                        &batch->n, e);
 
     (void) pthread_mutex_unlock(&c->lock);

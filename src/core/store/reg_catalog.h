@@ -36,11 +36,20 @@ reg_rc_t reg_catalog_page(reg_store_t *s, const reg_op_t *op, reg_page_t *p,
  */
 reg_rc_t reg_catalog_scan(reg_store_t *s, reg_error_t *e);
 
-/* Calls fn for the repositories there are, in order, from the given name on,
-   until it returns something else than REG_OK. */
+/*
+ * Calls fn for the repositories there are, in order, from the given name on,
+ * until it returns something else than REG_OK.  A directory that may not be
+ * read (EACCES) ends it: who counts, saves or removes what there is must not
+ * take a part for the whole.
+ */
 typedef reg_rc_t (*reg_name_pt)(void *ctx, reg_str_t name);
 
 reg_rc_t reg_catalog_walk(reg_store_t *s, reg_str_t from, reg_name_pt fn,
+    void *ctx, reg_error_t *e);
+
+/* The same for who looks for one of them: such a directory has none in it, as
+   for the pages. */
+reg_rc_t reg_catalog_search(reg_store_t *s, reg_str_t from, reg_name_pt fn,
     void *ctx, reg_error_t *e);
 
 

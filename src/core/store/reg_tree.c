@@ -27,13 +27,13 @@ typedef enum {
 } reg_tree_state_e;
 
 
-static reg_rc_t reg_tree_base(reg_store_t *s, reg_tree_t *t, int *base,
-    reg_error_t *e);
+static reg_rc_t reg_tree_base(reg_store_t *s, reg_tree_t *t, int all,
+    int *base, reg_error_t *e);
 static reg_rc_t reg_tree_prefixes(reg_fs_t *fs, reg_tree_t *t, int base,
-    reg_str_t key, reg_error_t *e);
+    reg_str_t key, int all, reg_error_t *e);
 static reg_str_t reg_tree_name(const reg_tree_t *t, size_t i);
 static reg_rc_t reg_tree_look(reg_fs_t *fs, reg_tree_t *t, int base,
-    size_t i, reg_tree_state_e *state, reg_error_t *e);
+    size_t i, int all, reg_tree_state_e *state, reg_error_t *e);
 static void reg_tree_remove(reg_tree_t *t, size_t i);
 static void reg_tree_compact(reg_tree_t *t);
 
@@ -50,7 +50,8 @@ reg_tree_free(reg_tree_t *t)
 
 reg_rc_t
 reg_tree_take(reg_store_t *s, reg_tree_t *t, reg_str_t from, int behind,
-    char (*names)[REG_NAME_MAX + 1], size_t max, size_t *n, reg_error_t *e)
+    int all, char (*names)[REG_NAME_MAX + 1], size_t max, size_t *n,
+    reg_error_t *e)
 {
     int               base;
     size_t            i;
@@ -60,19 +61,19 @@ reg_tree_take(reg_store_t *s, reg_tree_t *t, reg_str_t from, int behind,
 
     *n = 0;
 
-    rc = reg_tree_base(s, t, &base, e);
+    rc = reg_tree_base(s, t, all, &base, e);
 
     if (rc != REG_OK || base == -1) {
         return rc;
     }
 
-    rc = reg_tree_prefixes(reg_fs_of(s), t, base, from, e);
+    rc = reg_tree_prefixes(reg_fs_of(s), t, base, from, all, e);
 
     i = reg_tree_search(t, from, behind);
 
     while (rc == REG_OK && *n < max && i < t->n) {
 
-        rc = reg_tree_look(reg_fs_of(s), t, base, i, &state, e);
+        rc = reg_tree_look(reg_fs_of(s), t, base, i, all, &state, e);
 
         /* whatever was read, it was put behind this one */
 
@@ -99,7 +100,8 @@ reg_tree_take(reg_store_t *s, reg_tree_t *t, reg_str_t from, int behind,
  */
 
 static reg_rc_t
-reg_tree_base(reg_store_t *s, reg_tree_t *t, int *base, reg_error_t *e)
+reg_tree_base(reg_store_t *s, reg_tree_t *t, int all, int *base,
+    reg_error_t *e)
 {
     int             fd;
     reg_fs_t       *fs;
@@ -132,7 +134,7 @@ reg_tree_base(reg_store_t *s, reg_tree_t *t, int *base, reg_error_t *e)
     reg_tree_key(&now, &st);
 
     if (now.key != t->root.key || !t->root.settled) {
-        rc = reg_tree_update(fs, t, fd, reg_null_str, e);
+        rc = reg_tree_update(fs, t, fd, reg_null_str, all, e);
 
         if (rc != REG_OK) {
             (void) close(fd);
@@ -154,7 +156,7 @@ reg_tree_base(reg_store_t *s, reg_tree_t *t, int *base, reg_error_t *e)
 
 static reg_rc_t
 reg_tree_prefixes(reg_fs_t *fs, reg_tree_t *t, int base, reg_str_t key,
-    reg_error_t *e)
+    int all, reg_error_t *e)
 {
     size_t            i, len;
     reg_rc_t          rc;
@@ -172,7 +174,7 @@ reg_tree_prefixes(reg_fs_t *fs, reg_tree_t *t, int base, reg_str_t key,
         prefix.len = len;
 
         if (reg_tree_find(t, prefix, &i)) {
-            rc = reg_tree_look(fs, t, base, i, &state, e);
+            rc = reg_tree_look(fs, t, base, i, all, &state, e);
 
             if (rc != REG_OK) {
                 return rc;
@@ -231,7 +233,7 @@ reg_tree_name(const reg_tree_t *t, size_t i)
  */
 
 static reg_rc_t
-reg_tree_look(reg_fs_t *fs, reg_tree_t *t, int base, size_t i,
+reg_tree_look(reg_fs_t *fs, reg_tree_t *t, int base, size_t i, int all,
     reg_tree_state_e *state, reg_error_t *e)
 {
     char             name[REG_NAME_MAX + 1];
@@ -265,7 +267,7 @@ reg_tree_look(reg_fs_t *fs, reg_tree_t *t, int base, size_t i,
     memcpy(name, known.data, known.len + 1);
     known.data = name;
 
-    rc = reg_tree_update(fs, t, base, known, e);
+    rc = reg_tree_update(fs, t, base, known, all, e);
 
     /* ABSENT: it went between the two, or is no directory */
 

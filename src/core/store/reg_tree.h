@@ -49,11 +49,12 @@ void reg_tree_free(reg_tree_t *t);
 
 /*
  * Copies the names of the next repositories behind from (or from it on), at
- * most max, each NUL-terminated in a room of its own.  *n tells how many.
+ * most max, each NUL-terminated in a room of its own.  *n tells how many.  A
+ * directory that may not be read has nothing in it, or, with all, is an error.
  */
 reg_rc_t reg_tree_take(reg_store_t *s, reg_tree_t *t, reg_str_t from,
-    int behind, char (*names)[REG_NAME_MAX + 1], size_t max, size_t *n,
-    reg_error_t *e);
+    int behind, int all, char (*names)[REG_NAME_MAX + 1], size_t max,
+    size_t *n, reg_error_t *e);
 
 
 #endif /* REG_TREE_H_INCLUDED */

@@ -32,10 +32,11 @@ void reg_tree_key(reg_tree_dir_t *dir, const struct stat *st);
 
 /*
  * Reads a directory that is known already, or the root, whose name is empty,
- * and what is new in it.  REG_ABSENT when it is gone, or is none.
+ * and what is new in it.  REG_ABSENT when it is gone, or is none.  all is as
+ * for reg_tree_take(); what was passed over without it is read again each time.
  */
 reg_rc_t reg_tree_update(reg_fs_t *fs, reg_tree_t *t, int base,
-    reg_str_t name, reg_error_t *e);
+    reg_str_t name, int all, reg_error_t *e);
 
 
 #endif /* REG_TREE_PRIVATE_H_INCLUDED */

@@ -21,6 +21,7 @@ typedef struct {
     reg_fs_t        *fs;
     reg_tree_t      *t;
     int              base;           /* of "repositories" */
+    int              all;            /* none may be passed over */
     reg_names_t      todo;           /* a stack: not sorted */
     reg_tree_dir_t  *fresh;          /* to become part of the tree */
     size_t           n;
@@ -46,7 +47,7 @@ static int reg_tree_compare(const void *a, const void *b, void *text);
 
 reg_rc_t
 reg_tree_update(reg_fs_t *fs, reg_tree_t *t, int base, reg_str_t name,
-    reg_error_t *e)
+    int all, reg_error_t *e)
 {
     char             text[REG_NAME_MAX + 1];
     size_t           i;
@@ -60,6 +61,7 @@ reg_tree_update(reg_fs_t *fs, reg_tree_t *t, int base, reg_str_t name,
     w.fs = fs;
     w.t = t;
     w.base = base;
+    w.all = all;
     w.e = e;
 
     rc = reg_tree_read(&w, name, &dir);
@@ -122,7 +124,8 @@ reg_tree_update(reg_fs_t *fs, reg_tree_t *t, int base, reg_str_t name,
 
 /*
  * Reads one directory, and leaves those in it that are not known yet in
- * w->todo.  One that may not be read has nothing in it.
+ * w->todo.  One that may not be read has nothing in it, for who may pass it
+ * over.
  */
 
 static reg_rc_t
@@ -131,6 +134,7 @@ reg_tree_read(reg_tree_work_t *w, reg_str_t name, reg_tree_dir_t *dir)
     int          fd, err;
     DIR         *list;
     reg_rc_t     rc;
+    reg_path_t   path;
     struct stat  st;
 
     memset(dir, 0, sizeof(reg_tree_dir_t));
@@ -139,11 +143,16 @@ reg_tree_read(reg_tree_work_t *w, reg_str_t name, reg_tree_dir_t *dir)
 
     if (fd == -1) {
 
-        if (errno == EACCES) {
+        err = errno;
+
+        if (err == EACCES && !w->all) {
             return REG_OK;
         }
 
-        return reg_fs_fail(w->e, errno, "open", name.data);
+        reg_layout_repo(&path, name, "");
+
+        return reg_fs_fail(w->e, err, "open",
+                           (name.len > 0) ? path.s : REG_LAYOUT_REPOS);
     }
 
     /* its state before it is read: what changes later is seen later */
