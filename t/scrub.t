@@ -11,6 +11,7 @@ use lib "$FindBin::Bin/lib";
 
 use File::Path qw(make_path);
 use JSON::PP qw(decode_json);
+use POSIX qw(mkfifo);
 use Test::More;
 use Time::HiRes qw(time sleep);
 
@@ -40,6 +41,7 @@ calls();
 flipped();
 cut_and_empty();
 manifests();
+irregular();
 dry();
 rates();
 stopped();
@@ -231,6 +233,62 @@ sub manifests {
         is_whole($t->get('/v2/m/manifests/v1'), $image->{bytes},
             'F38 repairs it');
     }
+}
+
+
+# What is no regular file is not read, not even opened for long; it is told.
+
+sub irregular {
+    my $d = $t->push_blob('app', blob(5000, 'irregular'));
+    my $data = $t->blob_file($d) =~ s{\A\Q$root\E/}{}r;
+    my $dir = $data =~ s{/data\z}{}r;
+    my $two = $dir =~ s{/[^/]*\z}{}r;
+    my $link = sub { rename $_[0], "$root/kept" or die;
+        symlink "$root/kept", $_[0] or die };
+    my $file = sub { rename $_[0], "$root/kept" or die;
+        put_file($_[0], 'x') };
+    my $empty = sub { rename $_[0], "$root/kept" or die;
+        mkdir $_[0] or die };
+
+    is_exit(scrub(), 0, 'nothing is wrong');
+    for my $row ([ 'a symbolic link', $data, $link ],
+        [ 'a FIFO', $data, sub { rename $_[0], "$root/kept" or die;
+            mkfifo($_[0], 0644) or die } ],
+        [ 'a directory', $data, $empty ],
+        [ 'a link to its directory', $dir, $link, $data ],
+        [ 'a file for its directory', $dir, $file, $data ],
+        [ 'a link above', $two, $link ],
+        [ 'a file above', $two, $file ])
+    {
+        my ($what, $at, $damage, $path) = @$row;
+        $damage->("$root/$at");
+        for my $dry ([], [ '--dry-run' ]) {
+            my $r = scrub('--json', @$dry);
+            is_exit($r, 1, "$what is found @$dry");
+            my $all = decode_json($r->{out});
+            is_deeply([ map { "$_->{code} $_->{path}" } @{ $all->{findings} } ],
+                [ 'unreadable ' . ($path // $at) ], "$what is told");
+            is($all->{counts}{unreadable}, 1, "$what is counted");
+            is($all->{counts}{corrupt}, 0, "$what stays where it is");
+        }
+        -d "$root/$at" && !-l "$root/$at" ? rmdir "$root/$at"
+            : unlink "$root/$at" or die;
+        rename "$root/kept", "$root/$at" or die;
+    }
+
+    # what is wrong above all of them is told once
+    my $all = 'docker/registry/v2/blobs';
+    $link->("$root/$all");
+    my $r = scrub('--json', '--dry-run');
+    is_exit($r, 1, 'a link above all');
+    is_deeply([ map { $_->{path} } @{ decode_json($r->{out})->{findings} } ],
+        [ "$all/sha256", "$all/sha512" ], 'is told once for each algorithm');
+    unlink "$root/$all" or die;
+    rename "$root/kept", "$root/$all" or die;
+
+    unlink "$root/$data" or die;
+    is_exit(scrub(), 0, 'a directory without a blob is none');
+    $t->push_blob('app', blob(5000, 'irregular'));
 }
 
 

@@ -40,6 +40,7 @@ static void reg_scrub_start(reg_scrub_t *p);
 static reg_rc_t reg_scrub_piece(reg_scrub_t *p, uint64_t *cost,
     reg_error_t *e);
 static reg_rc_t reg_scrub_end(reg_scrub_t *p, reg_error_t *e);
+static reg_rc_t reg_scrub_no_directory(reg_scrub_t *p, const char *path);
 static reg_rc_t reg_scrub_unreadable(reg_scrub_t *p, const char *path,
     int err);
 static void reg_scrub_done(reg_scrub_t *p);
@@ -265,6 +266,11 @@ reg_scrub_list(reg_scrub_t *p, reg_error_t *e)
 
     if (rc == REG_ABSENT) {
         p->n = 0;
+        rc = reg_scrub_no_directory(p, path.s);
+
+        if (rc != REG_OK) {
+            return rc;
+        }
 
     } else if (rc != REG_OK) {
 
@@ -295,6 +301,41 @@ reg_scrub_list(reg_scrub_t *p, reg_error_t *e)
 }
 
 
+/*
+ * Nothing at all is how it should be where there is no blob.  What is wrong
+ * above is told once, not for each of the directories below.
+ */
+
+static reg_rc_t
+reg_scrub_no_directory(reg_scrub_t *p, const char *path)
+{
+    int         there;
+    reg_path_t  above;
+    reg_stat_t  st;
+
+    above.len = strlen(path) - sizeof("/00") + 1;
+    memcpy(above.s, path, above.len);
+    above.s[above.len] = '\0';
+
+    if (p->s->driver->stat(p->s, above.s, &st, NULL) != REG_OK || !st.dir) {
+        path = (p->two == 0) ? above.s : NULL;
+    }
+
+    there = (path != NULL && reg_fs_there(reg_fs_of(p->s), path) == 1);
+
+    if (there && p->s->driver->stat(p->s, path, &st, NULL) == REG_OK) {
+
+        /* it has come meanwhile, and what is in it is new */
+
+        there = !st.dir;
+    }
+
+    return there ? reg_scrub_tell(p, REG_SCRUB_UNREADABLE, path,
+                                  "is no directory")
+                 : REG_OK;
+}
+
+
 static reg_rc_t
 reg_scrub_name(void *ctx, reg_str_t name, int dir)
 {
@@ -307,7 +348,11 @@ reg_scrub_name(void *ctx, reg_str_t name, int dir)
     list = ctx;
     p = list->p;
 
-    if (!dir || reg_digest_make(&d, p->alg, name) != REG_OK
+    /* what is no directory is told when it is its turn */
+
+    (void) dir;
+
+    if (reg_digest_make(&d, p->alg, name) != REG_OK
         || (p->has_at && p->at.alg == p->alg
             && strcmp(reg_digest_hex(&d), reg_digest_hex(&p->at)) <= 0))
     {
@@ -367,6 +412,23 @@ reg_scrub_enter(reg_scrub_t *p, uint64_t *cost, reg_error_t *e)
     *cost += REG_SCRUB_OPEN;
 
     rc = p->s->driver->open(p->s, f->path.s, &in, &why);
+
+    if (rc == REG_ABSENT && reg_fs_there(reg_fs_of(p->s), f->path.s) == 1) {
+
+        /* it may have been pushed a moment after it was missed */
+
+        rc = p->s->driver->open(p->s, f->path.s, &in, &why);
+
+        if (rc == REG_ABSENT
+            && reg_fs_there(reg_fs_of(p->s), f->path.s) == 1)
+        {
+            rc = reg_scrub_tell(p, REG_SCRUB_UNREADABLE, f->path.s,
+                                "is no regular file");
+            reg_scrub_done(p);
+
+            return rc;
+        }
+    }
 
     if (rc == REG_ABSENT) {
         reg_scrub_done(p);

@@ -22,7 +22,8 @@
  * who had it.  A push at the same time is a new file, which stays.  Whoever is
  * killed between the two leaves a blob that the next pass moves.
  *
- * What cannot be read is told, and stays where it is: it may be the cable.
+ * What cannot be read, or is no regular file, is told, and stays where it is:
+ * it may be the cable.
  * Nobody is sent wrong bytes for it.  Whole blobs that bear no note of their
  * size are given one, so that a later cut of them is seen at once.
  *
@@ -77,7 +78,7 @@ typedef struct {
     uint64_t  blobs;           /* that were read to their end */
     uint64_t  bytes;           /* that were read */
     uint64_t  corrupt;         /* moved or not */
-    uint64_t  unreadable;
+    uint64_t  unreadable;      /* and what is no regular file */
     uint64_t  noted;           /* were given a note of their size */
 } reg_scrub_counts_t;
 

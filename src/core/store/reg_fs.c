@@ -255,6 +255,33 @@ reg_fs_openlen(reg_fs_t *fs, const char *path, size_t len)
 }
 
 
+int
+reg_fs_there(reg_fs_t *fs, const char *path)
+{
+    int          fd, rc;
+    struct stat  st;
+
+    fd = reg_fs_openlen(fs, path, reg_fs_parent(path, strlen(path)));
+
+    if (fd == -1) {
+        return (errno == ENOENT) ? 0 : reg_fs_absent(errno) ? 1 : -1;
+    }
+
+    rc = fstatat(fd, reg_fs_base(path), &st, AT_SYMLINK_NOFOLLOW);
+
+    if (rc == -1) {
+        rc = (errno == ENOENT) ? 0 : -1;
+
+    } else {
+        rc = 1;
+    }
+
+    (void) close(fd);
+
+    return rc;
+}
+
+
 size_t
 reg_fs_parent(const char *path, size_t len)
 {

@@ -132,6 +132,13 @@ int reg_fs_opendir(reg_fs_t *fs, int dir, const char *path);
 int reg_fs_openlen(reg_fs_t *fs, const char *path, size_t len);
 
 /*
+ * 1 when anything stands at a path, or something that is no directory on the
+ * way to it: for who found no file there and has to tell why.  0 when nothing
+ * does, -1 after an error.
+ */
+int reg_fs_there(reg_fs_t *fs, const char *path);
+
+/*
  * A directory that something is put into.  Closed by reg_fs_dir_close(), in
  * whatever state it is.
  */
