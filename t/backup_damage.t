@@ -9,8 +9,9 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use File::Path qw(make_path);
+use File::Path qw(make_path remove_tree);
 use JSON::PP qw(decode_json);
+use POSIX qw(mkfifo);
 use Test::More;
 
 use Test::Registry;
@@ -29,6 +30,7 @@ marked();
 older();
 unparsed();
 denied();
+links();
 which();
 
 done_testing();
@@ -422,6 +424,81 @@ sub denied {
         is_exit(ctl(@user, qw(backup --keep 1), $root, "$dest/b"), 0,
             'who may read it again');
     }
+}
+
+
+# A tag whose link was damaged was not deleted.
+
+sub links {
+    my $i = 0;
+    my $file = sub { remove_tree($_[0]); put_file($_[0], 'x') };
+    my @rows = (
+        [ 'an empty link', 'current/link', sub { put_file($_[0], '') } ],
+        [ 'one that was cut', 'current/link',
+            sub { truncate $_[0], 40 or die } ],
+        [ 'a directory in its place', 'current/link',
+            sub { unlink $_[0]; mkdir $_[0] or die } ],
+        [ 'a symbolic link', 'current/link', sub { rename $_[0], "$_[0].x";
+            symlink 'link.x', $_[0] or die } ],
+        [ 'a FIFO', 'current/link',
+            sub { unlink $_[0]; mkfifo($_[0], 0600) or die } ],
+        [ 'a file above it', 'current', $file ],
+        [ 'a file in place of the tag', '', $file ],
+    );
+
+    for (@rows) {
+        my ($what, $at, $damage) = @$_;
+        my $root = fresh();
+        my $dest = "$work/links-" . ++$i;
+        put_image($root, 'app/web', $_, $_) for 1 .. 3;
+        is_exit(ctl('backup', $root, $dest), 0, "$what: a backup");
+        my $tag = below($root, 'repositories/app/web/_manifests/tags/2');
+        $damage->($at eq '' ? $tag : "$tag/$at");
+
+        my $r = ctl(qw(backup --json --keep 1), $root, $dest);
+        is_exit($r, 1, "$what is damage");
+        is_deeply([ map { "$_->{repository}:$_->{what} $_->{text}" }
+            @{ in($r)->{left_out} } ],
+            [ 'app/web:2 its link names nothing' ], "$what: the tag is named");
+        is(in($r)->{tags}, 2, "$what: the others are saved");
+        is(in($r)->{manifests}, 3, "$what: and the manifest");
+        is(in($r)->{removed}, 0, "$what: the older backup stays");
+        is_exit(ctl('restore', $dest, fresh()), 1, "$what: is restored so");
+    }
+
+    # a manifest that no tag names, such as a signature
+
+    for my $text ('', 'sha256:12', sha256('another')) {
+        my $root = fresh();
+        my $dest = "$work/links-" . ++$i;
+        put_image($root, 'app/web', 'v1', 'x');
+        my $d = put_image($root, 'app/web', undef, 'y');
+        is_exit(ctl('backup', $root, $dest), 0, 'a backup without a tag');
+        put_file(below($root, 'repositories/app/web/_manifests/revisions/'
+            . split_of($d) . '/link'), $text);
+        my $r = ctl(qw(backup --json --keep 1), $root, $dest);
+        is_exit($r, 1, "a manifest's link is '$text'");
+        is_deeply([ map { "$_->{what} $_->{text}" } @{ in($r)->{left_out} } ],
+            [ "$d its link names nothing of it" ], 'the manifest is named');
+        is(in($r)->{removed}, 0, 'the older backup stays');
+    }
+
+    my $root = fresh();
+    my $dest = "$work/links-" . ++$i;
+    put_image($root, 'app/web', $_, $_) for 1 .. 3;
+    my $tags = below($root, 'repositories/app/web/_manifests/tags');
+    unlink "$tags/2/current/link" or die;
+    my $r = ctl(qw(backup --json), $root, $dest);
+    is_exit($r, 0, 'a tag without a link is deleted, or not yet there');
+    is(in($r)->{tags}, 2, 'the others are');
+
+    $file->($tags);
+    $r = ctl(qw(backup --json --keep 1), $root, $dest);
+    is_exit($r, 1, 'a file in place of all tags');
+    is_deeply([ map { "$_->{what} $_->{text}" } @{ in($r)->{left_out} } ],
+        [ 'tags they are no directory' ], 'is told');
+    is(in($r)->{manifests}, 3, 'the manifests are saved');
+    is_exit(ctl('restore', $dest, fresh()), 1, 'is restored so');
 }
 
 

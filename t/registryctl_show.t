@@ -48,6 +48,7 @@ details();
 usage();
 calls();
 untouched();
+broken_tags();
 
 $t->finish;
 done_testing();
@@ -178,6 +179,45 @@ sub details {
     $all = decode_json(ctl(qw(inspect --json), $root, 'team/two:v1')->{out});
     ok(!$all->{complete}, 'an image without a layer is told');
     rename "$root/kept", $link or die;
+}
+
+
+# A tag that is there, but whose link is not whole.
+
+sub broken_tags {
+    my $repo = "$v2/repositories/cut/_manifests/tags";
+    my %d = map { $_ => $t->push_image('cut', $_, seed => "c $_")->{digest} }
+        1 .. 3;
+
+    for my $text ('', 'sha256:12') {
+        put_file("$repo/2/current/link", $text);
+        my $r = ctl('tags', $root, 'cut');
+        is_exit($r, 1, "tags: a link '$text'");
+        is($r->{out}, "1\t$d{1}\n2\t-\n3\t$d{3}\n", 'the tag is named');
+        like($r->{err}, qr/cut:2: the link of the tag names nothing/, 'told');
+        $r = ctl(qw(tags --json), $root, 'cut');
+        is_exit($r, 1, 'tags --json');
+        is_deeply(decode_json($r->{out})->{tags}[1],
+            { tag => '2', digest => undef }, 'has it');
+
+    }
+
+    is(join(' ', names_of($t->get('/v2/cut/tags/list'), 'tags')), '1 3',
+        'a client is told of the others');
+    is_status($t->get('/v2/cut/manifests/2'), 404, 'and has no such tag');
+
+    unlink "$repo/2/current/link" or die;
+    is_exit(ctl('tags', $root, 'cut'), 0, 'without a link there is no tag');
+
+    rename $repo, "$repo.x" or die;
+    put_file($repo, 'x');
+    for my $command ('tags') {
+        my $r = ctl($command, $root, 'cut');
+        is_exit($r, 3, "$command: a file in place of all tags");
+        like($r->{err}, qr/the tags of cut are no directory/, 'is told');
+    }
+    is_status($t->get('/v2/cut/tags/list'), 200, 'a client has an empty list');
+    is_exit(ctl(qw(rm --yes), $root, 'cut'), 0, 'it goes');
 }
 
 

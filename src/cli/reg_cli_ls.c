@@ -25,6 +25,7 @@ typedef struct {
     reg_error_t          e;
     reg_cli_exit_e       rc;           /* what ends a walk with a message */
     unsigned             counts:1;
+    unsigned             damaged:1;    /* a tag's link names nothing */
     uint64_t             looked;
 } ls_t;
 
@@ -93,8 +94,8 @@ const reg_cli_group_t  reg_cli_ls = {
 
 const reg_cli_group_t  reg_cli_tags = {
     "tags", "The tags of a repository", tags_commands,
-    LS_MORE "\nExit status: 0 done; 1 no such repository; 2 called wrongly; "
-    "3 the store could not be read."
+    LS_MORE "\nExit status: 0 done; 1 no such repository, or a tag names "
+    "nothing; 2 called wrongly; 3 the store could not be read."
 };
 
 const reg_cli_group_t  reg_cli_du = {
@@ -319,11 +320,15 @@ tags_run(const reg_cli_t *c)
 
     reg_cli_rows_begin(&l.rows, c, "TAG\tDIGEST", "tags");
 
-    rc = reg_tags_walk(l.s, l.target.repository, ls_tag, &l, &l.e);
+    rc = reg_tags_all(l.s, l.target.repository, ls_tag, &l, &l.e);
 
-    return ls_end(&l, rc, NULL);
+    begun = ls_end(&l, rc, NULL);
+
+    return (begun == REG_CLI_OK && l.damaged) ? REG_CLI_NO : begun;
 }
 
+
+/* d is NULL for one whose link is damaged. */
 
 static reg_rc_t
 ls_tag(void *data, reg_str_t tag, const reg_digest_t *d)
@@ -334,18 +339,25 @@ ls_tag(void *data, reg_str_t tag, const reg_digest_t *d)
     l = data;
     b = &l->rows.b;
 
+    if (d == NULL) {
+        l->damaged = 1;
+        reg_cli_say("%s:%.*s: the link of the tag names nothing",
+                    l->c->operands[1], (int) tag.len, tag.data);
+    }
+
     reg_cli_row_begin(&l->rows);
 
     if (l->rows.json) {
         reg_buf_str(b, reg_str("{"));
         reg_cli_member(b, "tag", tag);
         reg_buf_str(b, reg_str(","));
-        reg_cli_member(b, "digest", reg_digest_str(d));
+        reg_cli_member(b, "digest",
+                       (d != NULL) ? reg_digest_str(d) : reg_null_str);
         reg_buf_str(b, reg_str("}"));
 
     } else {
         reg_cli_plain(b, tag);
-        reg_buf_printf(b, "\t%s", d->text);
+        reg_buf_printf(b, "\t%s", (d != NULL) ? d->text : "-");
     }
 
     return reg_cli_row_end(&l->rows);

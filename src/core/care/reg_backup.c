@@ -2,6 +2,7 @@
 #include "reg_backup_private.h"
 
 #include "reg_catalog.h"
+#include "reg_fs.h"
 #include "reg_links.h"
 #include "reg_repo.h"
 #include "reg_tags.h"
@@ -31,6 +32,7 @@ static reg_rc_t reg_backup_parts(reg_backup_run_t *r, const reg_digest_t *d,
     const reg_manifest_t *m, unsigned *state);
 static reg_rc_t reg_backup_blob(reg_backup_run_t *r, const reg_digest_t *d,
     const char *link);
+static reg_rc_t reg_backup_tags(reg_backup_run_t *r);
 static reg_rc_t reg_backup_tag(void *data, reg_str_t tag);
 static void reg_backup_leave(reg_backup_run_t *r, const char *what,
     const char *why);
@@ -110,7 +112,7 @@ reg_backup_repository(void *data, reg_str_t name)
                         reg_backup_revision, r, r->e);
 
     if (rc == REG_OK) {
-        rc = reg_tags_names(r->s, name, reg_backup_tag, r, r->e);
+        rc = reg_backup_tags(r);
     }
 
     return (rc == REG_OK) ? reg_backup_flush(r) : rc;
@@ -272,9 +274,12 @@ reg_backup_read(reg_backup_run_t *r, const reg_digest_t *d, reg_buf_t *body,
     char          type[REG_MEDIA_TYPE_MAX + 1];
     unsigned      tries;
     reg_rc_t      rc;
+    reg_path_t    path;
+    const char   *why;
     reg_error_t   e;
     reg_digest_t  target;
 
+    why = NULL;
     rc = REG_MANIFEST_UNKNOWN;
     reg_error_clear(&e);
 
@@ -284,9 +289,20 @@ reg_backup_read(reg_backup_run_t *r, const reg_digest_t *d, reg_buf_t *body,
         rc = reg_revision_find(r->s, r->name, d, &target, NULL, &e);
 
         if (rc == REG_MANIFEST_UNKNOWN) {
-            *state |= REG_BACKUP_GONE;
-            return REG_OK;
+            reg_layout_revision(&path, r->name, d);
+
+            if (reg_fs_there(reg_fs_of(r->s), path.s) != 1) {
+                *state |= REG_BACKUP_GONE;
+                return REG_OK;
+            }
+
+            /* damaged, unless it is there a moment after it was missed */
+
+            why = "its link names nothing of it";
+            continue;
         }
+
+        why = "its bytes are missing or damaged";
 
         if (rc == REG_OK) {
             rc = reg_revision_read(r->s, &target, body, type, &e);
@@ -307,10 +323,8 @@ reg_backup_read(reg_backup_run_t *r, const reg_digest_t *d, reg_buf_t *body,
 
     if (rc == REG_MANIFEST_UNKNOWN || rc == REG_DIGEST_MISMATCH) {
         *state |= REG_BACKUP_BROKEN;
-        reg_backup_leave(r, d->text,
-                         (rc == REG_MANIFEST_UNKNOWN)
-                         ? "its bytes are missing or damaged"
-                         : "it cannot be read");
+        reg_backup_leave(r, d->text, (rc == REG_MANIFEST_UNKNOWN)
+                                     ? why : "it cannot be read");
 
         return REG_OK;
     }
@@ -524,6 +538,29 @@ reg_backup_blob(reg_backup_run_t *r, const reg_digest_t *d, const char *link)
 /* --- tags ---------------------------------------------------------------- */
 
 static reg_rc_t
+reg_backup_tags(reg_backup_run_t *r)
+{
+    reg_rc_t     rc;
+    reg_error_t  e;
+
+    reg_error_clear(&e);
+
+    rc = reg_tags_names(r->s, r->name, reg_backup_tag, r, &e);
+
+    if (rc == REG_MANIFEST_UNKNOWN && e.damage) {
+        reg_backup_leave(r, "tags", "they are no directory");
+        return REG_OK;
+    }
+
+    if (rc != REG_OK && r->e != NULL && r->e->rc == REG_OK) {
+        *r->e = e;
+    }
+
+    return rc;
+}
+
+
+static reg_rc_t
 reg_backup_tag(void *data, reg_str_t tag)
 {
     char               what[REG_TAG_MAX + 1];
@@ -545,6 +582,11 @@ reg_backup_tag(void *data, reg_str_t tag)
         rc = reg_tag_read(r->s, r->name, tag, &now, &e);
 
         if (rc == REG_MANIFEST_UNKNOWN) {
+
+            if (e.damage) {
+                reg_backup_leave(r, what, "its link names nothing");
+            }
+
             return REG_OK;
         }
 

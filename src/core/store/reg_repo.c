@@ -128,6 +128,20 @@ reg_tag_read(reg_store_t *s, reg_str_t name, reg_str_t tag,
 
     rc = reg_link_read(s, path.s, d, e);
 
+    if (rc == REG_ABSENT && e != NULL
+        && reg_fs_there(reg_fs_of(s), path.s) == 1)
+    {
+        /* cut by a power cut, or in its place a moment after it was missed */
+
+        rc = reg_link_read(s, path.s, d, e);
+
+        if (rc == REG_ABSENT && reg_fs_there(reg_fs_of(s), path.s) == 1) {
+            return reg_error_damage(e, REG_MANIFEST_UNKNOWN,
+                                    "the link of tag %.*s names nothing",
+                                    (int) tag.len, tag.data);
+        }
+    }
+
     return reg_tag_unknown(rc, tag, e);
 }
 

@@ -50,7 +50,11 @@ int reg_repo_exists(reg_store_t *s, reg_str_t name, reg_error_t *e);
  */
 reg_rc_t reg_repo_make(reg_store_t *s, reg_str_t name, reg_error_t *e);
 
-/* The digest a tag points at, or REG_MANIFEST_UNKNOWN. fast */
+/*
+ * The digest a tag points at, or REG_MANIFEST_UNKNOWN; then e, unless it is
+ * NULL, has damage set for a tag that is there, but whose link names nothing.
+ * fast
+ */
 reg_rc_t reg_tag_read(reg_store_t *s, reg_str_t name, reg_str_t tag,
     reg_digest_t *d, reg_error_t *e);
 

@@ -47,6 +47,16 @@ struct reg_tag_list_s {
 };
 
 
+/* A walk over all of them. */
+typedef struct {
+    reg_store_t     *s;
+    reg_str_t        name;
+    reg_tag_pt       fn;
+    void            *ctx;
+    reg_error_t     *e;
+} reg_tags_walk_t;
+
+
 struct reg_tags_s {
     pthread_mutex_t  lock;
     size_t           bytes;
@@ -56,6 +66,7 @@ struct reg_tags_s {
 };
 
 
+static reg_rc_t reg_tags_each(void *ctx, reg_str_t tag);
 static reg_rc_t reg_tags_get(reg_store_t *s, reg_str_t name,
     reg_tag_list_t **list, reg_error_t *e);
 static reg_rc_t reg_tags_scan(reg_store_t *s, reg_str_t name,
@@ -218,12 +229,28 @@ reg_tags_names(reg_store_t *s, reg_str_t name, reg_tag_name_pt fn, void *ctx,
 {
     size_t           i;
     reg_rc_t         rc;
+    reg_path_t       path;
     reg_tag_list_t  *list;
 
     rc = reg_tags_get(s, name, &list, e);
 
+    if (rc == REG_ABSENT) {
+        reg_layout_repo(&path, name, "/_manifests/tags");
+
+        if (reg_fs_there(reg_fs_of(s), path.s) != 1) {
+            return REG_OK;
+        }
+
+        /* it may have been made meanwhile */
+
+        rc = reg_tags_get(s, name, &list, e);
+    }
+
     if (rc != REG_OK) {
-        return (rc == REG_ABSENT) ? REG_OK : rc;
+        return (rc != REG_ABSENT)
+               ? rc : reg_error_damage(e, REG_MANIFEST_UNKNOWN,
+                                       "the tags of %.*s are no directory",
+                                       (int) name.len, name.data);
     }
 
     for (i = 0; i < list->tags.n && rc == REG_OK; i++) {
@@ -233,6 +260,49 @@ reg_tags_names(reg_store_t *s, reg_str_t name, reg_tag_name_pt fn, void *ctx,
     reg_tags_release(s->tags, list);
 
     return rc;
+}
+
+
+reg_rc_t
+reg_tags_all(reg_store_t *s, reg_str_t name, reg_tag_pt fn, void *ctx,
+    reg_error_t *e)
+{
+    reg_tags_walk_t  w;
+
+    w.s = s;
+    w.name = name;
+    w.fn = fn;
+    w.ctx = ctx;
+    w.e = e;
+
+    return reg_tags_names(s, name, reg_tags_each, &w, e);
+}
+
+
+static reg_rc_t
+reg_tags_each(void *ctx, reg_str_t tag)
+{
+    reg_rc_t          rc;
+    reg_error_t       why;
+    reg_digest_t      d;
+    reg_tags_walk_t  *w;
+
+    w = ctx;
+    reg_error_clear(&why);
+
+    rc = reg_tag_read(w->s, w->name, tag, &d, &why);
+
+    if (rc == REG_OK) {
+        return w->fn(w->ctx, tag, &d);
+    }
+
+    if (rc == REG_MANIFEST_UNKNOWN) {
+        return why.damage ? w->fn(w->ctx, tag, NULL) : REG_OK;
+    }
+
+    rc = reg_error_unread(w->e, rc, &why);
+
+    return (rc == REG_DIGEST_MISMATCH) ? w->fn(w->ctx, tag, NULL) : rc;
 }
 
 
@@ -341,7 +411,11 @@ reg_tags_entry(void *ctx, reg_str_t name, int dir)
 
     list = ctx;
 
-    if (!dir || !reg_tag_valid(name)) {
+    /* what is no directory may have been a tag, and has no link to be listed */
+
+    (void) dir;
+
+    if (!reg_tag_valid(name)) {
         return REG_OK;
     }
 

@@ -38,10 +38,21 @@ typedef reg_rc_t (*reg_tag_pt)(void *ctx, reg_str_t tag,
 reg_rc_t reg_tags_walk(reg_store_t *s, reg_str_t name, reg_tag_pt fn,
     void *ctx, reg_error_t *e);
 
-/* The same of their names alone, whatever their links hold. */
+/*
+ * The same of their names alone, whatever their links hold, and of whatever
+ * else stands where tags do.  When that is no directory: REG_MANIFEST_UNKNOWN,
+ * with damage set in e.
+ */
 typedef reg_rc_t (*reg_tag_name_pt)(void *ctx, reg_str_t tag);
 
 reg_rc_t reg_tags_names(reg_store_t *s, reg_str_t name, reg_tag_name_pt fn,
+    void *ctx, reg_error_t *e);
+
+/*
+ * The same of all tags, for who tells what there is: d is NULL for one that is
+ * there, but whose link names nothing or cannot be read.
+ */
+reg_rc_t reg_tags_all(reg_store_t *s, reg_str_t name, reg_tag_pt fn,
     void *ctx, reg_error_t *e);
 
 
