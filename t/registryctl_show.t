@@ -49,6 +49,7 @@ usage();
 calls();
 untouched();
 broken_tags();
+broken_manifests();
 
 $t->finish;
 done_testing();
@@ -200,6 +201,17 @@ sub broken_tags {
         is_deeply(decode_json($r->{out})->{tags}[1],
             { tag => '2', digest => undef }, 'has it');
 
+        $r = ctl('inspect', $root, 'cut');
+        is_exit($r, 1, 'inspect of the repository');
+        is_deeply([ map { "$_->[0] $_->[4]" } rows($r->{out}) ],
+            [ "1 $d{1}", '2 -', "3 $d{3}" ], 'names it');
+        like($r->{err}, qr/cut:2: the link of the tag names nothing/, 'told');
+        my $all = decode_json(ctl(qw(inspect --json), $root, 'cut')->{out});
+        is($all->{images}[1]{digest}, undef, 'without a digest');
+        ok(!$all->{images}[1]{complete}, 'not complete');
+        $r = ctl('inspect', $root, 'cut:2');
+        is_exit($r, 1, 'inspect of the tag');
+        like($r->{err}, qr/cut:2: the link of tag 2 names nothing/, 'says so');
     }
 
     is(join(' ', names_of($t->get('/v2/cut/tags/list'), 'tags')), '1 3',
@@ -208,16 +220,69 @@ sub broken_tags {
 
     unlink "$repo/2/current/link" or die;
     is_exit(ctl('tags', $root, 'cut'), 0, 'without a link there is no tag');
+    like(ctl('inspect', $root, 'cut:2')->{err}, qr/cut:2: unknown tag 2/,
+        'nor for inspect');
 
     rename $repo, "$repo.x" or die;
     put_file($repo, 'x');
-    for my $command ('tags') {
+    for my $command ('tags', 'inspect') {
         my $r = ctl($command, $root, 'cut');
         is_exit($r, 3, "$command: a file in place of all tags");
         like($r->{err}, qr/the tags of cut are no directory/, 'is told');
     }
     is_status($t->get('/v2/cut/tags/list'), 200, 'a client has an empty list');
     is_exit(ctl(qw(rm --yes), $root, 'cut'), 0, 'it goes');
+}
+
+
+# A manifest without its bytes, or that nobody can read.
+
+sub broken_manifests {
+    my %image = map { $_ => $t->push_image('bad', $_, seed => "b $_") }
+        qw(a gone z);
+    my $bytes = '[1]';
+    my $d = sha256($bytes);
+    my $at = ($d =~ s{:}{/}r);
+    my $manifests = "$v2/repositories/bad/_manifests";
+    for my $file ("$v2/blobs/" . ($d =~ s{:(..)}{/$1/$1}r) . '/data',
+        "$manifests/revisions/$at/link", "$manifests/tags/none/current/link")
+    {
+        make_path($file =~ s{/[^/]*\z}{}r);
+        put_file($file, $file =~ /data\z/ ? $bytes : $d);
+    }
+    my $gone = $image{gone}{digest};
+    unlink $t->blob_file($gone) or die;
+
+    my $r = ctl('inspect', $root, 'bad:gone');
+    is_exit($r, 1, 'inspect: the bytes are gone');
+    is($r->{err}, "registryctl: bad:gone: the bytes of the manifest $gone are "
+        . "missing or damaged\n", 'a sentence says so');
+    $r = ctl('inspect', $root, 'bad:none');
+    is_exit($r, 1, 'what is no manifest');
+    is($r->{err}, "registryctl: bad:none: the manifest $d cannot be read: "
+        . "not a JSON object\n", 'a sentence says so');
+    my $no = sha256('no');
+    is(ctl('inspect', $root, "bad\@$no")->{err},
+        "registryctl: bad\@$no: there is no manifest $no\n",
+        'as of one that is not there');
+
+    $r = ctl('inspect', $root, 'bad');
+    is_exit($r, 1, 'inspect of the repository');
+    is_deeply([ map { "$_->[0] $_->[4]" } rows($r->{out}) ],
+        [ "a $image{a}{digest}", "gone $gone", "none $d",
+        "z $image{z}{digest}" ], 'goes on with the rest');
+    is_deeply([ map { scalar @$_ } rows($r->{out}) ], [ (6) x 4 ],
+        'a line of six parts each');
+    like($r->{err}, qr/bad:gone: the bytes of .*\n.*bad:none: the manifest /,
+        'and names both');
+    $r = ctl(qw(inspect --json), $root, 'bad');
+    is_exit($r, 1, 'as JSON');
+    my $all = decode_json($r->{out})->{images};
+    is_deeply([ map { $_->{complete} ? 1 : 0 } @$all ], [ 1, 0, 0, 1 ],
+        'they are not complete');
+    is($all->[1]{digest}, $gone, 'but have a digest');
+    is($all->[1]{mediaType}, undef, 'and no type');
+    is_exit(ctl(qw(rm --yes), $root, 'bad'), 0, 'it goes');
 }
 
 

@@ -14,12 +14,17 @@
 #include <string.h>
 
 
+/* how often a tag is looked at that moves while it is looked at */
+#define INSPECT_TRIES  5
+
+
 typedef struct {
     reg_store_t         *s;
     reg_cli_target_t     target;
     reg_cli_rows_t       rows;
     reg_cli_progress_t   progress;
     reg_error_t          e;
+    unsigned             lost:1;       /* a tag's manifest cannot be read */
 } inspect_t;
 
 
@@ -27,6 +32,10 @@ static reg_cli_exit_e inspect_run(const reg_cli_t *c);
 static reg_cli_exit_e inspect_tags(const reg_cli_t *c, inspect_t *in);
 static reg_rc_t inspect_tag(void *data, reg_str_t tag,
     const reg_digest_t *d);
+static reg_rc_t inspect_lost(inspect_t *in, reg_str_t tag,
+    const reg_digest_t *d, const char *why);
+static const char *inspect_why(inspect_t *in, const reg_digest_t *d,
+    reg_rc_t rc, const reg_error_t *e, reg_buf_t *why);
 static void inspect_row(inspect_t *in, reg_str_t tag,
     const reg_image_t *image);
 static reg_cli_exit_e inspect_one(const reg_cli_t *c, inspect_t *in);
@@ -69,8 +78,9 @@ const reg_cli_group_t  reg_cli_inspect = {
     commands,
     "ROOT is the directory that the directive registry names.  Of a repository "
     "there is a table on a terminal, and in a pipe a line for each tag with "
-    "tabs between its parts.\nExit status: 0 done; 1 there is no such thing; "
-    "2 called wrongly; 3 the store could not be read."
+    "tabs between its parts.\nExit status: 0 done; 1 there is no such thing, "
+    "or a manifest cannot be read; 2 called wrongly; 3 the store could not be "
+    "read."
 };
 
 
@@ -129,41 +139,82 @@ inspect_tags(const reg_cli_t *c, inspect_t *in)
                        "TAG\tCREATED\tSIZE\tPLATFORMS\tDIGEST\tDESCRIPTION",
                        "images");
 
-    rc = reg_tags_walk(in->s, in->target.repository, inspect_tag, in, &in->e);
+    rc = reg_tags_all(in->s, in->target.repository, inspect_tag, in, &in->e);
 
     reg_cli_progress_end(&in->progress);
 
     written = reg_cli_rows_end(&in->rows, NULL);
 
-    if (written != REG_CLI_OK || rc == REG_OK) {
+    if (written != REG_CLI_OK) {
         return written;
     }
 
-    return reg_cli_error(c->operands[0], &in->e);
+    if (rc != REG_OK) {
+        return reg_cli_error(c->operands[0], &in->e);
+    }
+
+    return in->lost ? REG_CLI_NO : REG_CLI_OK;
 }
 
+
+/* d is NULL for a tag whose link is damaged. */
 
 static reg_rc_t
 inspect_tag(void *data, reg_str_t tag, const reg_digest_t *d)
 {
-    reg_rc_t      rc;
-    inspect_t    *in;
-    reg_image_t   image;
-    reg_error_t   e;
+    reg_rc_t       rc;
+    reg_buf_t      text;
+    unsigned       tries;
+    inspect_t     *in;
+    reg_image_t    image;
+    reg_error_t    e, why;
+    reg_digest_t   now, next;
 
     in = data;
 
-    reg_error_clear(&e);
+    if (d == NULL) {
+        return inspect_lost(in, tag, NULL, "the link of the tag names nothing");
+    }
 
-    rc = reg_image_read(in->s, in->target.repository, d, &image, &e);
+    now = *d;
 
-    /* it may have been deleted a moment ago; the others are still there */
+    for (tries = 1; /* void */ ; tries++) {
+        reg_error_clear(&e);
+        reg_error_clear(&why);
 
-    if (rc == REG_MANIFEST_UNKNOWN) {
-        reg_cli_progress_end(&in->progress);
-        reg_cli_say("%.*s: %s: the manifest cannot be read", (int) tag.len,
-                    tag.data, d->text);
-        return REG_OK;
+        rc = reg_image_read(in->s, in->target.repository, &now, &image, &e);
+
+        if (rc != REG_MANIFEST_UNKNOWN || tries == INSPECT_TRIES) {
+            break;
+        }
+
+        /* it may have been deleted a moment ago, or the tag moved on */
+
+        rc = reg_tag_read(in->s, in->target.repository, tag, &next, &why);
+
+        if (rc == REG_MANIFEST_UNKNOWN && !why.damage) {
+            return REG_OK;
+        }
+
+        if (rc != REG_OK || reg_digest_eq(&now, &next)) {
+            rc = REG_MANIFEST_UNKNOWN;
+            break;
+        }
+
+        now = next;
+    }
+
+    if (rc == REG_MANIFEST_UNKNOWN || rc == REG_MANIFEST_INVALID
+        || (rc != REG_OK
+            && reg_error_unread(NULL, rc, &e) == REG_DIGEST_MISMATCH))
+    {
+        reg_buf_init(&text, sizeof(e.detail) + REG_DIGEST_MAX + 128);
+
+        rc = inspect_lost(in, tag, &now,
+                          inspect_why(in, &now, rc, &e, &text));
+        reg_buf_free(&text);
+
+        return rc;
     }
 
     if (rc != REG_OK) {
@@ -179,6 +230,61 @@ inspect_tag(void *data, reg_str_t tag, const reg_digest_t *d)
     }
 
     return reg_cli_row_end(&in->rows);
+}
+
+
+/* Names a tag of which no more than its digest is known, or not even that. */
+
+static reg_rc_t
+inspect_lost(inspect_t *in, reg_str_t tag, const reg_digest_t *d,
+    const char *why)
+{
+    reg_image_t  image;
+
+    in->lost = 1;
+    memset(&image, 0, sizeof(image));
+    image.missing = 1;
+
+    if (d != NULL) {
+        image.digest = *d;
+    }
+
+    reg_cli_progress_end(&in->progress);
+    reg_cli_say("%.*s:%.*s: %s", (int) in->target.repository.len,
+                in->target.repository.data, (int) tag.len, tag.data, why);
+
+    inspect_row(in, tag, &image);
+
+    return reg_cli_row_end(&in->rows);
+}
+
+
+/* A sentence, which lives as long as the buffer. */
+
+static const char *
+inspect_why(inspect_t *in, const reg_digest_t *d, reg_rc_t rc,
+    const reg_error_t *e, reg_buf_t *why)
+{
+    reg_digest_t  target;
+
+    if (rc != REG_MANIFEST_UNKNOWN) {
+        reg_buf_printf(why, "the manifest %s cannot be read: %s", d->text,
+                       (e->sys != 0) ? strerror(e->sys) : e->detail);
+
+    } else if (reg_revision_find(in->s, in->target.repository, d, &target,
+                                 NULL, NULL)
+               == REG_MANIFEST_UNKNOWN)
+    {
+        reg_buf_printf(why, "there is no manifest %s", d->text);
+
+    } else {
+        reg_buf_printf(why, "the bytes of the manifest %s are missing or "
+                       "damaged", d->text);
+    }
+
+    reg_buf_add(why, "", 1);
+
+    return reg_buf_failed(why) ? reg_error_text(REG_NO_MEMORY) : why->data;
 }
 
 
@@ -214,7 +320,8 @@ inspect_row(inspect_t *in, reg_str_t tag, const reg_image_t *image)
     reg_cli_plain(b, (image->platforms.len == 0)
                      ? reg_str("-") : reg_buf_slice(&image->platforms));
 
-    reg_buf_printf(b, "\t%s\t", image->digest.text);
+    reg_buf_printf(b, "\t%s\t",
+                   (image->digest.len != 0) ? image->digest.text : "-");
     reg_cli_plain(b, image->description);
 }
 
@@ -227,9 +334,13 @@ inspect_members(reg_buf_t *b, const reg_image_t *image)
     reg_str_t    rest, one;
     const char  *p;
 
-    reg_cli_member(b, "digest", reg_digest_str(&image->digest));
+    reg_cli_member(b, "digest", (image->digest.len != 0)
+                                ? reg_digest_str(&image->digest)
+                                : reg_null_str);
     reg_buf_str(b, reg_str(","));
-    reg_cli_member(b, "mediaType", reg_str_of(image->media_type));
+    reg_cli_member(b, "mediaType", (image->media_type[0] != '\0')
+                                   ? reg_str_of(image->media_type)
+                                   : reg_null_str);
     reg_buf_str(b, reg_str(","));
     reg_cli_member(b, "artifactType",
                    (image->m.artifact_type.len == 0) ? reg_null_str
@@ -282,13 +393,23 @@ inspect_one(const reg_cli_t *c, inspect_t *in)
                           &in->e);
     }
 
+    if (rc == REG_MANIFEST_UNKNOWN) {
+        return reg_cli_fail(REG_CLI_NO, "%s: %s", c->operands[1],
+                            in->e.detail);
+    }
+
     if (rc == REG_OK) {
         rc = reg_image_read(in->s, in->target.repository, &d, &image, &in->e);
     }
 
-    if (rc == REG_MANIFEST_UNKNOWN) {
-        return reg_cli_fail(REG_CLI_NO, "%s: %s", c->operands[1],
-                            in->e.detail);
+    if (rc == REG_MANIFEST_UNKNOWN || rc == REG_MANIFEST_INVALID) {
+        reg_buf_init(&b, sizeof(in->e.detail) + REG_DIGEST_MAX + 128);
+
+        written = reg_cli_fail(REG_CLI_NO, "%s: %s", c->operands[1],
+                               inspect_why(in, &d, rc, &in->e, &b));
+        reg_buf_free(&b);
+
+        return written;
     }
 
     if (rc != REG_OK) {
