@@ -68,8 +68,8 @@ sub is_refused {
 
     my $j = $r->json;
     my $e = ref $j eq 'HASH' ? $j->{errors}[0] : {};
-    is($e->{message}, 'the blob is larger than this registry accepts',
-        'A30 in a plain sentence');
+    is($e->{message}, 'the blob is larger than this registry accepts: '
+        . "the limit is $limit bytes", 'A30 in a plain sentence');
     is($e->{detail}, "the limit is $limit bytes", 'A30 that names the limit');
     has_no_header($r, 'Retry-After', 'A30 nobody is told to come back');
 }

@@ -12,6 +12,7 @@ static void test_sys(void);
 static void test_unread(void);
 static void test_status(void);
 static void test_json(void);
+static void test_reply(void);
 static void test_texts(void);
 static int is_code(const char *code);
 
@@ -26,6 +27,7 @@ main(void)
     test_unread();
     test_status();
     test_json();
+    test_reply();
 
     return done_testing();
 }
@@ -381,6 +383,73 @@ test_json(void)
         } else {
             is(detail, rows[i].shown, "its detail");
         }
+
+        json_decref(root);
+        reg_buf_free(&b);
+    }
+}
+
+
+/*
+ * Who sees the message alone learns the reason from it; what is not there, and
+ * who has to log in, is said in few words.
+ */
+
+static void
+test_reply(void)
+{
+    size_t        i;
+    json_t       *root, *error;
+    reg_buf_t     b;
+    reg_error_t   e;
+
+    static const struct {
+        reg_rc_t     rc;
+        const char  *sentence;
+        const char  *detail;
+        const char  *code;
+        const char  *message;
+    } rows[] = {
+        { REG_BLOB_TOO_LARGE, "", "the limit is 9 bytes", "DENIED",
+          "the blob is larger than this registry accepts: "
+          "the limit is 9 bytes" },
+        { REG_BLOB_TOO_LARGE, "", "", "DENIED",
+          "the blob is larger than this registry accepts" },
+        { REG_MANIFEST_INVALID, "", "not a JSON object", "MANIFEST_INVALID",
+          "not a valid manifest: not a JSON object" },
+        { REG_MANIFEST_BLOB_UNKNOWN, "", "sha256:0a", "MANIFEST_BLOB_UNKNOWN",
+          "manifest references a manifest or blob unknown to registry: "
+          "sha256:0a" },
+        { REG_TAG_INVALID, "", "a\"b\r\n\x1b[2J\xc2\x9b\xff", "TAG_INVALID",
+          "invalid tag: a\"b???[2J???" },
+        { REG_WRITES_CLOSED, "back at six", "", "DENIED", "back at six" },
+        { REG_WRITES_CLOSED, "back at six", "soon", "DENIED",
+          "back at six: soon" },
+        { REG_MANIFEST_UNKNOWN, "", "unknown tag v1", "MANIFEST_UNKNOWN",
+          "manifest unknown to registry" },
+        { REG_NAME_UNKNOWN, "", "a/b", "NAME_UNKNOWN", "no such repository" },
+        { REG_UNAUTHORIZED, "", "x", "UNAUTHORIZED", "a login is required" },
+        { REG_ERROR_N, "", "x", "UNKNOWN", "internal error" }
+    };
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        reg_error_clear(&e);
+        (void) reg_error_set(&e, rows[i].rc, "%s", rows[i].detail);
+
+        reg_buf_init(&b, 4096);
+        reg_error_reply(&b, &e, reg_str_of(rows[i].sentence));
+
+        ok(!reg_buf_failed(&b), "reply of row %zu", i);
+
+        root = json_loadb(b.data, b.len, JSON_REJECT_DUPLICATES, NULL);
+        error = json_array_get(json_object_get(root, "errors"), 0);
+
+        is(reg_str_of(json_string_value(json_object_get(error, "code"))),
+           rows[i].code, "the code stays");
+        is(reg_str_of(json_string_value(json_object_get(error, "message"))),
+           rows[i].message, "its message");
+        ok((json_object_get(error, "detail") == NULL)
+           == (rows[i].detail[0] == '\0'), "the detail is there besides");
 
         json_decref(root);
         reg_buf_free(&b);

@@ -18,13 +18,26 @@ static const reg_error_row_t *reg_error_row(reg_rc_t rc);
 static const reg_error_row_t *reg_error_status_row(int status);
 static void reg_error_fill(reg_error_t *e, reg_rc_t rc, const char *fmt,
     va_list args) __attribute__((format(printf, 3, 0)));
+static void reg_error_print(reg_buf_t *b, const char *code, reg_str_t message,
+    reg_str_t told, reg_str_t detail);
 
 
 static const reg_error_row_t  reg_error_rows[] = {
     { 200, "", "" },
-#define REG_ERROR_ROW(symbol, status, code, text)  { status, code, text },
+#define REG_ERROR_ROW(symbol, status, code, text, told)                       \
+    { status, code, text },
     REG_ERROR_TABLE(REG_ERROR_ROW)
 #undef REG_ERROR_ROW
+};
+
+
+/* whether the detail stands in the message, too */
+
+static const unsigned char  reg_error_told[] = {
+    0,
+#define REG_ERROR_TOLD(symbol, status, code, text, told)  told,
+    REG_ERROR_TABLE(REG_ERROR_TOLD)
+#undef REG_ERROR_TOLD
 };
 
 
@@ -259,10 +272,52 @@ void
 reg_error_json(reg_buf_t *b, const char *code, reg_str_t message,
     reg_str_t detail)
 {
+    reg_error_print(b, code, message, reg_null_str, detail);
+}
+
+
+void
+reg_error_reply(reg_buf_t *b, const reg_error_t *e, reg_str_t sentence)
+{
+    size_t                  i;
+    char                    shown[REG_ERROR_DETAIL];
+    reg_str_t               detail, told;
+    const reg_error_row_t  *row;
+
+    row = reg_error_row(e->rc);
+    detail = reg_str_of(e->detail);
+    told = reg_null_str;
+
+    if (e->rc > REG_OK && e->rc < REG_ERROR_N && reg_error_told[e->rc]) {
+
+        for (i = 0; i < detail.len; i++) {
+            shown[i] = (detail.data[i] >= 0x20 && detail.data[i] < 0x7f)
+                       ? detail.data[i] : '?';
+        }
+
+        told.data = shown;
+        told.len = detail.len;
+    }
+
+    reg_error_print(b, row->code,
+                    sentence.len ? sentence : reg_str_of(row->text), told,
+                    detail);
+}
+
+
+static void
+reg_error_print(reg_buf_t *b, const char *code, reg_str_t message,
+    reg_str_t told, reg_str_t detail)
+{
     reg_buf_str(b, reg_str("{\"errors\":[{\"code\":\""));
     reg_buf_json(b, reg_str_of(code));
     reg_buf_str(b, reg_str("\",\"message\":\""));
     reg_buf_json(b, message);
+
+    if (told.len != 0) {
+        reg_buf_str(b, reg_str(": "));
+        reg_buf_json(b, told);
+    }
 
     if (detail.len != 0) {
         reg_buf_str(b, reg_str("\",\"detail\":\""));

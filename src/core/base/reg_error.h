@@ -23,85 +23,86 @@
  * error for one that passes, and tries a denied push again for a minute.
  */
 
-/*    symbol                   status  OCI code            text for people */
+/*    symbol                   status  OCI code
+        text for people, whether the detail stands in the message, too */
 #define REG_ERROR_TABLE(X)                                                    \
     X(REG_BLOB_UNKNOWN,          404, "BLOB_UNKNOWN",                         \
-      "the repository has no such blob")                                      \
+      "the repository has no such blob", 0)                                   \
     X(REG_UPLOAD_UNKNOWN,        404, "BLOB_UPLOAD_UNKNOWN",                  \
-      "the repository has no such upload")                                    \
+      "the repository has no such upload", 0)                                 \
     X(REG_UPLOAD_INVALID,        400, "BLOB_UPLOAD_INVALID",                  \
-      "the upload request is malformed")                                      \
+      "the upload request is malformed", 1)                                   \
     X(REG_UPLOAD_BUSY,           429, "TOOMANYREQUESTS",                      \
-      "another request is writing to this upload")                            \
+      "another request is writing to this upload", 1)                         \
     X(REG_UPLOADS_TOO_MANY,      429, "TOOMANYREQUESTS",                      \
-      "too many uploads are open, try again later")                           \
+      "too many uploads are open, try again later", 1)                        \
     X(REG_RANGE_INVALID,         416, "RANGE_INVALID",                        \
-      "range does not continue the upload")                                   \
+      "range does not continue the upload", 1)                                \
     X(REG_DIGEST_INVALID,        400, "DIGEST_INVALID",                       \
-      "invalid digest")                                                       \
+      "invalid digest", 1)                                                    \
     X(REG_DIGEST_MISMATCH,       400, "DIGEST_INVALID",                       \
-      "the content has another digest")                                       \
+      "the content has another digest", 1)                                    \
     X(REG_SIZE_INVALID,          400, "SIZE_INVALID",                         \
-      "the content has another length")                                       \
+      "the content has another length", 1)                                    \
     X(REG_NAME_INVALID,          400, "NAME_INVALID",                         \
-      "not a valid repository name")                                          \
+      "not a valid repository name", 1)                                       \
     X(REG_NAME_UNKNOWN,          404, "NAME_UNKNOWN",                         \
-      "no such repository")                                                   \
+      "no such repository", 0)                                                \
     X(REG_TAG_INVALID,           400, "TAG_INVALID",                          \
-      "invalid tag")                                                          \
+      "invalid tag", 1)                                                       \
     X(REG_TAGS_TOO_MANY,         414, "TAG_INVALID",                          \
-      "too many tag parameters")                                              \
+      "too many tag parameters", 1)                                           \
     X(REG_PAGE_INVALID,          400, "PAGINATION_NUMBER_INVALID",            \
-      "not a valid number of results")                                        \
+      "not a valid number of results", 1)                                     \
     X(REG_EVENTS_GONE,           410, "RANGE_INVALID",                        \
-      "the events behind that cursor are not kept any more")                  \
+      "the events behind that cursor are not kept any more", 1)               \
     X(REG_QUERY_INVALID,         400, "UNSUPPORTED",                          \
-      "malformed query string")                                               \
+      "malformed query string", 1)                                            \
     X(REG_MANIFEST_UNKNOWN,      404, "MANIFEST_UNKNOWN",                     \
-      "manifest unknown to registry")                                         \
+      "manifest unknown to registry", 0)                                      \
     X(REG_MANIFEST_INVALID,      400, "MANIFEST_INVALID",                     \
-      "not a valid manifest")                                                 \
+      "not a valid manifest", 1)                                              \
     X(REG_MANIFEST_TOO_LARGE,    413, "MANIFEST_INVALID",                     \
-      "manifest larger than this registry accepts")                           \
+      "manifest larger than this registry accepts", 1)                        \
     X(REG_MANIFEST_BLOB_UNKNOWN, 404, "MANIFEST_BLOB_UNKNOWN",                \
-      "manifest references a manifest or blob unknown to registry")           \
+      "manifest references a manifest or blob unknown to registry", 1)        \
     X(REG_ROUTE_UNKNOWN,         404, "UNSUPPORTED",                          \
-      "no such endpoint")                                                     \
+      "no such endpoint", 0)                                                  \
     X(REG_METHOD_UNKNOWN,        405, "UNSUPPORTED",                          \
-      "the operation is unsupported")                                         \
+      "the operation is unsupported", 0)                                      \
     X(REG_DELETE_DISABLED,       405, "UNSUPPORTED",                          \
-      "deletion is switched off on this registry")                            \
+      "deletion is switched off on this registry", 0)                         \
     X(REG_UNAUTHORIZED,          401, "UNAUTHORIZED",                         \
-      "a login is required")                                                  \
+      "a login is required", 0)                                               \
     X(REG_DENIED,                403, "DENIED",                               \
-      "access to the repository is denied")                                   \
+      "access to the repository is denied", 1)                                \
     X(REG_BLOB_TOO_LARGE,        403, "DENIED",                               \
-      "the blob is larger than this registry accepts")                        \
+      "the blob is larger than this registry accepts", 1)                     \
     X(REG_WRITES_CLOSED,         403, "DENIED",                               \
-      "the registry is read-only for now, pulls go on")                       \
+      "the registry is read-only for now, pulls go on", 1)                    \
     X(REG_BODY_TOO_LARGE,        413, "SIZE_INVALID",                         \
-      "request body larger than this registry accepts")                       \
+      "request body larger than this registry accepts", 1)                    \
     X(REG_BODY_INCOMPLETE,       400, "SIZE_INVALID",                         \
-      "request body ended early")                                             \
+      "request body ended early", 1)                                          \
     X(REG_BUSY,                  503, "TOOMANYREQUESTS",                      \
-      "the registry is busy, try again")                                      \
+      "the registry is busy, try again", 1)                                   \
     X(REG_NO_SPACE,              507, "UNKNOWN",                              \
-      "no space left in the registry's storage")                              \
+      "no space left in the registry's storage", 1)                           \
     X(REG_READ_ONLY,             503, "UNKNOWN",                              \
-      "the registry's storage is read-only")                                  \
+      "the registry's storage is read-only", 1)                               \
     X(REG_NO_MEMORY,             503, "UNKNOWN",                              \
-      "the registry is out of memory, try again")                             \
+      "the registry is out of memory, try again", 1)                          \
     X(REG_STORAGE,               500, "UNKNOWN",                              \
-      "the registry's storage failed")                                        \
+      "the registry's storage failed", 1)                                     \
     X(REG_ABSENT,                404, "UNKNOWN",                              \
-      "not found")                                                            \
+      "not found", 0)                                                         \
     X(REG_INTERNAL,              500, "UNKNOWN",                              \
-      "internal error")
+      "internal error", 1)
 
 
 typedef enum {
     REG_OK = 0,
-#define REG_ERROR_SYMBOL(symbol, status, code, text)  symbol,
+#define REG_ERROR_SYMBOL(symbol, status, code, text, told)  symbol,
     REG_ERROR_TABLE(REG_ERROR_SYMBOL)
 #undef REG_ERROR_SYMBOL
     REG_ERROR_N
@@ -114,8 +115,9 @@ typedef enum {
 /*
  * What went wrong, for the reply and for the log.  detail is a sentence or a
  * value for the client ("" when there is none); it may hold bytes of the
- * request and is escaped when it is printed.  sys, call and path are for the
- * operator's log alone and never reach a client.
+ * request and is escaped when it is printed.  docker, podman and skopeo show
+ * the message alone: where the table says so, the detail stands in it as well.
+ * sys, call and path are for the operator's log alone and never reach a client.
  */
 typedef struct {
     reg_rc_t     rc;
@@ -174,6 +176,13 @@ const char *reg_error_status_text(int status);
  */
 void reg_error_json(reg_buf_t *b, const char *code, reg_str_t message,
     reg_str_t detail);
+
+/*
+ * Appends e like that.  The message is the sentence, or the table's where that
+ * is empty; behind it stands the detail, if the table says so.  It ends up in
+ * terminals: there, "?" stands for each byte that is not printable ASCII.
+ */
+void reg_error_reply(reg_buf_t *b, const reg_error_t *e, reg_str_t sentence);
 
 
 #endif /* REG_ERROR_H_INCLUDED */

@@ -463,10 +463,7 @@ ngx_http_registry_send_error(ngx_http_request_t *r,
     }
 
     reg_buf_init(&b, 16384);
-    reg_error_json(&b, reg_error_code(e->rc),
-                   ctx->sentence.len ? ngx_http_registry_str(&ctx->sentence)
-                                     : reg_str_of(reg_error_text(e->rc)),
-                   reg_str_of(e->detail));
+    reg_error_reply(&b, e, ngx_http_registry_str(&ctx->sentence));
 
     if (reg_buf_failed(&b)
         || ngx_http_registry_keep_buf(r, &b) != NGX_OK)
