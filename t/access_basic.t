@@ -288,8 +288,12 @@ sub wrong_ones {
     is_like($t->get('/v2/', authorization(basic('alice', 'no'))),
         $t->get('/v2/', authorization(basic('nobody', 'no'))),
         'A71 a wrong password looks like an unknown user');
-    is_like($t->get('/v2/', authorization(basic('alice', 'no'))),
-        $t->get('/v2/'), 'A71 and like none at all');
+    is($t->get('/v2/', authorization(basic('alice', 'no')))->message,
+        'the user name or password is wrong', 'A71 which is what is said');
+    is($t->get('/v2/')->message, 'a login is required',
+        'and not to who sent none');
+    is($t->get('/v2/', authorization('Digest x'))->message,
+        'a login is required', 'nor to who sent what nobody asked for');
     is_like($t->get('/v2/app/manifests/v1', authorization(basic('a', 'b'))),
         $t->get('/v2/gone/manifests/v1', authorization(basic('a', 'b'))),
         'A71 whatever is asked for');

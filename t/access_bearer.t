@@ -169,6 +169,17 @@ sub scopes {
 
 
 sub a_push {
+    my $late = jwt($key, claims(exp => time - 3600, access => []),
+        { kid => 'k' });
+
+    is($t->bearing($late)->get('/v2/')->message,
+        'the token is wrong or has expired', 'a token that has expired');
+    is($t->get('/v2/')->message, 'a login is required', 'and none at all');
+    is($t->bearing(granted(access('app', 'pull')))
+        ->delete('/v2/app/manifests/v1')->message,
+        'access is denied: it takes the right "delete"',
+        'R3 and one that does not allow it');
+
     my $both = $t->bearing(granted(access('new/app', 'push', 'pull')));
     my $i = eval { $both->push_image('new/app', 'v1', seed => 'token') };
 

@@ -323,6 +323,8 @@ sub bounded {
         or diag join ' ', %status;
     ok($first, 'A78 the queue has an end') or diag join ' ', %status;
     is_error($first, 429, 'TOOMANYREQUESTS', 'A78 turned away') if $first;
+    is($first->message, 'too many passwords are being checked, try again later',
+        'A78 for the others, not for his own guesses') if $first;
     is_header($first, 'Retry-After', qr/\A[1-9]\d*\z/) if $first;
 
     $_->close for @c;

@@ -294,6 +294,10 @@ sub a_whole_push {
     is_status($v->push_manifest('team/new', 'v1',
         { %{ $i->{data} }, annotations => { a => 'b' } }), 401,
         'A69 a token does not move a tag that she may not move');
+    is($v->push_manifest('team/new', 'v1',
+        { %{ $i->{data} }, annotations => { a => 'b' } })->message,
+        'the tag exists, and moving it takes the right "update"',
+        'A69 and she is told why');
     is_whole($v->get('/v2/team/new/manifests/v1'), $i->{bytes},
         'A69 it names what it did');
     $r = ask_token($t->as('bob', 'a+b %:&='), service => $service,

@@ -280,6 +280,8 @@ sub expired {
     is_challenged(user('later')->get('/v2/'), {}, 'after its end');
     is_like(user('later')->get('/v2/'), $t->as('later', 'x')->get('/v2/'),
         'as if it had never been right');
+    is(user('later')->get('/v2/')->message, 'the user name or password is '
+        . 'wrong, or the access token has ended', 'which people are told');
 
     # it ends by itself, to the second
 

@@ -27,6 +27,7 @@ registry_allow mixed   update             dev/**;
 registry_deny  careful update             release/**;
 registry_allow careful *                  **;
 registry_allow deleter push,pull,delete   **;
+registry_allow puller  pull,list          **;
 EOF
     servers => <<'EOF',
 server {
@@ -41,7 +42,7 @@ EOF
 
 my $open = Test::Registry::Visitor->new($t, port => $t->extra_port(1));
 my %user = map { $_ => $t->with('X-User', $_) }
-    qw(creator updater only blind mixed careful deleter);
+    qw(creator updater only blind mixed careful deleter puller nobody);
 
 # One set of blobs, any number of manifests over it.
 
@@ -57,6 +58,7 @@ kinds();
 after_a_delete();
 crowd();
 refused_early();
+what_it_takes();
 
 finish($t);
 
@@ -257,4 +259,45 @@ sub refused_early {
         'DENIED', 'in chunks');
     is_whole($c->get('/v2/kept/manifests/v2'), $bytes, 'and what came before '
         . 'is there');
+}
+
+
+# Who is refused learns which right it takes; that a tag is there, by the
+# message, nobody but who can pull it.
+
+sub what_it_takes {
+    put($open, 'takes', 'v1', fresh());
+
+    my $takes = sub { qq{access is denied: it takes the right "$_[0]"} };
+    my $message = sub { put($user{$_[0]}, @_[1 .. $#_], fresh())->message };
+
+    is($message->('creator', 'takes', 'v1'),
+        'the tag exists, and moving it takes the right "update"',
+        'A69 who may pull is told that the tag exists');
+    is($message->('blind', 'takes', 'v1'), $takes->('update'),
+        'A69 who may not, what it takes');
+
+    for my $who (qw(only puller nobody)) {
+        is($message->($who, 'takes', $_), $takes->('push'),
+            "A69 $who learns nothing of $_") for qw(v1 v2);
+    }
+
+    my $l = $open->open_upload('takes');
+    my @rows = (
+        ['PATCH', $l, 'push'], ['POST', '/v2/{}/blobs/uploads/', 'push'],
+        ['GET', '/v2/{}/tags/list', 'pull'],
+        ['GET', '/v2/{}/manifests/v1', 'pull'],
+        ['GET', '/v2/{}/blobs/' . sha256($base->{config}), 'pull'],
+        ['DELETE', '/v2/{}/manifests/v1', 'delete'],
+        ['GET', '/v2/_catalog', 'list']
+    );
+    for my $row (@rows) {
+        my ($method, $uri, $right) = @$row;
+        for my $repo (qw(takes none)) {
+            my $r = $user{nobody}->request($method, $uri =~ s/\{\}/$repo/r,
+                body => '');
+            is_error($r, 403, 'DENIED', "$method $right in $repo");
+            is($r->message, $takes->($right), "and it takes $right");
+        }
+    }
 }

@@ -45,7 +45,7 @@ for my $n (1, 2) {
 my $client = {
     wrong => qr/unauthorized|incorrect username or password/i,
     nobody => qr/no basic auth credentials|unauthorized|denied/,
-    anew => qr/a login is required|log in anew/,
+    anew => qr/the user name or password is wrong|log in anew/,
     # and it does not try again for a minute, hoping for another answer
     denied => qr/denied: access is denied/,
 

@@ -249,6 +249,8 @@ sub anonymous {
         'and not what is private');
     is_status($t->post('/v2/public/app/blobs/uploads/', headers => $nobody),
         401, 'nor does it push');
+    is($t->get('/v2/bob/app/manifests/one', headers => $nobody)->message,
+        'a login is required', 'for which there are logins');
 
     $r = $t->get("$token?service=registry&offline_token=true");
     ok(!exists $r->json->{refresh_token}, 'nobody has no refresh token');
@@ -282,6 +284,9 @@ sub granted {
         'no catalogue');
     is_status($t->delete('/v2/bob/app/manifests/one',
         headers => bearer($bob)), 401, 'no delete');
+    is($t->delete('/v2/bob/app/manifests/one', headers => bearer($bob))
+        ->message, 'access is denied: it takes the right "delete"',
+        'and bob, who has a login, learns what it takes');
     is_status($t->get('/v2/_catalog', headers => bearer($admin)), 200,
         'the catalogue');
 }
@@ -302,6 +307,9 @@ sub logins {
 
     wrong($t->get($query, headers => login('ann', 'bad')), 'wrong');
     wrong($t->get($query, headers => login('nobody', 'x')), 'unknown');
+    is($t->get($query, headers => login(@$_))->message,
+        'the user name or password is wrong', "$_->[0] is told so")
+        for ['ann', 'bad'], ['nobody', 'x'];
     wrong($t->get($query, headers => [[Authorization => 'Basic Og==']]),
         'empty');
     wrong($t->get($query, headers => [[Authorization => 'Basic !']]), 'junk');

@@ -167,6 +167,8 @@ struct ngx_http_registry_ctx_s {
     reg_buf_t                 *replacement;   /* of nginx's error page */
     time_t                     retry_after;   /* of a 429 or 503; 0: soon */
     ngx_str_t                  sentence;      /* an operator's, of an error */
+    const char                *said;          /* ours, of nginx's error ... */
+    ngx_uint_t                 said_of;       /* ... with this status */
 
     /* for variables */
     const char                *code;          /* of the error that was sent */

@@ -174,6 +174,9 @@ void ngx_http_registry_identify_again(ngx_http_request_t *r,
 /* The line of the error log about a wrong name or password. */
 void ngx_http_registry_identify_wrong(ngx_log_t *log);
 
+/* What the client is told about one. */
+const char *ngx_http_registry_identify_text(ngx_http_request_t *r);
+
 /* Who asks; for steps of the content, where it is known.  Never NULL. */
 const ngx_http_registry_who_t *ngx_http_registry_identity(
     const ngx_http_registry_ctx_t *ctx);

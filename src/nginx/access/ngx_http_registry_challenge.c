@@ -2,6 +2,7 @@
 /* What a 401 asks for, and when it is a 403 instead. */
 
 
+#include "ngx_http_registry_errors.h"
 #include "ngx_http_registry_identity.h"
 #include "ngx_http_registry_send.h"
 #include "ngx_http_registry_token.h"
@@ -13,9 +14,26 @@
 #define NGX_HTTP_REGISTRY_CHALLENGE_MAX  8192
 
 
+typedef struct {
+    unsigned     bit;
+    const char  *text;
+} ngx_http_registry_lack_t;
+
+
+static const char *ngx_http_registry_lack(const ngx_http_registry_who_t *who,
+    const ngx_http_registry_ctx_t *ctx, unsigned may);
 static void ngx_http_registry_refused(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, const ngx_http_registry_who_t *who,
     unsigned may);
+
+
+static const ngx_http_registry_lack_t  ngx_http_registry_lacks[] = {
+#define NGX_HTTP_REGISTRY_LACK(symbol, bit, name)                             \
+    { symbol, "access is denied: it takes the right \"" name "\"" },
+    REG_MAY_TABLE(NGX_HTTP_REGISTRY_LACK)
+#undef NGX_HTTP_REGISTRY_LACK
+    { 0, NULL }
+};
 
 
 ngx_int_t
@@ -36,12 +54,46 @@ ngx_http_registry_refuse(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
 
     } else {
         ngx_http_registry_refused(r, ctx, who, may);
+        ngx_http_registry_errors_say(ctx, NGX_HTTP_FORBIDDEN,
+                                     ngx_http_registry_lack(who, ctx, may));
         return NGX_HTTP_FORBIDDEN;
     }
 
     rc = ngx_http_registry_challenge(r, ctx, may, why);
 
     return (rc == NGX_OK) ? NGX_HTTP_UNAUTHORIZED : rc;
+}
+
+
+/*
+ * What it would take, which the request alone says: whether anything is there
+ * is told by it to nobody.  For update it is asked once a tag is found, by who
+ * may push; who may pull can see the tag.
+ */
+
+static const char *
+ngx_http_registry_lack(const ngx_http_registry_who_t *who,
+    const ngx_http_registry_ctx_t *ctx, unsigned may)
+{
+    const ngx_http_registry_lack_t  *lack;
+
+    if (may & REG_MAY_UPDATE) {
+        may = REG_MAY_UPDATE;
+
+        if (ngx_http_registry_may(who, REG_MAY_PULL, ctx->op.name)
+            == REG_ACCESS_ALLOW)
+        {
+            return "the tag exists, and moving it takes the right \"update\"";
+        }
+    }
+
+    for (lack = ngx_http_registry_lacks; lack->bit; lack++) {
+        if (lack->bit == may) {
+            break;
+        }
+    }
+
+    return lack->text;
 }
 
 
@@ -78,11 +130,25 @@ ngx_http_registry_challenge(ngx_http_request_t *r,
 {
     ngx_int_t                         rc;
     reg_buf_t                         b;
+    const char                       *text;
     reg_scopes_t                     *scopes;
     ngx_table_elt_t                  *h;
+    ngx_http_registry_identity_t     *identity;
     ngx_http_registry_access_conf_t  *alcf;
 
     alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
+    identity = ctx->identity;
+
+    text = identity->text;
+
+    if (why == REG_TOKEN_INVALID) {
+        text = NGX_HTTP_REGISTRY_WRONG_TOKEN;
+
+    } else if (why == REG_TOKEN_INSUFFICIENT && identity->who.user.len) {
+        text = ngx_http_registry_lack(&identity->who, ctx, may);
+    }
+
+    ngx_http_registry_errors_say(ctx, NGX_HTTP_UNAUTHORIZED, text);
 
     reg_buf_init(&b, NGX_HTTP_REGISTRY_CHALLENGE_MAX);
 

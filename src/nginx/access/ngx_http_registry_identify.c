@@ -2,6 +2,7 @@
 /* Who asks: by what the client sends, or by what another module says. */
 
 
+#include "ngx_http_registry_errors.h"
 #include "ngx_http_registry_headers_in.h"
 #include "ngx_http_registry_identity.h"
 #include "ngx_http_registry_login.h"
@@ -216,6 +217,7 @@ ngx_http_registry_identify_credentials(ngx_http_request_t *r,
 
         if (rc == NGX_DECLINED) {
             ctx->identity->why = REG_TOKEN_INVALID;
+            ctx->identity->text = NGX_HTTP_REGISTRY_WRONG_TOKEN;
         }
 
         if (wake && (rc == NGX_OK || rc == NGX_DECLINED)) {
@@ -254,6 +256,9 @@ ngx_http_registry_identify_basic(ngx_http_request_t *r,
 
         if (rc == NGX_BUSY) {
             ctx->retry_after = retry;
+            ctx->identity->text = ngx_http_registry_login_busy(ctx);
+            ngx_http_registry_errors_say(ctx, NGX_HTTP_TOO_MANY_REQUESTS,
+                                         ctx->identity->text);
             rc = NGX_HTTP_TOO_MANY_REQUESTS;
         }
 
@@ -264,11 +269,30 @@ ngx_http_registry_identify_basic(ngx_http_request_t *r,
 
     ngx_explicit_memzero(room, sizeof(room));
 
+    if (rc == NGX_DECLINED) {
+        ctx->identity->text = ngx_http_registry_identify_text(r);
+    }
+
     if (rc == NGX_DECLINED && wake) {
         ngx_http_registry_identify_wrong(r->connection->log);
     }
 
     return rc;
+}
+
+
+/* The same whether there is such a user or not. */
+
+const char *
+ngx_http_registry_identify_text(ngx_http_request_t *r)
+{
+    ngx_http_registry_access_conf_t  *alcf;
+
+    alcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_access_module);
+
+    return alcf->tokens ? "the user name or password is wrong, or the access "
+                          "token has ended"
+                        : "the user name or password is wrong";
 }
 
 

@@ -12,12 +12,17 @@
 #include "ngx_http_registry_access.h"
 
 
+/* what the client is told about a token */
+#define NGX_HTTP_REGISTRY_WRONG_TOKEN  "the token is wrong or has expired"
+
+
 struct ngx_http_registry_identity_s {
     ngx_http_registry_who_t       who;
     reg_token_e                   why;     /* a bearer token was refused */
     ngx_http_registry_verdict_e   verdict;
     ngx_http_registry_form_e      form;    /* of the token endpoint */
     reg_str_t                     claimed; /* the user's name in it */
+    const char                   *text;    /* why his credentials are none */
     unsigned                      done:1;  /* who is as known as he can be */
     unsigned                      wrong:1; /* his credentials were none */
     unsigned                      unnamed:1;  /* "registry_user" is empty yet */

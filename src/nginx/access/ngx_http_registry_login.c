@@ -183,8 +183,23 @@ ngx_http_registry_login_password(ngx_http_request_t *r,
 
     rc = ngx_http_registry_login_hash(r, login, id, &check, password, known);
 
-    return (rc == NGX_BUSY) ? ngx_http_registry_login_refuse(login, 1, wake)
-                            : rc;
+    if (rc == NGX_BUSY) {
+        login->crowded = 1;
+        return ngx_http_registry_login_refuse(login, 1, wake);
+    }
+
+    return rc;
+}
+
+
+const char *
+ngx_http_registry_login_busy(const ngx_http_registry_ctx_t *ctx)
+{
+    if (ctx->login && ctx->login->crowded) {
+        return "too many passwords are being checked, try again later";
+    }
+
+    return "too many wrong passwords from this address, try again later";
 }
 
 

@@ -32,6 +32,9 @@ ngx_int_t ngx_http_registry_login(ngx_http_request_t *r,
     void (*wake)(ngx_http_request_t *r), ngx_http_registry_who_t *who,
     time_t *retry);
 
+/* What is said to somebody of whom that was NGX_BUSY. */
+const char *ngx_http_registry_login_busy(const ngx_http_registry_ctx_t *ctx);
+
 /*
  * The same when it can be said at once, without a hash and without waiting;
  * NGX_DECLINED otherwise.  Counts nothing.

@@ -50,6 +50,7 @@ struct ngx_http_registry_login_s {
     unsigned                         queued:1;
     unsigned                         again:1;     /* the job was lost */
     unsigned                         limited:1;
+    unsigned                         crowded:1;   /* not he: all the others */
 
     ngx_http_registry_guess_t        guess;
 

@@ -260,8 +260,10 @@ ngx_http_registry_issue_wrong(ngx_http_request_t *r,
     }
 
     return ngx_http_registry_issue_refuse(r, NGX_HTTP_UNAUTHORIZED,
-                                          "invalid_grant",
-                                          "a login is required");
+                              "invalid_grant",
+                              (verdict == NGX_HTTP_REGISTRY_VERDICT_WRONG)
+                              ? ngx_http_registry_identify_text(r)
+                              : "a login is required");
 }
 
 

@@ -18,6 +18,7 @@
 
 #include "ngx_http_registry_token_private.h"
 #include "ngx_http_registry_body.h"
+#include "ngx_http_registry_errors.h"
 #include "ngx_http_registry_login.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_send.h"
@@ -286,6 +287,8 @@ ngx_http_registry_issue_login(ngx_http_request_t *r,
 
     case NGX_BUSY:
         ctx->retry_after = retry;
+        ngx_http_registry_errors_say(ctx, NGX_HTTP_TOO_MANY_REQUESTS,
+                                     ngx_http_registry_login_busy(ctx));
         ngx_http_registry_identify_verdict(r, ctx,
                                            NGX_HTTP_REGISTRY_VERDICT_LIMITED);
         return NGX_HTTP_TOO_MANY_REQUESTS;

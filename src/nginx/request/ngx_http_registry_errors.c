@@ -42,6 +42,15 @@ ngx_http_registry_errors_init(void)
 }
 
 
+void
+ngx_http_registry_errors_say(ngx_http_registry_ctx_t *ctx, ngx_uint_t status,
+    const char *text)
+{
+    ctx->said = text;
+    ctx->said_of = status;
+}
+
+
 static ngx_int_t
 ngx_http_registry_header_filter(ngx_http_request_t *r)
 {
@@ -109,16 +118,19 @@ ngx_http_registry_error_page(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_registry_replace(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
 {
-    reg_buf_t  *b;
+    reg_buf_t   *b;
+    const char  *text;
 
     b = ngx_palloc(r->pool, sizeof(reg_buf_t));
     if (b == NULL) {
         return NGX_ERROR;
     }
 
+    text = (ctx->said && ctx->said_of == r->err_status)
+           ? ctx->said : reg_error_status_text(r->err_status);
+
     reg_buf_init(b, 4096);
-    reg_error_json(b, reg_error_status_code(r->err_status),
-                   reg_str_of(reg_error_status_text(r->err_status)),
+    reg_error_json(b, reg_error_status_code(r->err_status), reg_str_of(text),
                    reg_null_str);
 
     if (reg_buf_failed(b) || ngx_http_registry_keep_buf(r, b) != NGX_OK) {

@@ -69,6 +69,8 @@ ngx_http_registry_get_ctx(ngx_http_request_t *r)
     ctx->replacement = NULL;
     ctx->retry_after = 0;
     ngx_str_null(&ctx->sentence);
+    ctx->said = NULL;
+    ctx->said_of = 0;
     ctx->code = NULL;
     ctx->waited = 0;
     ctx->worked = 0;

@@ -75,6 +75,18 @@ sub codes {
 }
 
 
+# What people are told by the first of them.
+
+sub message {
+    my ($self) = @_;
+
+    my $j = $self->json;
+    return '' if ref $j ne 'HASH' || ref $j->{errors} ne 'ARRAY'
+        || ref $j->{errors}[0] ne 'HASH';
+    return $j->{errors}[0]{message} // '';
+}
+
+
 # What to print when an assertion about this reply fails.
 
 sub as_text {
