@@ -487,6 +487,7 @@ sub calls {
     is_exit(ctl('backups', work_dir()), 0, 'no backups');
     is_exit(ctl('restore', work_dir(), $root), 1, 'none to restore');
     is_exit(ctl('restore', $dest, "$work/none"), 3, 'nowhere to go');
+    among_backups();
 
     # one at a time
     open my $lock, '<', "$dest/lock" or die;
@@ -495,6 +496,33 @@ sub calls {
     is_exit($r, 3, 'another one is at work');
     like($r->{err}, qr/somebody else is at work/, 'is told');
     is_exit(ctl('restore', $dest, $root), 3, 'nor is there a restore');
+}
+
+
+# A restore into a directory of backups would leave a store there, next to which
+# no backup is made any more.
+
+sub among_backups {
+    my $other = "$work/other";
+    is_exit(ctl('backup', $root, $other), 0, 'a directory of backups');
+    my $killed = work_dir();
+    system('cp', '-a', "$other/lock", "$other/blobs", "$killed/") == 0 or die;
+    my $unpacked = work_dir();
+    system('cp', '-a', "$other/backups", "$unpacked/") == 0 or die;
+
+    for (['itself', $other, $other], ['another one', $dest, $other],
+        ['one of a killed first', $other, $killed],
+        ['one that was unpacked', $other, $unpacked])
+    {
+        my ($name, $from, $into) = @$_;
+        for my $dry ('', '--dry-run') {
+            my $r = ctl('restore', $dry || (), $from, $into);
+            is_exit($r, 3, "$name is no place for a store $dry");
+            like($r->{err}, qr/\Q$into\E is a directory of backups/, 'is told');
+        }
+        ok(!-e "$into/docker/registry/v2", 'there is none');
+    }
+    is_exit(ctl('backup', $root, $other), 0, 'backups go on');
 }
 
 

@@ -33,6 +33,7 @@ typedef struct {
 static reg_cli_exit_e restore_run(const reg_cli_t *c);
 static reg_cli_exit_e restore_options(restore_t *r);
 static reg_cli_exit_e restore_from(restore_t *r, reg_store_t *dir);
+static reg_cli_exit_e restore_place(restore_t *r, reg_store_t *s);
 static reg_cli_exit_e restore_pick(restore_t *r, reg_store_t *dir);
 static reg_cli_exit_e restore_into(restore_t *r, reg_store_t *dir,
     reg_store_t *s);
@@ -204,11 +205,32 @@ restore_from(restore_t *r, reg_store_t *dir)
         return REG_CLI_FAILED;
     }
 
-    rc = restore_into(r, dir, s);
+    rc = restore_place(r, s);
+
+    if (rc == REG_CLI_OK) {
+        rc = restore_into(r, dir, s);
+    }
 
     reg_store_close(s);
 
     return rc;
+}
+
+
+/* A store among the backups would be an end of all later ones. */
+
+static reg_cli_exit_e
+restore_place(restore_t *r, reg_store_t *s)
+{
+    int  there;
+
+    if (reg_backup_there(s, &there, &r->e) != REG_OK) {
+        return reg_cli_error(r->root, &r->e);
+    }
+
+    return there ? reg_cli_fail(REG_CLI_FAILED, "%s is a directory of backups, "
+                                "and no place for a store", r->root)
+                 : REG_CLI_OK;
 }
 
 

@@ -67,6 +67,12 @@ void reg_backup_path(reg_path_t *p, const reg_digest_t *d);
 reg_rc_t reg_backup_new_id(reg_store_t *dir, int64_t now, char *id,
     reg_error_t *e);
 
+/*
+ * *there is 1 for a directory of backups, be it one in which the first was
+ * killed before it had a name.
+ */
+reg_rc_t reg_backup_there(reg_store_t *dir, int *there, reg_error_t *e);
+
 /* The ids of all backups, oldest first.  None, or no directory: REG_OK. */
 reg_rc_t reg_backup_ids(reg_store_t *dir, reg_names_t *ids, reg_error_t *e);
 

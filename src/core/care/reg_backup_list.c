@@ -52,6 +52,42 @@ static reg_rc_t reg_backup_bad(reg_backup_reader_t *r);
 /* --- which there are ----------------------------------------------------- */
 
 reg_rc_t
+reg_backup_there(reg_store_t *dir, int *there, reg_error_t *e)
+{
+    size_t       i;
+    reg_rc_t     rc;
+    reg_stat_t   st;
+    reg_names_t  ids;
+    reg_error_t  why;
+
+    static const char  *const marks[] = { "lock", "blobs" };
+
+    memset(&ids, 0, sizeof(ids));
+
+    rc = reg_backup_ids(dir, &ids, e);
+    *there = (ids.n > 0);
+
+    reg_names_free(&ids);
+
+    if (rc != REG_OK || *there) {
+        return rc;
+    }
+
+    for (i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        reg_error_clear(&why);
+
+        if (dir->driver->stat(dir, marks[i], &st, &why) != REG_OK) {
+            return REG_OK;
+        }
+    }
+
+    *there = 1;
+
+    return REG_OK;
+}
+
+
+reg_rc_t
 reg_backup_ids(reg_store_t *dir, reg_names_t *ids, reg_error_t *e)
 {
     reg_rc_t  rc;
