@@ -351,6 +351,19 @@ sub tars {
     like($said, qr/\Abackups\/\d{8}T\d{6}Z\.json$/,
         'a stream, with the listing at its end');
     is_exit(ctl('backup', '--tar', $root, "$work/x.zip"), 2, 'no tar');
+
+    for my $name (map { "$work/no.$_" } qw(tar tar.gz tgz tar.zst)) {
+        my $r = ctl('backup', $root, $name);
+        is_exit($r, 2, "$name without --tar");
+        like($r->{err}, qr/say --tar/, 'which it takes');
+        ok(!-e $name, 'and no directory of that name');
+    }
+    is_exit(ctl({ wrap => ['env', "--chdir=$work"] }, 'backup', $root, '-'), 2,
+        'standard output without --tar');
+    ok(!-e "$work/-", 'and no directory of that name');
+    mkdir "$work/is.tar" or die;
+    is_exit(ctl('backup', $root, "$work/is.tar"), 0,
+        'a directory that is there is one, whatever its name');
     is_exit(ctl('backup', '--tar', '--keep', 2, $root, "$work/x.tar"), 2,
         'nothing to keep in a tar');
     is_exit(ctl('backup', '--tar', '--json', $root, '-'), 2,

@@ -49,6 +49,8 @@ typedef struct {
 
 static reg_cli_exit_e backup_run(const reg_cli_t *c);
 static reg_cli_exit_e backup_options_check(backup_t *b);
+static reg_cli_exit_e backup_options_dir(const backup_t *b);
+static int backup_tar_name(const char *dest);
 static reg_cli_exit_e backup_tar(backup_t *b, reg_store_t *s);
 static reg_cli_exit_e backup_dir(backup_t *b, reg_store_t *s);
 static reg_cli_exit_e backup_into(backup_t *b, reg_store_t *s,
@@ -62,6 +64,11 @@ static void backup_left(void *data, reg_str_t name, const char *what,
     const char *why);
 static void backup_tick(void *data, const reg_backup_counts_t *c);
 static reg_cli_exit_e backup_tell(backup_t *b, reg_cli_exit_e rc);
+
+
+static const char  *const backup_tars[] = {
+    ".tar", ".tar.gz", ".tgz", ".tar.zst"
+};
 
 
 static const reg_cli_option_t  options[] = {
@@ -164,7 +171,7 @@ backup_options_check(backup_t *b)
     }
 
     if (!b->tar) {
-        return REG_CLI_OK;
+        return backup_options_dir(b);
     }
 
     for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
@@ -181,17 +188,46 @@ backup_options_check(backup_t *b)
                               "standard output");
     }
 
-    if (!reg_str_ends(reg_str_of(b->dest), reg_str(".tar"))
-        && !reg_str_ends(reg_str_of(b->dest), reg_str(".tar.gz"))
-        && !reg_str_ends(reg_str_of(b->dest), reg_str(".tgz"))
-        && !reg_str_ends(reg_str_of(b->dest), reg_str(".tar.zst")))
-    {
+    if (!backup_tar_name(b->dest)) {
         return reg_cli_fail(REG_CLI_USAGE, "the name of a tar ends in .tar, "
                             ".tar.gz, .tgz or .tar.zst, unlike \"%s\"",
                             b->dest);
     }
 
     return REG_CLI_OK;
+}
+
+
+/* What is to be a tar does not become a directory, unless it is one already. */
+
+static reg_cli_exit_e
+backup_options_dir(const backup_t *b)
+{
+    struct stat  st;
+
+    if ((strcmp(b->dest, "-") != 0 && !backup_tar_name(b->dest))
+        || (stat(b->dest, &st) == 0 && S_ISDIR(st.st_mode)))
+    {
+        return REG_CLI_OK;
+    }
+
+    return reg_cli_fail(REG_CLI_USAGE, "\"%s\" would be a directory: say --tar "
+                        "for a tar", b->dest);
+}
+
+
+static int
+backup_tar_name(const char *dest)
+{
+    size_t  i;
+
+    for (i = 0; i < sizeof(backup_tars) / sizeof(backup_tars[0]); i++) {
+        if (reg_str_ends(reg_str_of(dest), reg_str_of(backup_tars[i]))) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
