@@ -1,6 +1,9 @@
 # make              the module for this machine's nginx, and registryctl, in
 #                   build/
 # make registryctl  the command alone, which needs no nginx
+# make install      the module to where nginx looks for it, registryctl with its
+#                   manual below PREFIX=/usr, an example; DESTDIR=... for packages
+# make uninstall    takes them away again
 # make run          install what is missing, build, run on 127.0.0.1:5000
 #                   (PORT=5001 for another port)
 # make test         install what is missing and run every test
@@ -31,7 +34,7 @@ PORT  ?= 5000
 
 BUILD ?= build
 
-export CC BUILD PORT
+export CC BUILD PORT DESTDIR PREFIX MODULES_PATH CONF_PATH
 
 WARN  = -Wall -Wextra -Werror
 SAN   = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
@@ -61,7 +64,7 @@ FUZZERS = $(FUZZ:%=$(F)/%)
 # a failed command leaves no half-made file behind
 .DELETE_ON_ERROR:
 
-.PHONY: all module registryctl run test check unit unit-programs shim asan \
+.PHONY: all module registryctl install uninstall run test check unit unit-programs shim asan \
 	torture fuzz fuzz-programs analyse tsan valgrind matrix bench lint clean \
 	FORCE
 
@@ -72,6 +75,10 @@ module:
 	@sh ci/module.sh
 
 registryctl: $(BUILD)/registryctl
+
+# builds nothing, so that root, who installs, leaves no files in build/
+install uninstall:
+	@sh ci/install.sh $@
 
 run:
 	@sh ci/run.sh
