@@ -47,7 +47,8 @@ my $client = {
     nobody => qr/no basic auth credentials|unauthorized|denied/,
     anew => qr/the user name or password is wrong|log in anew/,
     # and it does not try again for a minute, hoping for another answer
-    denied => qr/denied: access is denied/,
+    denied => qr/denied:[ ](?:access[ ]is[ ]denied:[ ]it|the[ ]tag[ ]exists,
+        [ ]and[ ]moving[ ]it)[ ]takes[ ]the[ ]right/x,
 
     login => sub {
         my ($door, $user, $file) = @_;
