@@ -149,10 +149,13 @@ reg_tree_read(reg_tree_work_t *w, reg_str_t name, reg_tree_dir_t *dir)
             return REG_OK;
         }
 
+        if (name.len == 0) {
+            return reg_fs_fail(w->e, err, "open", REG_LAYOUT_REPOS);
+        }
+
         reg_layout_repo(&path, name, "");
 
-        return reg_fs_fail(w->e, err, "open",
-                           (name.len > 0) ? path.s : REG_LAYOUT_REPOS);
+        return reg_fs_fail(w->e, err, "open", path.s);
     }
 
     /* its state before it is read: what changes later is seen later */
