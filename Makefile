@@ -2,7 +2,7 @@
 #                   build/
 # make registryctl  the command alone, which needs no nginx
 # make install      the module to where nginx looks for it, registryctl with its
-#                   manual below PREFIX=/usr, an example; DESTDIR=... for packages
+#                   manual below PREFIX=/usr, an example; DESTDIR= for packages
 # make uninstall    takes them away again
 # make run          install what is missing, build, run on 127.0.0.1:5000
 #                   (PORT=5001 for another port)
@@ -64,9 +64,9 @@ FUZZERS = $(FUZZ:%=$(F)/%)
 # a failed command leaves no half-made file behind
 .DELETE_ON_ERROR:
 
-.PHONY: all module registryctl install uninstall run test check unit unit-programs shim asan \
-	torture fuzz fuzz-programs analyse tsan valgrind matrix bench lint clean \
-	FORCE
+.PHONY: all module registryctl install uninstall run test check unit \
+	unit-programs shim asan torture fuzz fuzz-programs analyse tsan valgrind \
+	matrix bench lint clean FORCE
 
 all: module registryctl
 
