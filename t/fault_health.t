@@ -11,12 +11,12 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Fcntl qw(:flock);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
 use Test::Registry;
 use Test::Registry::Disk;
+use Test::Registry::Held;
 use Test::Registry::Trace;
 
 alone(100);
@@ -263,11 +263,7 @@ sub manager_is_stopped {
 # the other has no thread.
 
 sub stick_threads {
-    my $file = $threads->root . '/docker/registry/nginx/lock';
-
-    open my $lock, '+<', $file or die "$file: $!\n";
-    flock $lock, LOCK_EX | LOCK_NB or die "$file: $!\n";
-
+    my $lock = hold_store($threads);
     my $bytes = $image{ $threads->port }{bytes};
     my @c = map { $threads->connect(timeout => 200) } 1 .. 2;
 

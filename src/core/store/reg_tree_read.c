@@ -34,6 +34,8 @@ static reg_rc_t reg_tree_read(reg_tree_work_t *w, reg_str_t name,
     reg_tree_dir_t *dir);
 static reg_rc_t reg_tree_read_entries(reg_tree_work_t *w, DIR *list,
     reg_str_t name, reg_tree_dir_t *dir);
+static reg_rc_t reg_tree_fail(reg_tree_work_t *w, int err, const char *call,
+    reg_str_t name);
 static int reg_tree_is_dir(int fd, const struct dirent *entry);
 static reg_rc_t reg_tree_child(reg_tree_work_t *w, reg_str_t name,
     const char *entry);
@@ -134,7 +136,6 @@ reg_tree_read(reg_tree_work_t *w, reg_str_t name, reg_tree_dir_t *dir)
     int          fd, err;
     DIR         *list;
     reg_rc_t     rc;
-    reg_path_t   path;
     struct stat  st;
 
     memset(dir, 0, sizeof(reg_tree_dir_t));
@@ -149,13 +150,7 @@ reg_tree_read(reg_tree_work_t *w, reg_str_t name, reg_tree_dir_t *dir)
             return REG_OK;
         }
 
-        if (name.len == 0) {
-            return reg_fs_fail(w->e, err, "open", REG_LAYOUT_REPOS);
-        }
-
-        reg_layout_repo(&path, name, "");
-
-        return reg_fs_fail(w->e, err, "open", path.s);
+        return reg_tree_fail(w, err, "open", name);
     }
 
     /* its state before it is read: what changes later is seen later */
@@ -164,7 +159,7 @@ reg_tree_read(reg_tree_work_t *w, reg_str_t name, reg_tree_dir_t *dir)
         err = errno;
         (void) close(fd);
 
-        return reg_error_sys(w->e, err, "fstat", name.data);
+        return reg_tree_fail(w, err, "fstat", name);
     }
 
     reg_tree_key(dir, &st);
@@ -175,7 +170,7 @@ reg_tree_read(reg_tree_work_t *w, reg_str_t name, reg_tree_dir_t *dir)
         err = errno;
         (void) close(fd);
 
-        return reg_error_sys(w->e, err, "fdopendir", name.data);
+        return reg_tree_fail(w, err, "fdopendir", name);
     }
 
     rc = reg_tree_read_entries(w, list, name, dir);
@@ -200,8 +195,7 @@ reg_tree_read_entries(reg_tree_work_t *w, DIR *list, reg_str_t name,
 
         if (entry == NULL) {
             return (errno == 0) ? REG_OK
-                                : reg_fs_fail(w->e, errno, "readdir",
-                                              name.data);
+                                : reg_tree_fail(w, errno, "readdir", name);
         }
 
         if (entry->d_name[0] == '.'
@@ -227,6 +221,23 @@ reg_tree_read_entries(reg_tree_work_t *w, DIR *list, reg_str_t name,
             return rc;
         }
     }
+}
+
+
+/* Names the directory; of no name it is that of all repositories. */
+
+static reg_rc_t
+reg_tree_fail(reg_tree_work_t *w, int err, const char *call, reg_str_t name)
+{
+    reg_path_t  path;
+
+    if (name.len == 0) {
+        return reg_fs_fail(w->e, err, call, REG_LAYOUT_REPOS);
+    }
+
+    reg_layout_repo(&path, name, "");
+
+    return reg_fs_fail(w->e, err, call, path.s);
 }
 
 
