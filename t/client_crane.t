@@ -16,7 +16,7 @@ use Test::Clients;
 use Test::Clients::Image;
 use Test::More;
 
-my $tests = 2 * 68 + 1 + 2 * FINISH;
+my $tests = 2 * 71 + 1 + 2 * FINISH;
 
 enter_jail($tests);
 
@@ -109,6 +109,14 @@ sub scenario {
             $set->{$kind}{dir}, "$repo:$kind");
         pull_ok($reg, "$l: pull of it", "$repo:$kind", $set->{$kind});
     }
+
+    # as BuildKit makes it from scratch and a label
+    my $bare = Test::Clients::Image->new("$dir/bare-$l");
+    my $none = { layout => $bare,
+        desc => $bare->tag($bare->image([], layers => undef), 'latest') };
+    crane_ok($reg, "$l: push of an image with layers null", 'push',
+        $bare->dir, "$repo:bare");
+    pull_ok($reg, "$l: pull of it", "$repo:bare", $none);
 
     $reg->mark;
     crane_ok($reg, "$l: copy of an index", 'copy', "$repo:nested",

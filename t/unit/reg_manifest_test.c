@@ -274,6 +274,12 @@ test_valid(void)
 
         { SMALL_INDEX "}", 0, { { NULL, 0, 0, 0 } } },
 
+        /* no layers, no children, as programs in Go have it */
+        { HEAD(IMAGE) CONFIG ",'layers':null}", 1, { { D0, 2, 0, 0 } } },
+        { "{'schemaVersion':2," CONFIG ",'layers':null}",
+          1, { { D0, 2, 0, 0 } } },
+        { HEAD(INDEX) "'manifests':null}", 0, { { NULL, 0, 0, 0 } } },
+
         { HEAD(INDEX) "'manifests':[" CHILD ","
           DESC(DOCKER_IMAGE, D2, "3") "," DESC(INDEX, D0, "4") "]}",
           3, { { D1, 7, 1, 0 }, { D2, 3, 1, 0 }, { D0, 4, 1, 0 } } },
@@ -376,14 +382,12 @@ test_invalid(void)
         { HEAD(IMAGE) "'config':{},'layers':[]}",     "config" },
         { HEAD(IMAGE) CONFIG "}",                     "layers" },
         { HEAD(IMAGE) CONFIG ",'layers':{}}",         "layers" },
-        { HEAD(IMAGE) CONFIG ",'layers':null}",       "layers" },
         { HEAD(IMAGE) CONFIG ",'layers':[5]}",        "layers[0]" },
         { HEAD(IMAGE) CONFIG ",'layers':[null]}",     "layers[0]" },
         { HEAD(IMAGE) CONFIG ",'layers':[[]]}",       "layers[0]" },
         { HEAD(IMAGE) CONFIG ",'layers':[" LAYER ",{}]}", "layers[1]" },
         { HEAD(DOCKER_IMAGE) CONFIG "}",              "layers" },
         { HEAD(INDEX) "'manifests':{}}",              "manifests" },
-        { HEAD(INDEX) "'manifests':null}",            "manifests" },
         { HEAD(INDEX) "'manifests':[1]}",             "manifests[0]" },
         { HEAD(INDEX) "'manifests':['" D0 "']}",      "manifests[0]" },
         { HEAD(INDEX) "'x':1}",                       "manifests" },

@@ -16,6 +16,7 @@ static const char *reg_manifest_alike(const json_t *root);
 static reg_rc_t reg_manifest_schema1_refs(reg_manifest_t *m, reg_error_t *e);
 static reg_rc_t reg_manifest_check(const json_t *root,
     const reg_manifest_type_t *type, reg_error_t *e);
+static int reg_manifest_list(const json_t *root, const char *key);
 static reg_rc_t reg_manifest_check_labels(const json_t *root, reg_error_t *e);
 static reg_rc_t reg_manifest_refs(reg_manifest_t *m, int strict,
     reg_error_t *e);
@@ -289,7 +290,7 @@ reg_manifest_check(const json_t *root, const reg_manifest_type_t *type,
                                  "an index has no config and no layers");
         }
 
-        if (!json_is_array(json_object_get(root, "manifests"))) {
+        if (!reg_manifest_list(root, "manifests")) {
             return reg_error_set(e, REG_MANIFEST_INVALID,
                                  "manifests is not an array");
         }
@@ -306,13 +307,26 @@ reg_manifest_check(const json_t *root, const reg_manifest_type_t *type,
                                  "config is not an object");
         }
 
-        if (!json_is_array(json_object_get(root, "layers"))) {
+        if (!reg_manifest_list(root, "layers")) {
             return reg_error_set(e, REG_MANIFEST_INVALID,
                                  "layers is not an array");
         }
     }
 
     return reg_manifest_check_labels(root, e);
+}
+
+
+/* One of nothing is null to programs in Go: BuildKit pushes such layers. */
+
+static int
+reg_manifest_list(const json_t *root, const char *key)
+{
+    const json_t  *value;
+
+    value = json_object_get(root, key);
+
+    return json_is_array(value) || json_is_null(value);
 }
 
 
@@ -378,7 +392,7 @@ reg_manifest_refs(reg_manifest_t *m, int strict, reg_error_t *e)
         at = REG_AT_LAYER;
     }
 
-    /* the size of what is no array is 0; an empty one may be written null */
+    /* the size of what is no array is 0, that of null, too */
 
     n = json_array_size(list);
 
