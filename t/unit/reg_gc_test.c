@@ -16,6 +16,7 @@
 static void test_nothing(void);
 static void test_plain(void);
 static void test_shapes(void);
+static void test_schema1(void);
 static void test_damaged(void);
 static void test_unread(void);
 static void test_stops(void);
@@ -64,6 +65,7 @@ main(void)
     test_nothing();
     test_plain();
     test_shapes();
+    test_schema1();
     test_damaged();
     test_unread();
     test_stops();
@@ -288,7 +290,12 @@ test_unread(void)
         "\"Manifests\":[{\"digest\":\"%s\"},{\"digest\":\"%s\"}]}",
         "{\"schemaVersion\":2,\"mediaType\":\"" REG_TYPE_OCI_MANIFEST "\","
         "\"config\":{\"digest\":\"%s\"},\"layers\":[{\"digest\":\"sha999:1\"}"
-        "],\"layers\":[{\"digest\":\"%s\"}]}"
+        "],\"layers\":[{\"digest\":\"%s\"}]}",
+        "{\"schemaVersion\":1,\"fsLayers\":[{\"blobSum\":\"tarsum.v1+%s\"},"
+        "{\"blobsum\":\"%s\"}]}",
+        "{\"schemaVersion\":1,\"fsLayers\":[{\"blobSum\":\"sha256:"
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\","
+        "\"BlobSum\":\"%s\"}],\"x\":\"%s\"}"
     };
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -316,6 +323,39 @@ test_unread(void)
     }
 
     how.untagged = -1;
+}
+
+
+/* Docker's schema 1 cannot be pushed, and tells its layers all the same. */
+
+static void
+test_schema1(void)
+{
+    char          text[1024];
+    reg_path_t    path;
+    reg_digest_t  layer, lone, d;
+
+    fresh();
+    (void) push_blob(s, "old/app", REG_SHA256, reg_str("layer"), &layer);
+    (void) push_blob(s, "old/app", REG_SHA256, reg_str("lone"), &lone);
+    (void) snprintf(text, sizeof(text), "{\"schemaVersion\":1,\"name\":"
+                    "\"old/app\",\"tag\":\"v1\",\"fsLayers\":["
+                    "{\"blobSum\":\"%s\"},{\"blobSum\":\"%s\"}],"
+                    "\"signatures\":[{}]}", layer.text, layer.text);
+    (void) push_blob(s, "old/app", REG_SHA256, reg_str_of(text), &d);
+
+    reg_layout_revision(&path, reg_str("old/app"), &d);
+    (void) reg_link_write(s, path.s, &d, NULL);
+    reg_layout_tag(&path, reg_str("old/app"), reg_str("v1"),
+                   "/current/link");
+    (void) reg_link_write(s, path.s, &d, NULL);
+    age(at("docker"), DAY);
+
+    is_num(collect(), REG_OK, "a repository with an image of schema 1");
+    is_num((long long) counts.damaged, 0, "which is not damaged");
+    ok(has_link("old/app", &layer) && has_blob(&layer) && has_blob(&d),
+       "what it names stays");
+    ok(!has_link("old/app", &lone) && !has_blob(&lone), "the rest goes");
 }
 
 

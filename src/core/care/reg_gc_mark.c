@@ -166,7 +166,7 @@ reg_gc_manifest(reg_gc_t *g, const reg_path_t *path,
         return reg_error_set(e, rc, NULL);
     }
 
-    if (rc != REG_OK || m.unread || !reg_manifest_type_known(m.media_type)) {
+    if (rc != REG_OK || m.unread) {
 
         /* what it refers to but does not tell would be garbage to us */
 

@@ -224,7 +224,7 @@ static reg_rc_t
 reg_manifest_schema1_refs(reg_manifest_t *m, reg_error_t *e)
 {
     size_t            i, n;
-    const json_t     *list;
+    const json_t     *list, *layer;
     reg_reference_t  *ref;
 
     list = json_object_get(m->root, "fsLayers");
@@ -238,13 +238,14 @@ reg_manifest_schema1_refs(reg_manifest_t *m, reg_error_t *e)
     }
 
     for (i = 0; i < n; i++) {
+        layer = json_array_get(list, i);
         ref = &m->refs[m->nrefs];
         memset(ref, 0, sizeof(reg_reference_t));
 
-        if (reg_digest_parse(&ref->digest,
-                             reg_json_str(json_array_get(list, i), "blobSum"),
+        if (reg_digest_parse(&ref->digest, reg_json_str(layer, "blobSum"),
                              NULL)
-            == REG_OK)
+            == REG_OK
+            && !reg_json_alike(layer, "blobSum"))
         {
             m->nrefs++;
 
