@@ -256,6 +256,8 @@ sub foreign_layers {
     my $url = 'http://127.0.0.1:' . $trap->sockport . '/layer';
 
     my %types = (
+        'application/vnd.docker.image.rootfs.foreign.diff.tar'
+            => DOCKER_MANIFEST,
         'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip'
             => DOCKER_MANIFEST,
         'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip'

@@ -23,7 +23,7 @@
 
 #define TAR      "application/vnd.oci.image.layer.v1.tar"
 #define FOREIGN  "application/vnd.oci.image.layer.nondistributable.v1.tar"
-#define RAR      "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+#define RAR      "application/vnd.docker.image.rootfs.foreign.diff.tar"
 
 /* pieces of documents, in single quotes: doc() makes double ones of them */
 #define DESC(type, digest, size)                                              \
@@ -244,8 +244,9 @@ test_valid(void)
           4, { { D0, 2, 0, 0 }, { D1, 7, 0, 0 }, { D1, 7, 0, 0 },
                { D0, 2, 0, 0 } } },
 
-        { HEAD(DOCKER_IMAGE) CONFIG ",'layers':[" DESC(RAR, D1, "7") "]}",
-          2, { { D0, 2, 0, 0 }, { D1, 7, 0, 1 } } },
+        { HEAD(DOCKER_IMAGE) CONFIG ",'layers':[" DESC(RAR, D1, "7") ","
+          DESC(RAR ".gzip", D2, "8") "]}",
+          3, { { D0, 2, 0, 0 }, { D1, 7, 0, 1 }, { D2, 8, 0, 1 } } },
 
         { HEAD(IMAGE) CONFIG ",'layers':[" DESC(FOREIGN, D1, "7") ","
           DESC(FOREIGN "+gzip", D1, "8") "," DESC(FOREIGN "+zstd", D2, "9")
@@ -526,11 +527,13 @@ test_urls(void)
         { FOREIGN "+gzip", "['http://a.example/x']",         1 },
         { FOREIGN "+zstd", "['https://a/','http://b/']",     1 },
         { RAR,             "['https://a.example/x']",        1 },
-        { RAR,             "[]",                             1 },
+        { RAR ".gzip",     "['https://a.example/x']",        1 },
+        { RAR ".gzip",     "[]",                             1 },
         { TAR,             "[]",                             1 },
         { TAR,             "['https://a.example/x']",        0 },
         { TAR "+gzip",     "['http://127.0.0.1:1/x']",       0 },
         { FOREIGN "+x",    "['https://a.example/x']",        0 },
+        { RAR ".x",        "['https://a.example/x']",        0 },
         { FOREIGN,         "'https://a.example/x'",          0 },
         { FOREIGN,         "null",                           0 },
         { FOREIGN,         "{}",                             0 },

@@ -11,6 +11,7 @@ static const char *reg_descriptor_urls(const json_t *d, int foreign);
 /* image-spec, "Non-Distributable Layers", and what Docker called them */
 
 static const reg_str_t  reg_descriptor_foreign_types[] = {
+    reg_str("application/vnd.docker.image.rootfs.foreign.diff.tar"),
     reg_str("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"),
     reg_str("application/vnd.oci.image.layer.nondistributable.v1.tar"),
     reg_str("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"),
