@@ -13,6 +13,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 use Test::Registry;
+use Test::Registry::Files;
 use Test::Registry::HTTP2;
 
 
@@ -376,20 +377,31 @@ EOF
     my ($both) = $from->($here, '127.0.0.3', 1);
     my ($other) = $from->($here, '127.0.0.4', 1);
 
-    my $n = 0;
-    $login->($_, 'user' . ++$n) for @there;
-    sleep 0.05;
-    $login->($_, 'user' . ++$n) for @here;
-    $login->($both, 'user' . @there);
-    sleep 0.05;
+    # Answers are logged in their order. Where the machine stood still before
+    # all had asked, they ask once more.
 
-    my $begin = time;
-    $login->($other, 'other');
-    is_status($other->reply, 401, 'who comes last');
-    my $one = time - $begin;
-    $_->reply for @here, $both, @there;
-    my $all = time - $begin;
-    cmp_ok($one, '<', $all / 2,
+    my $before;
+    for my $try (1 .. 10) {
+        my $log = length slurp($t->dir . '/access.log');
+        my $n = 0;
+
+        $login->($_, "there$try." . ++$n) for @there;
+        sleep 0.05;
+        $login->($_, "here$try." . ++$n) for @here;
+        $login->($both, "there$try." . @there);
+        sleep 0.05;
+        $login->($other, "other$try");
+
+        $_->reply for @here, $both, @there;
+        is_status($other->reply, 401, 'who comes last');
+
+        my $answers = substr slurp($t->dir . '/access.log'), $log;
+        my ($first) = $answers =~ /^(.*?) - other$try /ms
+            or die "no answer to other$try was logged\n";
+        $before = () = $first =~ / - here$try\./g;
+        last if $before < @here / 2;
+    }
+    cmp_ok($before, '<', @here / 2,
         'A78 does not wait until another address has had all its turns');
     $t->finish;
 }
