@@ -71,7 +71,8 @@
 
 #define REG_GC_GRACE      3600
 
-/* classes of how long the store was locked */
+/* classes of how long the store was locked: at most 1, 2, 5, 10, 20, 50 or
+   100 ms, or longer */
 #define REG_GC_HELD       8
 
 
@@ -91,7 +92,7 @@ typedef struct {
     uint64_t  read;             /* bytes */
     uint64_t  locked;           /* times that the store was locked */
     uint64_t  longest;          /* of these, in us */
-    uint64_t  held[REG_GC_HELD];    /* of these: see reg_gc_held_ms() */
+    uint64_t  held[REG_GC_HELD];    /* of these, by class */
 } reg_gc_counts_t;
 
 
@@ -149,12 +150,5 @@ void reg_gc_end(reg_gc_t *g);
 
 /* "link", "manifest", "repository", "blob", "damaged" */
 const char *reg_gc_word(reg_gc_what_e what);
-
-/*
- * The locks that are counted in held[i] lasted for so many ms at most, and for
- * more than those before; 0 is the last, without a bound.
- */
-unsigned reg_gc_held_ms(unsigned i);
-
 
 #endif /* REG_GC_H_INCLUDED */

@@ -35,16 +35,10 @@
 #define REG_GC_LEARN      8
 
 
-static const unsigned  reg_gc_bounds[REG_GC_HELD] = {
-    1, 2, 5, 10, 20, 50, 100, 0
+/* in ms, of the classes of reg_gc_counts_t; the last has none */
+static const unsigned  reg_gc_bounds[REG_GC_HELD - 1] = {
+    1, 2, 5, 10, 20, 50, 100
 };
-
-
-unsigned
-reg_gc_held_ms(unsigned i)
-{
-    return reg_gc_bounds[i];
-}
 
 
 reg_rc_t

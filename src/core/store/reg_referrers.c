@@ -19,18 +19,6 @@ static const reg_digest_t *reg_referrers_seen(const reg_referrers_list_t *l);
 
 
 reg_rc_t
-reg_referrers_add(reg_store_t *s, reg_str_t name,
-    const reg_digest_t *subject, const reg_digest_t *d, reg_error_t *e)
-{
-    reg_path_t  path;
-
-    reg_layout_referrers(&path, name, subject, d);
-
-    return reg_link_write(s, path.s, d, e);
-}
-
-
-reg_rc_t
 reg_referrers_remove(reg_store_t *s, reg_str_t name,
     const reg_digest_t *subject, const reg_digest_t *d, reg_error_t *e)
 {

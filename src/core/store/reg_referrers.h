@@ -25,9 +25,6 @@
 #include "reg_store.h"
 
 
-reg_rc_t reg_referrers_add(reg_store_t *s, reg_str_t name,
-    const reg_digest_t *subject, const reg_digest_t *d, reg_error_t *e);
-
 reg_rc_t reg_referrers_remove(reg_store_t *s, reg_str_t name,
     const reg_digest_t *subject, const reg_digest_t *d, reg_error_t *e);
 
