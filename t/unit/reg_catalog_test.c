@@ -16,6 +16,7 @@ static void test_nested_changes(void);
 static void test_walk(void);
 static void test_random(void);
 static void test_threads(void);
+static void test_many_gone(void);
 static const char *page(const char *query);
 static void repo(const char *name);
 static void unrepo(const char *name);
@@ -41,6 +42,7 @@ main(void)
     test_walk();
     test_random();
     test_threads();
+    test_many_gone();
 
     reg_store_close(s);
 
@@ -527,4 +529,52 @@ test_threads(void)
     (void) page("last=a/t");
     ok(strstr(page("last=a/t"), "a/t58") != NULL
        && strstr(page("last=a/t"), "a/t59") == NULL, "all is right after it");
+}
+
+
+/* Names of those that are gone are let go of when they are most of all. */
+
+static void
+test_many_gone(void)
+{
+    int     i, round, bad;
+    char    name[224], want[1 << 15];
+    size_t  len;
+
+    bad = 0;
+
+    for (round = 0; round < 3; round++) {
+        len = 0;
+        want[0] = '\0';
+
+        for (i = 0; i < 800; i++) {
+            (void) snprintf(name, sizeof(name), "z%03d%0200d", i, round);
+            repo(name);
+        }
+
+        (void) page("last=z&n=1000");
+
+        for (i = 0; i < 800; i++) {
+            (void) snprintf(name, sizeof(name), "z%03d%0200d", i, round);
+
+            if (i % 8 != round) {
+                unrepo(name);
+                continue;
+            }
+
+            len += (size_t) snprintf(want + len, sizeof(want) - len, "%s%s",
+                                     len ? " " : "", name);
+        }
+
+        bad += (strcmp(page("last=z/z&n=1000"), want) != 0);
+        bad += (strcmp(page("last=z/z&n=1000"), want) != 0);
+
+        for (i = round; i < 800; i += 8) {
+            (void) snprintf(name, sizeof(name), "z%03d%0200d", i, round);
+            unrepo(name);
+        }
+    }
+
+    is_num(bad, 0, "many are made and removed, again and again");
+    is(reg_str_of(page("last=z/z")), "", "and nothing is left of them");
 }
