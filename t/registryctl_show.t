@@ -33,9 +33,9 @@ my $two = $t->push_image('team/two', 'v1', layers => [ $shared ],
         'org.opencontainers.image.created' => '2020-01-02T03:04:05Z',
         'org.opencontainers.image.description' => 'of two' } });
 my $other = $t->push_image('other', 'latest', seed => 'other');
-my $list = to_json(manifest_index([
+my $list = to_json(manifest_index([ map {
     descriptor($one->{type}, $one->{digest}, length $one->{bytes},
-        platform => { os => 'linux', architecture => 'arm64' }) ]));
+        platform => { os => 'linux', architecture => $_ }) } 'arm64', 'arm' ]));
 is_status($t->push_manifest('team/one', 'multi', $list, OCI_INDEX), 201,
     'an index');
 $t->push_referrer('team/one', descriptor($one->{type}, $one->{bytes}),
@@ -129,7 +129,7 @@ sub images {
     is($rows[1][2], 5300 + length($config) + length $one->{bytes}, 'size');
     is($rows[1][5], 'a?[2J?31m?b?c?d', 'a description that steers nothing');
     is_deeply([ @{ $rows[0] }[0, 1, 3] ], [ 'multi',
-        '2024-05-06T07:08:09.123Z', 'linux/arm64' ],
+        '2024-05-06T07:08:09.123Z', 'linux/arm64,linux/arm' ],
         'an index is as its children');
     is($rows[0][2], $rows[1][2] + length $list, 'and as large');
 
@@ -141,7 +141,8 @@ sub images {
     unlike($all->{out}, qr/[^\n\x20-\x7e]/, 'JSON steers nothing either');
     $all = decode_json($all->{out})->{images};
     is($all->[1]{description}, $evil, 'but says what was there');
-    is_deeply($all->[1]{platforms}, [ 'linux/arm64/v8' ], 'platforms');
+    is_deeply([ map { $_->{platforms} } @$all ],
+        [ [ 'linux/arm64', 'linux/arm' ], [ 'linux/arm64/v8' ] ], 'platforms');
     is_deeply([ map { $_->{complete} ? 1 : 0 } @$all ], [ 1, 1 ], 'complete');
 }
 
@@ -163,7 +164,8 @@ sub details {
     my $all = decode_json(ctl(qw(inspect --json), $root,
         'team/one:multi')->{out});
     is($all->{children}[0]{digest}, $one->{digest}, 'children');
-    is($all->{children}[0]{platform}, 'linux/arm64', 'and their platforms');
+    is_deeply([ map { $_->{platform} } @{ $all->{children} } ],
+        [ 'linux/arm64', 'linux/arm' ], 'and their platforms');
     $all = decode_json(ctl(qw(inspect --json), $root, 'team/one:v1')->{out});
     is($all->{labels}{team}, 'blue', 'labels as JSON');
     is(scalar @{ $all->{referrers} }, 1, 'referrers as JSON');

@@ -9,6 +9,12 @@
     "\"created\":\"2024-01-02T03:04:05Z\",\"config\":{\"Labels\":{"           \
     "\"org.label-schema.description\":\"old\"}}}"
 
+/* of an index; its digest comes by %s */
+#define ONE_OF(os, arch)                                                      \
+    "{\"mediaType\":\"" REG_TYPE_OCI_MANIFEST "\",\"digest\":\"%s\","         \
+    "\"size\":9,\"platform\":{\"os\":\"" os "\",\"architecture\":\"" arch      \
+    "\"}}"
+
 
 typedef struct {
     const char  *name;
@@ -113,6 +119,21 @@ main(void)
            (long long) (image.bytes + strlen(CONFIG) + 5
                         + image_text(&config, &layer, "").len),
            "each child once");
+    reg_image_free(&image);
+
+    (void) snprintf(text, sizeof(text), "{\"schemaVersion\":2,\"mediaType\":\""
+                    REG_TYPE_OCI_INDEX "\",\"manifests\":["
+                    ONE_OF("linux", "amd64") "," ONE_OF("linux", "amd") ","
+                    ONE_OF("linux", "amd64") "," ONE_OF("windows", "amd64")
+                    "," ONE_OF("linux", "amd") "]}",
+                    d.text, d.text, d.text, d.text, d.text);
+
+    is_num(put_manifest(s, "a", NULL, reg_str_of(text), &index, NULL), REG_OK,
+           "one of several platforms");
+    is_num(reg_image_read(s, reg_str("a"), &index, &image, NULL), REG_OK,
+           "read");
+    is(reg_buf_slice(&image.platforms), "linux/amd64,linux/amd,windows/amd64",
+       "each once, one that begins as another, too");
     reg_image_free(&image);
 
     is_num(reg_image_referrers(s, reg_str("a"), &d, count, NULL, NULL), REG_OK,

@@ -248,6 +248,14 @@ reg_image_child(reg_image_run_t *r, const reg_reference_t *ref,
     reg_error_t     *e;
     reg_manifest_t   m;
 
+    /* one manifest may be there for several platforms */
+
+    platform = json_object_get(d, "platform");
+
+    if (platform != NULL) {
+        reg_image_add_platform(r->image, platform);
+    }
+
     if (reg_sums_find(&r->sums, &ref->digest) != NULL) {
         return REG_OK;
     }
@@ -265,12 +273,6 @@ reg_image_child(reg_image_run_t *r, const reg_reference_t *ref,
     }
 
     reg_buf_free(&body);
-
-    platform = json_object_get(d, "platform");
-
-    if (platform != NULL) {
-        reg_image_add_platform(r->image, platform);
-    }
 
     if (rc != REG_OK) {
 
