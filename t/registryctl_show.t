@@ -38,8 +38,8 @@ my $list = to_json(manifest_index([ map {
         platform => { os => 'linux', architecture => $_ }) } 'arm64', 'arm' ]));
 is_status($t->push_manifest('team/one', 'multi', $list, OCI_INDEX), 201,
     'an index');
-$t->push_referrer('team/one', descriptor($one->{type}, $one->{bytes}),
-    type => 'application/x-sbom');
+my $sbom = $t->push_referrer('team/one',
+    descriptor($one->{type}, $one->{bytes}), type => 'application/x-sbom');
 
 lists();
 tags();
@@ -160,6 +160,15 @@ sub details {
         'referrers');
     is(ctl('inspect', $root, "team/one\@$one->{digest}")->{out},
         $r->{out} =~ s/^tag\t.*\n//mr, 'the same by digest');
+    like(ctl('inspect', $root, "team/one\@$sbom->{digest}")->{out},
+        qr/^subject\t\Q$one->{digest}\E$/m, 'and whom that refers to');
+
+    my $multi = ctl('inspect', $root, 'team/one:multi');
+    is_deeply([ $multi->{out} =~ /^child\t(.*)/mg ],
+        [ map { "$one->{digest} " . length($one->{bytes}) . " linux/$_" }
+            'arm64', 'arm' ], 'of an index its children');
+    unlike($multi->{out}, qr/^(?:incomplete|subject|layer)\t/m,
+        'of which none is missing');
 
     my $all = decode_json(ctl(qw(inspect --json), $root,
         'team/one:multi')->{out});
@@ -284,6 +293,11 @@ sub broken_manifests {
         'they are not complete');
     is($all->[1]{digest}, $gone, 'but have a digest');
     is($all->[1]{mediaType}, undef, 'and no type');
+
+    unlike(ctl('inspect', $root, 'bad:z')->{out}, qr/^incomplete\t/m, 'all of it');
+    unlink $t->blob_file(sha256($image{z}{layers}[0])) or die;
+    like(ctl('inspect', $root, 'bad:z')->{out}, qr/^incomplete\t/m,
+        'without a layer');
     is_exit(ctl(qw(rm --yes), $root, 'bad'), 0, 'it goes');
 }
 
