@@ -1,14 +1,15 @@
 
 #define _FILE_OFFSET_BITS  64
 
+#include "reg_test_age.h"
 #include "reg_test_fault.h"
-#include "reg_test_store.h"
 
 #include <sys/wait.h>
 
 
 static void test_tag_delete(void);
 static void test_manifest_delete(void);
+static void test_manifest_ahead(void);
 static void test_repo_delete(void);
 static void test_repo_nested(void);
 static void test_killed_delete(void);
@@ -25,6 +26,7 @@ main(void)
 
     test_tag_delete();
     test_manifest_delete();
+    test_manifest_ahead();
     test_repo_delete();
     test_repo_nested();
 
@@ -110,6 +112,37 @@ test_manifest_delete(void)
            REG_MANIFEST_UNKNOWN, "and then");
     is_num((long long) tags.n, 2, "no more of them");
     reg_names_free(&tags);
+}
+
+
+/* A clock that went back never tells that nobody has put it since. */
+
+static void
+test_manifest_ahead(void)
+{
+    int           i;
+    char          name[16];
+    reg_path_t    path;
+    reg_digest_t  d, other;
+
+    (void) push_image(s, "ahead", "keep", ",\"annotations\":{\"x\":\"y\"}",
+                      &other);
+
+    for (i = 0; i < 20; i++) {
+        (void) snprintf(name, sizeof(name), "t%02d", i);
+        (void) push_image(s, "ahead", name, "", &d);
+    }
+
+    reg_layout_revision(&path, reg_str("ahead"), &d);
+    age_one(at("%s", path.s), -3600);
+
+    is_num(reg_manifest_delete(s, reg_str("ahead"), &d, NULL), REG_OK,
+           "delete of a manifest that was put in the future");
+    ok(!served(s, "ahead", &d), "it is gone");
+    ok(!is_there(at(REPOS "ahead/_manifests/tags/t00"))
+       && !is_there(at(REPOS "ahead/_manifests/tags/t19")),
+       "with all tags on it");
+    ok(tag_is(s, "ahead", "keep", &other), "and with no other");
 }
 
 
