@@ -36,6 +36,10 @@ my @locations = (
     ['basic', "$login registry_token_server off; registry_allow alice * **;"],
     ['no_rules', "$login registry_token_server on;"],
     ['auto_off', "$login registry_allow alice * **;"],
+    ['groups', "$login registry_token_server on; "
+        . 'registry_groups %%DIR%%/groups; registry_deny @gone * **; '
+        . 'registry_allow @dev pull,push team/**; '
+        . 'registry_allow @ops pull **;'],
     ['limited', "$login registry_token_server on; "
         . 'registry_login_limit 2 per=60s;']
 );
@@ -53,7 +57,7 @@ my $t = Test::Registry->new(
     ports => scalar @servers, tls => 1, h2c => 1, workers => 2,
     servers => join('', @servers),
     write => { users => htpasswd(alice => 'secret', bob => 'a+b %:&=',
-        carol => 'three') },
+        carol => 'three'), groups => "dev: alice carol\ngone: carol\n" },
     location => "$login $rules registry_delete on; registry_login_limit off;"
 )->run;
 
@@ -76,6 +80,7 @@ methods();
 forms();
 wiped_forms();
 settings();
+groups();
 without_rules();
 not_there();
 where_it_is();
@@ -151,6 +156,37 @@ sub a_reply {
     isnt((ask_token(alice(), service => $service)->json || {})->{token},
         $j->{token}, 'no two are the same');
     is_status(ask_token(alice()), [200, 400], 'no service');
+}
+
+
+# Who is in a group may what the group may, and only as long as he is.
+
+sub groups {
+    my @at = at('groups');
+    my $asked = 'repository:team/app:pull,push';
+    my %login = (alice => 'secret', bob => 'a+b %:&=', carol => 'three');
+    my $granted = sub {
+        my ($user) = @_;
+        return granted_by(ask_token($t->as($user, $login{$user}, @at),
+            scope => $asked)) =~ s/,update|update,//r;
+    };
+    my $push = sub {
+        my ($with) = @_;
+        return $with->post('/v2/team/app/blobs/uploads/', '')->status;
+    };
+
+    is($granted->('alice'), $asked, 'a group: one of it');
+    is($granted->('bob'), '', 'a group: who is in none');
+    is($granted->('carol'), '', 'a group: who is in one that may nothing');
+    my $old = with_token_of(ask_token(alice(@at), scope => $asked), @at);
+    is($push->($old), 202, 'the token is worth that');
+
+    $t->write_file('groups', "dev: bob\nops: alice\n");
+    wait_for(30, sub { $granted->('bob') eq $asked });
+    is($granted->('bob'), $asked, 'the groups change: who came');
+    is($granted->('alice'), 'repository:team/app:pull', 'who went');
+    is($push->($old), 401, 'and her token is not worth more than she');
+    is_status($old->get('/v2/team/app/manifests/v1'), 200, 'nor less');
 }
 
 
