@@ -22,7 +22,7 @@ my $hook = Test::Registry::Receiver->new->run;
 my $t = Test::Registry->new(
     master => 1,
     workers => 2,
-    ports => 3,
+    ports => 4,
     write => { users => htpasswd(ann => 'secret') },
     http => 'registry_notify ci ' . $hook->url('/ci') . ';',
     location => 'registry_delete on;',
@@ -41,10 +41,14 @@ my $t = Test::Registry->new(
         . ' registry_notify dead http://127.0.0.1:1/x'
         . ' timeout=1s; registry_events_size 1m;'
         . ' location /v2/ { registry %%DIR%%/small; }'
-        . ' location = /feed { registry %%DIR%%/small; registry_events; } }',
+        . ' location = /feed { registry %%DIR%%/small; registry_events; } }'
+        . ' server { listen 127.0.0.1:%%PORT4%%;'
+        . ' registry_notify few ' . $hook->url('/few') . ' repository=rare;'
+        . ' location /v2/ { registry %%DIR%%/much; }'
+        . ' location = /feed { registry %%DIR%%/much; registry_events; } }',
 );
 
-mkdir "$t->{dir}/$_" for qw(none alone small);
+mkdir "$t->{dir}/$_" for qw(none alone small much);
 $t->run;
 
 my $image = stocked($t, 'app');
@@ -59,9 +63,10 @@ access();
 nobody_told();
 alone_with_it();
 too_old();
+few_among_many();
 survives();
 
-finish($t, { roots => [map { "$t->{dir}/$_" } qw(alone small)] });
+finish($t, { roots => [map { "$t->{dir}/$_" } qw(alone small much)] });
 
 
 # One question: the events and the next cursor; dies when it is no answer.
@@ -347,6 +352,35 @@ sub too_old {
     is_status_json($r, 410, 'a cursor whose events are gone');
     is_status_json($t->get("/feed?after=$early&wait=5", port => $port), 410,
         'also for who would wait');
+}
+
+
+# What is looked for stands behind more than are looked at in one go, and is
+# found by one question, and by one who is told of nothing else.
+
+sub few_among_many {
+    my $port = $t->extra_port(4);
+    my $image = $t->push_image('noise', 'v1', http => { port => $port });
+    my $tags = join '&', map { "tag=t$_" } 1 .. 64;
+
+    for (1 .. 80) {
+        $t->push_manifest('noise', "$image->{digest}?$tags", $image->{bytes},
+            $image->{type}, port => $port)->status == 201 or last;
+    }
+    my ($before) = ask('after=0&repository=rare', at => '/feed',
+        port => $port);
+    is_deeply($before, [], 'of five thousand events none is wanted');
+
+    $t->push_image('rare', 'v1', image => $image, http => { port => $port });
+    my $want = join ' ', map { "push rare$_" } '@' . sha256($image->{config}),
+        '@' . sha256($image->{layers}[0]), ':v1';
+
+    my ($events, $next) = ask('after=0&repository=rare', at => '/feed',
+        port => $port);
+    cmp_ok($next, '>', 5000, 'there are as many');
+    is(join(' ', map { key_of($_) } @$events), $want, 'and the last are found');
+    is(join(' ', map { key_of($_) } $hook->wait_events('/few', 3)), $want,
+        'and told');
 }
 
 
