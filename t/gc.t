@@ -66,6 +66,12 @@ sub configuration {
             . ' registry_gc on grace=2h; }')->check;
     ok($rc > 0 && $text =~ /says one thing and another/,
         'refused: two locations that disagree') or diag $text;
+    ($rc, $text) = Test::Registry->new(
+        location => 'registry_upload_idle_time 1d;',
+        server => 'location = /v2/a { registry %%ROOT%%;'
+            . ' registry_upload_idle_time 2d; }')->check;
+    ok($rc > 0 && $text =~ /"registry_upload_idle_time" says one thing and an/,
+        'refused: of open uploads, too') or diag $text;
     ($rc, $text) = Test::Registry->new(location => 'registry_gc on;',
         server => 'location = /v2/a { registry %%ROOT%%; }')->check;
     is($rc, 0, 'taken: one that says nothing') or diag $text;

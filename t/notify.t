@@ -25,7 +25,8 @@ my $port = $held->sockport;
 
 my $t = Test::Registry->new(
     master => 1,
-    write => { secret => "s3cret\n", 'more headers' => "X-Two: 2\n" },
+    write => { secret => "s3cret\n", 'more headers' =>
+        "# what else is sent\r\n\r\nX-Two: 2\r\nX-Three: 3" },
     location => 'registry_delete on;'
         . " registry_notify ci http://user:pass\@127.0.0.1:$port/hook?key=k"
         . ' secret=%%DIR%%/secret "header=X-One: 1"'
@@ -134,7 +135,8 @@ sub delivered {
     is($e->{action}, 'push', 'as a push');
     is($e->{target}{digest}, sha256($bytes), 'of its digest');
     like($got->{head}, qr/^X-One: 1\r$/m, 'header=');
-    like($got->{head}, qr/^X-Two: 2\r$/m, 'header_file=');
+    like($got->{head}, qr/^X-$_\r$/m, 'header_file=')
+        for 'Two: 2', 'Three: 3';
     like($got->{head}, qr/^Authorization: Basic /m, 'the name in the URL');
     like($got->{head}, qr/^X-Registry-Signature-256: sha256=\Q${\
         hmac_sha256_hex($got->{body}, 's3cret')}\E\r$/m, 'signed');

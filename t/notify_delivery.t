@@ -83,6 +83,9 @@ sub settings {
         ["registry_notify ci $url ca=%%DIR%%/none;", qr{/none}],
         ["registry_notify ci $url cert=%%DIR%%/none key=%%DIR%%/none;",
             qr{/none}],
+        ["registry_notify ci $url cert=%%DIR%%/pem;", qr/both "cert=" and/],
+        ["registry_notify ci $url key=%%DIR%%/pem;", qr/both "cert=" and/],
+        ["registry_notify ci $url ca=%%DIR%%;", qr/no file of certificates/],
         ["registry_notify ci $url; registry_notify ci $url batch=7;",
             qr/ci/],
         ["registry_events_size 1;", qr/1/],
@@ -93,7 +96,8 @@ sub settings {
     for my $row (@bad) {
         my ($conf, $says) = @$row;
         my ($rc, $text) = Test::Registry->new(http => $conf, write => {
-            empty => "\n", odd => "no colon here\n" })->check;
+            empty => "\n", odd => "no colon here\n",
+            pem => "-----BEGIN CERTIFICATE-----\n" })->check;
         ok($rc > 0 && $text =~ /\[emerg\]/ && $text =~ $says,
             "refused: $conf") or diag "$rc\n$text";
     }
@@ -114,6 +118,19 @@ sub settings {
     )->check;
     ok($rc > 0 && $text =~ /ci/, 'refused: one name, two meanings')
         or diag $text;
+
+    # one store has one spool
+
+    for my $what ('events_size 32m', 'events_keep 2d') {
+        my ($rc, $text) = Test::Registry->new(
+            http => "registry_notify ci $url format=distribution verify=on;",
+            location => 'registry_events_size 64m; registry_events_keep 7d;',
+            server => 'location /v2/third/ { registry %%ROOT%%; '
+                . "registry_$what; }"
+        )->check;
+        ok($rc > 0 && $text =~ /says one thing and another/,
+            "refused: registry_$what of one location alone") or diag $text;
+    }
 
     # a secret stands in a file, and its bytes are in no message
 
