@@ -43,6 +43,7 @@ accepted();
 passed_over();
 levels();
 anonymous_makes_it();
+one_address();
 realm_of_variables();
 
 done_testing();
@@ -260,6 +261,43 @@ sub anonymous_makes_it {
             { scheme => $want{$n} }, "server $n: $want{$n}");
     }
     $t->finish;
+}
+
+
+# One location of a server gives the tokens for all of them: they have to know
+# its key and its users.
+
+sub one_address {
+    my $own = 'registry_token_server on';
+    my $two = 'location /v2/two/ { registry %%DIR%%/two;';
+    my $same = 'location /v2/two/ { registry %%ROOT%%;';
+    my $else = 'registry_htpasswd "R" %%DIR%%/others;';
+
+    for (['two directories', "$own;", "$two }", qr/different keys.*key=file/],
+        ['two key files', "$own;", "$same $own key=%%DIR%%/signing.pem; }",
+            qr/different keys/],
+        ['two password files', "$own;", "$same $else }",
+            qr/different files of users.*registry_htpasswd/],
+        ['one directory', "$own;", "$same }"],
+        ['one key', "$own key=%%DIR%%/signing.pem;", "$two }"],
+        ['a realm of its own', "$own;", "$two $own "
+            . 'realm=https://$http_host/v2/two/_nginx/token; }'],
+        ['none in one of them', "$own;", "$two registry_token_server off; }"],
+        ['a server of its own', "$own;", '', undef, "server { $login\n"
+            . "listen 127.0.0.1:%%PORT1%%; $two $own; } }"],
+        ['no address of ours', "registry_token $realm $named $set;", "$two }"])
+    {
+        my ($name, $text, $other, $pattern, $servers) = @$_;
+        my ($rc, $said) = check('', server => "$login $text $other",
+            servers => $servers // '', ports => 1, write => { %files,
+                others => $files{users}, 'signing.pem' => $ec->pem });
+        my @lines = grep { /locations of one server/ } split /\n/, $said;
+
+        is($rc, 0, "accepted: $name") or diag $said;
+        is(scalar @lines, $pattern ? 1 : 0, $pattern ? 'and warned of'
+            : 'without a warning') or diag $said;
+        like($lines[0], $pattern, 'which says what to do') if $pattern;
+    }
 }
 
 

@@ -27,6 +27,11 @@ typedef struct ngx_http_registry_bearer_s  ngx_http_registry_bearer_t;
 
 typedef struct {
     ngx_array_t                  files;      /* of ngx_http_registry_file_t * */
+
+    /* while configurations are merged: a server, and the first of its
+       locations that gives tokens */
+    void                        *server;
+    ngx_http_registry_bearer_t  *first;
 } ngx_http_registry_access_main_conf_t;
 
 

@@ -27,6 +27,10 @@ static ngx_int_t ngx_http_registry_token_issuer(ngx_conf_t *cf,
     ngx_http_registry_access_conf_t *conf, ngx_str_t *issuer);
 static char *ngx_http_registry_token_key(ngx_conf_t *cf,
     ngx_http_registry_loc_conf_t *rlcf, ngx_http_registry_bearer_t *bearer);
+static void ngx_http_registry_token_agree(ngx_conf_t *cf,
+    ngx_http_registry_bearer_t *bearer);
+static ngx_uint_t ngx_http_registry_token_same(const ngx_str_t *one,
+    const ngx_str_t *two);
 
 static void *ngx_http_registry_parse_keys(ngx_http_registry_keys_pt add,
     reg_str_t text, reg_skip_pt skip, void *data, reg_why_t *why);
@@ -203,6 +207,8 @@ ngx_http_registry_token_merge_own(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
+    ngx_http_registry_token_agree(cf, bearer);
+
     conf->bearer = bearer;
 
     return NGX_CONF_OK;
@@ -295,6 +301,70 @@ ngx_http_registry_token_key(ngx_conf_t *cf,
                                                  ngx_http_registry_make_ring);
 
     return bearer->key ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+/*
+ * Whichever location of a server sends clients for a token, it is one that
+ * answers: the others have to know its tokens.
+ */
+
+static void
+ngx_http_registry_token_agree(ngx_conf_t *cf,
+    ngx_http_registry_bearer_t *bearer)
+{
+    void                                  *server;
+    ngx_uint_t                             users;
+    ngx_http_registry_bearer_t            *first;
+    ngx_http_registry_access_main_conf_t  *amcf;
+
+    amcf = ngx_http_conf_get_module_main_conf(cf,
+                                              ngx_http_registry_access_module);
+    server = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+
+    if (amcf->server != server) {
+        amcf->server = server;
+        amcf->first = bearer;
+        return;
+    }
+
+    first = amcf->first;
+
+    if (first->warned
+        || (first->realm == NULL) != (bearer->realm == NULL)
+        || (first->realm && !ngx_http_registry_token_same(&first->realm->value,
+                                                      &bearer->realm->value))
+        || !ngx_http_registry_token_same(&first->path, &bearer->path))
+    {
+        return;
+    }
+
+    users = ngx_http_registry_token_same(&first->issuer, &bearer->issuer);
+
+    if (users
+        && ngx_http_registry_token_same(&first->key_path, &bearer->key_path))
+    {
+        return;
+    }
+
+    first->warned = 1;
+
+    ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                       "locations of one server have different %s, and clients "
+                       "get the tokens for all of them at one address: some "
+                       "will be refused; write %s in the server",
+                       users ? "keys" : "files of users",
+                       users ? "\"registry_token_server auto key=file\""
+                             : "\"registry_htpasswd\" and "
+                               "\"registry_access_tokens\"");
+}
+
+
+static ngx_uint_t
+ngx_http_registry_token_same(const ngx_str_t *one, const ngx_str_t *two)
+{
+    return one->len == two->len
+           && ngx_strncmp(one->data, two->data, one->len) == 0;
 }
 
 
