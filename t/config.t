@@ -89,6 +89,13 @@ sub refusals {
         location => 'registry %%DIR%%/other;');
     is_refused('registry in server', $place, server => 'registry %%DIR%%;');
     is_refused('registry in http', $place, http => 'registry %%DIR%%;');
+    is_refused('registry where nobody asks',
+        qr{in location "/images/" would never be asked},
+        body => "server { listen 127.0.0.1:%%PORT%%;\n"
+            . 'location /images/ { registry %%ROOT%%; } }');
+    is_refused("registry behind $_", qr/"registry" .*a location of its own/,
+        $location->("$_; registry %%ROOT%%;")) for 'registry_metrics',
+            'registry_health', 'stub_status', 'proxy_pass http://127.0.0.1:1';
     is_refused('a root that is a file', qr/registry/,
         write => { file => 'x' }, $location->('registry %%DIR%%/file;'));
     is_refused('a root with a file above it', qr/registry/,
@@ -174,6 +181,8 @@ EOF
     is_accepted('the module loaded and not used', body => <<'EOF');
 server { listen 127.0.0.1:%%PORT%%; }
 EOF
+    is_accepted('the feed and who may have it', server =>
+        'location = /v2/feed { registry_events; registry %%ROOT%%; }');
     is_accepted('inherited and overridden', http => 'registry_delete on;',
         server => 'registry_delete off;', location => 'registry_delete on;');
 

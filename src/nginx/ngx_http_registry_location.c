@@ -37,10 +37,16 @@ ngx_http_registry_location_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (!ngx_http_registry_location_asked(clcf)) {
         rlcf->line = cf->conf_file->line;
+        rlcf->conf_file = cf->conf_file->file.name.data;
     }
 
-    if (clcf->handler != ngx_http_registry_events_handler) {
+    /* beside the feed it says who may have that */
+
+    if (clcf->handler == NULL) {
         clcf->handler = ngx_http_registry_handler;
+
+    } else if (clcf->handler != ngx_http_registry_events_handler) {
+        return "needs a location of its own";
     }
 
     if (clcf->name.len && clcf->name.data[clcf->name.len - 1] == '/') {
@@ -90,8 +96,8 @@ ngx_http_registry_location_merge(ngx_conf_t *cf,
     if (conf->line && clcf->handler == ngx_http_registry_handler) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"registry\" in location \"%V\" would never be "
-                      "asked, write \"location /v2/ { ... }\" in line %ui",
-                      &clcf->name, conf->line);
+                      "asked, write \"location /v2/ { ... }\" in %s:%ui",
+                      &clcf->name, conf->conf_file, conf->line);
         return NGX_CONF_ERROR;
     }
 
