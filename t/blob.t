@@ -22,6 +22,7 @@ my @ways = (
     ['directio', 'directio 512; output_buffers 2 64k; aio threads;'],
     ['limit_rate', 'limit_rate 8m;'],
     ['gzip', 'gzip on; gzip_types *; gzip_min_length 0; gzip_http_version 1.0;'],
+    ['expires', 'expires 1h;'],
 );
 
 my $t = Test::Registry->new(
@@ -58,6 +59,7 @@ long_digest();
 sending();
 file_cache();
 kept_connection();
+kept_otherwise();
 deleting();
 
 finish($t);
@@ -160,6 +162,11 @@ sub conditional {
         $bytes, 'If-Match with the right ETag');
     is_error($t->get($uri, headers => { 'If-Match' => '"x"' }), 412,
         'UNSUPPORTED', 'R1 If-Match with another one');
+
+    my $c = $t->connect;
+    my $r = $c->get($uri, headers => { 'If-Match' => '"x"' });
+    is_header($r, 'Connection', 'close', 'the last of its connection');
+    ok($c->closes_within(10), 'as nginx has it');
 }
 
 
@@ -413,6 +420,19 @@ sub kept_connection {
     is_whole($c->get($uri), $bytes, 'then the blob again');
     is($c->get($uri, headers => { Range => 'bytes=3-4' })->body,
         substr($bytes, 3, 2), 'then a range');
+}
+
+
+# For how long is what an operator says, where he says so.
+
+sub kept_otherwise {
+    my ($n) = grep { $ways[$_ - 1][0] eq 'expires' } 1 .. @ways;
+
+    for my $method (qw(GET HEAD)) {
+        my $r = $t->request($method, $uri, port => $t->extra_port($n));
+        is("@{[$r->headers('Cache-Control')]}", 'max-age=3600',
+            "expires: $method");
+    }
 }
 
 

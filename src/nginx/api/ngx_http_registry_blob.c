@@ -124,8 +124,7 @@ ngx_http_registry_blob_found(ngx_http_request_t *r,
         || ngx_http_registry_pulled(r, ctx, &ctx->op.digest,
                                     "application/octet-stream", 24, of.size)
            != NGX_OK
-        || ngx_http_registry_header(r, "Cache-Control",
-                                    "max-age=31536000, immutable", 27)
+        || ngx_http_registry_cache_header(r, "max-age=31536000, immutable", 27)
            != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -68,6 +68,12 @@ ngx_http_registry_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
+    /* nginx closes the connection behind it, and would say that it does not */
+
+    if (r->filter_finalize) {
+        r->keepalive = 0;
+    }
+
     /* a filter behind us may refuse a reply (416), and another one begins */
 
     if (!ctx->headers) {

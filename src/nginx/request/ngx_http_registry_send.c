@@ -17,6 +17,8 @@ static reg_rc_t ngx_http_registry_open_cached(ngx_http_request_t *r,
 static reg_rc_t ngx_http_registry_open_anew(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx, const reg_digest_t *target,
     ngx_open_file_info_t *of, ngx_str_t *path);
+static ngx_table_elt_t *ngx_http_registry_header_push(ngx_http_request_t *r,
+    const char *key, const char *value, size_t len);
 static void ngx_http_registry_send_closes(ngx_http_request_t *r);
 static void ngx_http_registry_free_buf(void *data);
 static void ngx_http_registry_no_gzip(ngx_http_request_t *r);
@@ -26,12 +28,71 @@ ngx_int_t
 ngx_http_registry_header(ngx_http_request_t *r, const char *key,
     const char *value, size_t len)
 {
+    ngx_table_elt_t  *h;
+
+    h = ngx_http_registry_header_push(r, key, value, len);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (key[0] == 'E' && ngx_strcmp(key, "ETag") == 0) {
+        r->headers_out.etag = h;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_registry_cache_header(ngx_http_request_t *r, const char *value,
+    size_t len)
+{
+    ngx_table_elt_t   *h;
+#if (nginx_version < 1023000)
+    ngx_table_elt_t  **first;
+#endif
+
+    h = ngx_http_registry_header_push(r, "Cache-Control", value, len);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+#if (nginx_version >= 1023000)
+
+    r->headers_out.cache_control = h;
+
+#else
+
+    if (ngx_array_init(&r->headers_out.cache_control, r->pool, 1,
+                       sizeof(ngx_table_elt_t *))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    first = ngx_array_push(&r->headers_out.cache_control);
+    if (first == NULL) {
+        return NGX_ERROR;
+    }
+
+    *first = h;
+
+#endif
+
+    return NGX_OK;
+}
+
+
+static ngx_table_elt_t *
+ngx_http_registry_header_push(ngx_http_request_t *r, const char *key,
+    const char *value, size_t len)
+{
     u_char           *p;
     ngx_table_elt_t  *h;
 
     p = ngx_pnalloc(r->pool, len + 1);
     if (p == NULL) {
-        return NGX_ERROR;
+        return NULL;
     }
 
     ngx_memcpy(p, value, len);
@@ -39,7 +100,7 @@ ngx_http_registry_header(ngx_http_request_t *r, const char *key,
 
     h = ngx_list_push(&r->headers_out.headers);
     if (h == NULL) {
-        return NGX_ERROR;
+        return NULL;
     }
 
     h->hash = 1;
@@ -53,11 +114,7 @@ ngx_http_registry_header(ngx_http_request_t *r, const char *key,
     h->next = NULL;
 #endif
 
-    if (key[0] == 'E' && ngx_strcmp(key, "ETag") == 0) {
-        r->headers_out.etag = h;
-    }
-
-    return NGX_OK;
+    return h;
 }
 
 

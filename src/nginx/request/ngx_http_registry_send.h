@@ -20,6 +20,10 @@ ngx_int_t ngx_http_registry_header(ngx_http_request_t *r, const char *key,
 ngx_int_t ngx_http_registry_headerf(ngx_http_request_t *r, const char *key,
     const char *fmt, ...);
 
+/* A Cache-Control that nginx's "expires" may say something else instead of. */
+ngx_int_t ngx_http_registry_cache_header(ngx_http_request_t *r,
+    const char *value, size_t len);
+
 /*
  * Docker-Content-Digest, and for content that is read also ETag and what
  * keeps a browser from running it (nosniff, sandbox).
