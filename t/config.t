@@ -22,6 +22,7 @@ one_root_twice();
 relative_root();
 linked_root();
 in_front();
+led_inside();
 one_process();
 reload_keeps();
 refused_late();
@@ -357,6 +358,26 @@ sub in_front {
     is_header($t->get('/v2/', %login), 'X-Mine', 'yes', 'add_header');
     is_header($t->get('/v2/none/tags/list', %login), 'X-Mine', 'yes',
         'add_header on an error');
+    $t->finish;
+}
+
+
+# An internal location, which clients cannot name, is asked for what a rewrite
+# makes of its URI.
+
+sub led_inside {
+    my $t = Test::Registry->new(body => <<'EOF')->run;
+server {
+    listen 127.0.0.1:%%PORT%%;
+    location /v2/ { rewrite ^(.*)$ /inside$1 last; client_max_body_size 0; }
+    location /inside/ {
+        internal;
+        rewrite ^/inside(.*)$ $1 break;
+        registry %%ROOT%%;
+    }
+}
+EOF
+    works($t, 'an internal location');
     $t->finish;
 }
 

@@ -93,7 +93,11 @@ ngx_http_registry_location_merge(ngx_conf_t *cf,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    if (conf->line && clcf->handler == ngx_http_registry_handler) {
+    /* who is led to an internal one by nginx is given another URI, too */
+
+    if (conf->line && !clcf->internal
+        && clcf->handler == ngx_http_registry_handler)
+    {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"registry\" in location \"%V\" would never be "
                       "asked, write \"location /v2/ { ... }\" in %s:%ui",
