@@ -97,6 +97,9 @@ sub refusals {
     is_refused("registry behind $_", qr/"registry" .*a location of its own/,
         $location->("$_; registry %%ROOT%%;")) for 'registry_metrics',
             'registry_health', 'stub_status', 'proxy_pass http://127.0.0.1:1';
+    is_refused("registry before $_", qr/"registry" .*a location of its own/,
+        $location->("registry %%ROOT%%; $_;")) for 'stub_status',
+            'proxy_pass http://127.0.0.1:1';
     is_refused('a root that is a file', qr/registry/,
         write => { file => 'x' }, $location->('registry %%DIR%%/file;'));
     is_refused('a root with a file above it', qr/registry/,
@@ -184,6 +187,8 @@ server { listen 127.0.0.1:%%PORT%%; }
 EOF
     is_accepted('the feed and who may have it', server =>
         'location = /v2/feed { registry_events; registry %%ROOT%%; }');
+    is_accepted('somebody else inside of it', location =>
+        'location /v2/old/ { proxy_pass http://127.0.0.1:1; }');
     is_accepted('inherited and overridden', http => 'registry_delete on;',
         server => 'registry_delete off;', location => 'registry_delete on;');
 

@@ -107,9 +107,9 @@ typedef struct {
 
 typedef struct {
     ngx_http_registry_root_t  *root;      /* NULL: no registry here */
-    ngx_uint_t                 line;      /* of "registry" where nobody would
-                                             ask; 0: it is in its place */
-    u_char                    *conf_file; /* that has this line */
+    u_char                    *conf_file; /* where "registry" stands; NULL:
+                                             not in this location */
+    ngx_uint_t                 line;
     ngx_thread_pool_t         *pool;
     ngx_str_t                  pool_name;
     ngx_array_t               *cors_origins;      /* of ngx_str_t */

@@ -35,10 +35,8 @@ ngx_http_registry_location_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    if (!ngx_http_registry_location_asked(clcf)) {
-        rlcf->line = cf->conf_file->line;
-        rlcf->conf_file = cf->conf_file->file.name.data;
-    }
+    rlcf->conf_file = cf->conf_file->file.name.data;
+    rlcf->line = cf->conf_file->line;
 
     /* beside the feed it says who may have that */
 
@@ -67,7 +65,9 @@ ngx_http_registry_location_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static ngx_uint_t
 ngx_http_registry_location_asked(ngx_http_core_loc_conf_t *clcf)
 {
-    if (clcf->noname || clcf->named) {
+    /* who is led to an internal one by nginx is given another URI, too */
+
+    if (clcf->named || clcf->internal) {
         return 1;
     }
 
@@ -93,10 +93,20 @@ ngx_http_registry_location_merge(ngx_conf_t *cf,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    /* who is led to an internal one by nginx is given another URI, too */
+    /* a directive further down may have taken its place */
 
-    if (conf->line && !clcf->internal
-        && clcf->handler == ngx_http_registry_handler)
+    if (conf->conf_file && clcf->handler != ngx_http_registry_handler
+        && clcf->handler != ngx_http_registry_events_handler)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"registry\" needs a location of its own, another "
+                      "directive answers in \"%V\" in %s:%ui", &clcf->name,
+                      conf->conf_file, conf->line);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->conf_file && clcf->handler == ngx_http_registry_handler
+        && !ngx_http_registry_location_asked(clcf))
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"registry\" in location \"%V\" would never be "
