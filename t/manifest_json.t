@@ -45,6 +45,7 @@ wrong_syntax();
 wrong_encoding();
 wrong_types();
 duplicate_keys();
+second_spellings();
 numbers();
 contradictions();
 media_types();
@@ -278,6 +279,28 @@ sub duplicate_keys {
         '"size":1,"size":' . $cd->{size}), 'A50 size twice in a descriptor');
     is_refused(twisted('"config":', "\"con\\u0066ig\":$other,\"config\":"),
         'A50 config twice, once with an escape');
+}
+
+
+# Clients that are written in Go take such a name for the one that is meant,
+# and of both the last.
+
+sub second_spellings {
+    my $foreign = 'application/vnd.oci.image.layer.nondistributable.v1.tar';
+    my $url = ['http://127.0.0.1/'];
+
+    is_refused({ %$good, Layers => [] }, 'A50 layers, and Layers');
+    is_refused({ %$good, layers => [{ %$ld, %{ $_->[1] } }] }, "A60 $_->[0]")
+        for (
+            ['digest, and Digest', { Digest => $cd->{digest} }],
+            ['size, and SIZE', { SIZE => 1 }],
+            ['Urls of an ordinary layer', { Urls => $url }],
+            ['urls with a long s', { "url\x{17f}" => $url }],
+            ['MediaType of a layer that says to be foreign', {
+                mediaType => $foreign, MediaType => OCI_LAYER, urls => $url }],
+            ['and one that is not here', { mediaType => $foreign,
+                MediaType => OCI_LAYER, digest => sha256('not here') }],
+        );
 }
 
 

@@ -408,7 +408,10 @@ test_invalid(void)
         { SMALL ",'annotations':'x'}",                "annotations" },
         { SMALL ",'annotations':{'a':1}}",            "annotation \"a\"" },
         { SMALL ",'annotations':{'a':'b','c':null}}", "annotation \"c\"" },
-        { SMALL_INDEX ",'annotations':{'a':{}}}",     "annotation \"a\"" }
+        { SMALL_INDEX ",'annotations':{'a':{}}}",     "annotation \"a\"" },
+
+        { SMALL ",'Layers':[]}",                      "\"layers\"" },
+        { SMALL_INDEX ",'manifest\u017f':[]}",        "\"manifests\"" }
     };
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -477,6 +480,16 @@ test_descriptors(void)
         { "{'mediaType':'a/b','size':1}",         0, "digest" },
         { "{'mediaType':'a/b','size':1,'digest':5}", 0, "digest" },
         { "{'mediaType':'a/b','size':1,'digest':null}", 0, "digest" },
+        { "{'mediaType':'a/b','digest':'" D0 "','size':1,'Digest':'" D1 "'}",
+          0, "\"digest\" by case" },
+        { "{'mediaType':'a/b','digest':'" D0 "','size':1,'mediatype':'c/d'}",
+          0, "\"mediaType\" by case" },
+        { "{'mediaType':'a/b','digest':'" D0 "','size':1,'SIZE':2}",
+          0, "\"size\" by case" },
+        { "{'mediaType':'a/b','digest':'" D0 "','\u017fize':1,'size':1}",
+          0, "\"size\" by case" },
+        { "{'mediaType':'a/b','digest':'" D0 "','size':1,'Urls':[]}",
+          0, "\"urls\" by case" },
         { DESC("a/b", "", "1"),                   0, "digest" },
         { DESC("a/b", "sha256:", "1"),            0, "digest \"sha256:\"" },
         { DESC("a/b", D0 "0", "1"),               0, "digest \"" D0 },

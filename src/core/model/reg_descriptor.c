@@ -4,6 +4,7 @@
 
 static reg_rc_t reg_descriptor_bad(reg_descriptor_at_e at, size_t i,
     const char *what, reg_error_t *e);
+static const char *reg_descriptor_alike(const json_t *d);
 static int reg_descriptor_foreign(reg_str_t media_type);
 static const char *reg_descriptor_urls(const json_t *d, int foreign);
 
@@ -18,6 +19,10 @@ static const reg_str_t  reg_descriptor_foreign_types[] = {
     reg_str("application/vnd.oci.image.layer.nondistributable.v1.tar+zstd"),
     reg_null_str
 };
+
+
+#define REG_DESCRIPTOR_ALIKE(name)                                            \
+    "has a name that differs from \"" name "\" by case alone"
 
 
 /* Whatever a descriptor says besides, its digest makes it a reference. */
@@ -36,8 +41,7 @@ reg_descriptor_read(reg_reference_t *ref, const json_t *d,
     /* there are clients that follow the last of them */
 
     if (reg_json_alike(d, "digest")) {
-        return reg_descriptor_bad(at, i, "has a name that differs from "
-                                  "\"digest\" by case alone", e);
+        return reg_descriptor_bad(at, i, REG_DESCRIPTOR_ALIKE("digest"), e);
     }
 
     digest = reg_json_str(d, "digest");
@@ -79,6 +83,12 @@ reg_descriptor_check(const reg_reference_t *ref, const json_t *d,
 {
     const char    *why;
     const json_t  *size;
+
+    why = reg_descriptor_alike(d);
+
+    if (why != NULL) {
+        return reg_descriptor_bad(at, i, why, e);
+    }
 
     if (reg_json_str(d, "mediaType").len == 0) {
         return reg_descriptor_bad(at, i, "has no mediaType", e);
@@ -122,6 +132,34 @@ reg_descriptor_bad(reg_descriptor_at_e at, size_t i, const char *what,
     default:
         return reg_error_set(e, REG_MANIFEST_INVALID, "subject %s", what);
     }
+}
+
+
+/* NULL when there is no second spelling of what is checked here. */
+
+static const char *
+reg_descriptor_alike(const json_t *d)
+{
+    size_t  i;
+
+    static const struct {
+        const char  *name;
+        const char  *why;
+    } rows[] = {
+#define row(name)  { name, REG_DESCRIPTOR_ALIKE(name) }
+        row("mediaType"),
+        row("size"),
+        row("urls")
+#undef row
+    };
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (reg_json_alike(d, rows[i].name)) {
+            return rows[i].why;
+        }
+    }
+
+    return NULL;
 }
 
 

@@ -28,8 +28,9 @@ reg_rc_t reg_descriptor_read(reg_reference_t *ref, const json_t *d,
     reg_descriptor_at_e at, size_t i, reg_error_t *e);
 
 /*
- * Checks what is asked of a descriptor in a push besides: mediaType, size,
- * and no "urls" where they must not be.  ref was read from d.
+ * Checks what is asked of a descriptor in a push besides: mediaType, size, no
+ * "urls" where they must not be, and no second spelling of any of these.  ref
+ * was read from d.
  */
 reg_rc_t reg_descriptor_check(const reg_reference_t *ref, const json_t *d,
     reg_descriptor_at_e at, size_t i, reg_error_t *e);
