@@ -34,6 +34,7 @@ retention();
 tars();
 damage();
 damaged_store();
+look_alike();
 calls();
 owner();
 stream();
@@ -483,6 +484,41 @@ sub damaged_store {
     is(served($nginx)->{'bad:v1'}, $i->{digest}, 'with its tag');
     $nginx->finish(audit => 0);
     is_exit(ctl('rm', $root, 'bad'), 0, 'the end of it');
+}
+
+
+# A layer that need not be here may go by any digest: by one that begins as that
+# of somebody else's layer does.
+
+sub look_alike {
+    my $nginx = empty();
+    my $layer = blob(1000, 'somebody else');
+    my $near = sha256($layer) =~ s/(.)\z/$1 eq '0' ? '1' : '0'/er;
+
+    $nginx->push_image('a', 'v', layers => [$layer]);
+    push_foreign($nginx, 'b', 'near', $near);
+    is_exit(ctl('backup', $nginx->{root}, "$work/alike"), 0,
+        'a layer named nearly as one that is here');
+    $nginx->finish;
+
+    $nginx = empty();
+    is_exit(ctl('restore', "$work/alike", $nginx->{root}), 0,
+        'is not looked for');
+    is_deeply([sort keys %{ served($nginx) }], [qw(a a:v b b:near)],
+        'and all comes back');
+    $nginx->finish;
+}
+
+
+sub push_foreign {
+    my ($nginx, $repo, $tag, $digest) = @_;
+
+    my $type = 'application/vnd.oci.image.layer.nondistributable.v1.tar';
+
+    $nginx->push_blob($repo, '{}');
+    is_status($nginx->push_manifest($repo, $tag, manifest(
+        descriptor(OCI_CONFIG, '{}'), [descriptor($type, $digest, 1000)])),
+        201, "$repo:$tag");
 }
 
 

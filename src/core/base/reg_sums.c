@@ -1,5 +1,6 @@
 
 #include "reg_sums.h"
+#include "reg_hmac.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,29 +14,18 @@ static size_t reg_sums_place(const reg_sums_t *t, const uint64_t *key);
 static int reg_sums_grow(reg_sums_t *t);
 
 
-/* The digits are those of a hash: they need no other. */
+/* Of a hash of the text, which nobody can make to be like another's. */
 
 static void
 reg_sums_key(const reg_digest_t *d, uint64_t *key)
 {
-    size_t       i;
-    unsigned     c, v;
-    const char  *hex;
+    reg_str_t      text;
+    unsigned char  md[REG_SHA256_LEN];
 
-    hex = reg_digest_hex(d);
+    text = reg_digest_str(d);
 
-    key[0] = 0;
-    key[1] = 0;
-
-    for (i = 0; i < 32; i++) {
-        c = (unsigned char) hex[i];
-        v = (c <= '9') ? c - '0' : c - 'a' + 10;
-        key[i / 16] = key[i / 16] << 4 | v;
-    }
-
-    /* the same digits under another algorithm are another digest */
-
-    key[1] ^= (uint64_t) d->alg;
+    reg_sha256(&text, 1, md);
+    memcpy(key, md, 2 * sizeof(uint64_t));
 }
 
 

@@ -4,8 +4,9 @@
  * for each and as many again for empty places at the worst, which makes some
  * 64 MB for a million.
  *
- * A digest is known by its first 128 bits.  Two that share these are taken for
- * one; nobody can make such.
+ * A digest is known by 128 bits of its SHA-256, not by digits of its own: these
+ * can be chosen by who names what is not here.  Two that share the bits are
+ * taken for one; nobody can make such.
  */
 
 
