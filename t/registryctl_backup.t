@@ -35,6 +35,7 @@ tars();
 damage();
 damaged_store();
 look_alike();
+not_theirs();
 calls();
 owner();
 stream();
@@ -507,6 +508,39 @@ sub look_alike {
     is_deeply([sort keys %{ served($nginx) }], [qw(a a:v b b:near)],
         'and all comes back');
     $nginx->finish;
+}
+
+
+# Who names what is somebody else's does not get it by a backup.
+
+sub not_theirs {
+    my $nginx = Test::Registry->new(
+        location => "$conf registry_sparse_index on;")->run;
+    my $layer = blob(1000, 'secret');
+
+    $nginx->push_image('a', 'v', layers => [$layer]);
+    push_foreign($nginx, 'b', 'foreign', sha256($layer));
+    is_status($nginx->push_manifest('b', 'sparse', manifest(
+        descriptor(OCI_CONFIG, '{}'), [descriptor(OCI_LAYER, $layer)])),
+        201, 'b:sparse');
+    is_status($nginx->get('/v2/b/blobs/' . sha256($layer)), 404,
+        'a layer of another repository');
+
+    my $r = ctl(qw(backup --json), $nginx->{root}, "$work/theirs");
+    is_exit($r, 1, 'is missing in this one');
+    is(scalar @{ in($r)->{left_out} }, 2,
+        'where it has to be there: the manifest and its tag');
+    is_exit(ctl(qw(backup --sparse), $nginx->{root}, "$work/theirs"), 0,
+        'with --sparse it has not');
+    $nginx->finish(audit => { missing => 1 });
+
+    $nginx = empty();
+    is_exit(ctl('restore', "$work/theirs", $nginx->{root}), 0, 'restored');
+    is_deeply([sort keys %{ served($nginx) }],
+        [qw(a a:v b b:foreign b:sparse)], 'wholly');
+    is_status($nginx->get("/v2/$_->[0]/blobs/" . sha256($layer)), $_->[1],
+        "$_->[0] has it") for ['a', 200], ['b', 404];
+    $nginx->finish(audit => { missing => 1 });
 }
 
 

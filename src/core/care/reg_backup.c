@@ -482,7 +482,10 @@ reg_backup_parts(reg_backup_run_t *r, const reg_digest_t *d,
 }
 
 
-/* The link may name another digest than its own: an alias, by distribution. */
+/*
+ * The link may name another digest than its own: an alias, by distribution.
+ * It has to stand here, too, where the blob was taken of another repository.
+ */
 
 static reg_rc_t
 reg_backup_blob(reg_backup_run_t *r, const reg_digest_t *d, const char *link)
@@ -499,7 +502,7 @@ reg_backup_blob(reg_backup_run_t *r, const reg_digest_t *d, const char *link)
         return reg_error_set(r->e, REG_NO_MEMORY, NULL);
     }
 
-    if (sum->bits & REG_BACKUP_TAKEN) {
+    if ((sum->bits & REG_BACKUP_TAKEN) && reg_backup_linked(r, link)) {
         return REG_OK;
     }
 
@@ -532,6 +535,15 @@ reg_backup_blob(reg_backup_run_t *r, const reg_digest_t *d, const char *link)
     }
 
     return rc;
+}
+
+
+int
+reg_backup_linked(const reg_backup_run_t *r, const char *link)
+{
+    reg_stat_t  st;
+
+    return r->s->driver->stat(r->s, link, &st, NULL) == REG_OK;
 }
 
 

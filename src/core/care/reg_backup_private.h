@@ -47,6 +47,10 @@ typedef struct {
 } reg_backup_run_t;
 
 
+/* 1 when there is a link at that path, of whose blob everything is known. */
+int reg_backup_linked(const reg_backup_run_t *r, const char *link);
+
+
 /* --- reg_backup_write.c --- */
 
 /* Begins the document; the lines below are its contents. */

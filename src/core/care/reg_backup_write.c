@@ -124,15 +124,24 @@ reg_backup_complete(const reg_backup_run_t *r, const reg_manifest_t *m)
 }
 
 
+/* What another repository has brought is none of this one's without a link. */
+
 static int
 reg_backup_has(const reg_backup_run_t *r, const reg_reference_t *ref)
 {
+    reg_path_t        path;
     const reg_sum_t  *sum;
 
     sum = reg_sums_find(ref->manifest ? &r->manifests : &r->blobs,
                         &ref->digest);
 
-    return sum != NULL && (sum->bits & REG_BACKUP_WHOLE);
+    if (sum == NULL || !(sum->bits & REG_BACKUP_WHOLE)) {
+        return 0;
+    }
+
+    reg_layout_layer(&path, r->name, &ref->digest);
+
+    return ref->manifest || reg_backup_linked(r, path.s);
 }
 
 
