@@ -22,7 +22,7 @@ my %users = (
     alice => 'secret', bob => 'a:b::c:', carol => '  two  words ',
     dave => $utf8, erin => 'p' x 71 . 'x', "j\xc3\xb6rg" => 'secret',
     'a.b-c_d@example.com' => '"\\<>&%00', frank => '0', grace => 'p' x 72,
-    hank => 'x?>~?>~'
+    hank => 'x?>~?>~', kate => "\xc2ge in Latin-1"
 );
 
 my $t = Test::Registry->new(

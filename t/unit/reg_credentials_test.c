@@ -102,6 +102,10 @@ test_basic(void)
           "A73: blanks" },
         { 0, reg_str("a:\xff\xfe"), 0, reg_str("a"), reg_str("\xff\xfe"),
           "a password in Latin-1" },
+        { 0, reg_str("a:\xc2ge"), 0, reg_str("a"), reg_str("\xc2ge"),
+          "with what would begin a control character" },
+        { 0, reg_str("a:\xc2\x80"), 0, reg_str("a"), reg_str("\xc2\x80"),
+          "a euro sign of Windows in it" },
 
         { 0, reg_str(":b"),       -1, reg_null_str, reg_null_str,
           "A72: empty user" },
@@ -234,6 +238,9 @@ test_user(void)
     ok(!reg_user_valid(reg_null_str), "of none");
     ok(reg_user_valid(reg_str("CN=Ann Ono,O=x")), "a distinguished name");
     ok(!reg_user_valid(reg_str("a\xc3")), "cut UTF-8");
+    ok(!reg_user_valid(reg_str("a\xc2\x80")), "U+0080");
+    ok(!reg_user_valid(reg_str("\xc2\x9f" "b")), "U+009F");
+    ok(reg_user_valid(reg_str("\xc2\xa0")), "U+00A0");
 }
 
 

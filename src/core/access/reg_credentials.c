@@ -98,14 +98,6 @@ reg_credentials_control(reg_str_t s)
         if (c < 0x20 || c == 0x7f) {
             return 1;
         }
-
-        /* U+0080 to U+009F, which terminals obey as well */
-
-        if (c == 0xc2 && i + 1 < s.len
-            && (unsigned char) s.data[i + 1] < 0xa0)
-        {
-            return 1;
-        }
     }
 
     return 0;
@@ -115,16 +107,20 @@ reg_credentials_control(reg_str_t s)
 int
 reg_user_valid(reg_str_t s)
 {
-    size_t  i, n;
+    size_t                i, n;
+    const unsigned char  *p;
 
     if (s.len == 0 || s.len > REG_USER_MAX || reg_credentials_control(s)) {
         return 0;
     }
 
     for (i = 0; i < s.len; i += n) {
-        n = reg_str_utf8((const unsigned char *) s.data + i, s.len - i);
+        p = (const unsigned char *) s.data + i;
+        n = reg_str_utf8(p, s.len - i);
 
-        if (n == 0) {
+        /* nor U+0080 to U+009F, which terminals obey as well */
+
+        if (n == 0 || (p[0] == 0xc2 && p[1] < 0xa0)) {
             return 0;
         }
     }
