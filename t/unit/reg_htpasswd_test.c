@@ -115,7 +115,8 @@ test_lines(void)
         { reg_str("x:$7$CU..../....abcdefgh$0123456789"), "scrypt", "$7$" },
         { reg_str("x:$6$rounds=999999999$abcdefgh$0"), "not allowed",
           "a billion rounds" },
-        { reg_str("ann:" BOB), "earlier line", "a user for the second time" }
+        { reg_str("ann:" BOB), "earlier line", "a user for the second time" },
+        { reg_str("bob:!"), "locked", "a user whose next line counts" }
     };
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -44,7 +44,7 @@ typedef struct {
  * Parses the whole file.  Returns a table, which may be empty; or NULL with
  * the reason in why: memory ran out, or the file is beyond REG_LINES_FILE_MAX.
  * skip is called for each line that is passed over and holds something; it may
- * be NULL.  Of lines with the same user the first counts, as in Apache.
+ * be NULL.  Of lines with the same user the first that can be used counts.
  */
 reg_htpasswd_t *reg_htpasswd_parse(reg_str_t text,
     const reg_password_limits_t *limits, reg_skip_pt skip, void *data,

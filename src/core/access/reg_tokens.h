@@ -68,7 +68,7 @@ typedef enum {
  * Parses the whole file.  Returns a table, which may be empty; or NULL with
  * the reason in why: memory ran out, or the file is beyond REG_LINES_FILE_MAX.
  * skip is called for each line that is passed over and holds something; it may
- * be NULL.  Of lines with the same name the first counts.
+ * be NULL.  Of lines with the same name the first that can be used counts.
  */
 reg_tokens_t *reg_tokens_parse(reg_str_t text, reg_skip_pt skip, void *data,
     reg_why_t *why);
