@@ -124,7 +124,10 @@ reg_backup_complete(const reg_backup_run_t *r, const reg_manifest_t *m)
 }
 
 
-/* What another repository has brought is none of this one's without a link. */
+/*
+ * What was taken for another repository is none of this one's without a link,
+ * which what may not be missing has: the manifest would not be written.
+ */
 
 static int
 reg_backup_has(const reg_backup_run_t *r, const reg_reference_t *ref)
@@ -139,9 +142,13 @@ reg_backup_has(const reg_backup_run_t *r, const reg_reference_t *ref)
         return 0;
     }
 
+    if (ref->manifest || !(ref->foreign || r->how->sparse)) {
+        return 1;
+    }
+
     reg_layout_layer(&path, r->name, &ref->digest);
 
-    return ref->manifest || reg_backup_linked(r, path.s);
+    return reg_backup_linked(r, path.s);
 }
 
 
