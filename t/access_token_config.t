@@ -97,6 +97,10 @@ sub refused {
             qr/service/],
         ['a service with a tab', "registry_token $realm \"service=a\tb\" "
             . "issuer=a $set;", qr/service/],
+        ['a service in Latin-1', "registry_token $realm service=caf\xe9 "
+            . "issuer=a $set;", qr/service=.* is no UTF-8/],
+        ['an issuer in Latin-1', "registry_token $realm service=a "
+            . "issuer=caf\xe9 $set;", qr/issuer=.* is no UTF-8/],
         ['the algorithm none', "$token $set algorithms=none;", qr/none/],
         ['the algorithm HS256', "$token $set algorithms=HS256;", qr/HS256/],
         ['HS256 among others', "$token $set algorithms=RS256,HS256;",
@@ -153,6 +157,8 @@ sub refused_server {
             qr/realm/],
         ['an empty service', "$login registry_token_server on service=;",
             qr/service/],
+        ['a service in Latin-1', "$login registry_token_server on "
+            . "service=caf\xe9;", qr/service=.* is no UTF-8/],
         ['twice', "$login registry_token_server on; "
             . 'registry_token_server off;', qr/duplicate/],
         ['a key that is a public one', "$login registry_token_server on "

@@ -47,6 +47,9 @@ static char *ngx_http_registry_token_set_realm(ngx_conf_t *cf,
     ngx_http_registry_bearer_t *bearer, ngx_str_t *value);
 static char *ngx_http_registry_token_set_service(ngx_conf_t *cf,
     ngx_http_registry_bearer_t *bearer, ngx_str_t *value);
+static char *ngx_http_registry_token_set_issuer(ngx_conf_t *cf,
+    ngx_http_registry_bearer_t *bearer, ngx_str_t *value);
+static char *ngx_http_registry_token_claim(ngx_str_t *value);
 static char *ngx_http_registry_token_set_algorithms(ngx_conf_t *cf,
     ngx_http_registry_bearer_t *bearer, ngx_str_t *value);
 static char *ngx_http_registry_token_set_lifetime(ngx_conf_t *cf,
@@ -68,7 +71,7 @@ static const ngx_http_registry_token_param_t  ngx_http_registry_params[] = {
       ngx_http_registry_token_set_service, 0, 1, 1 },
 
     { ngx_string("issuer="), NGX_HTTP_REGISTRY_ISSUER,
-      NULL, offsetof(ngx_http_registry_bearer_t, issuer), 0, 1 },
+      ngx_http_registry_token_set_issuer, 0, 0, 1 },
 
     { ngx_string("certs="), NGX_HTTP_REGISTRY_CERTS,
       NULL, offsetof(ngx_http_registry_bearer_t, certs_path), 0, 1 },
@@ -365,6 +368,35 @@ ngx_http_registry_token_set_service(ngx_conf_t *cf,
     }
 
     bearer->service = *value;
+
+    return ngx_http_registry_token_claim(value);
+}
+
+
+static char *
+ngx_http_registry_token_set_issuer(ngx_conf_t *cf,
+    ngx_http_registry_bearer_t *bearer, ngx_str_t *value)
+{
+    bearer->issuer = *value;
+
+    return ngx_http_registry_token_claim(value);
+}
+
+
+/* Whatever a token says is UTF-8: nothing else would ever be found in one. */
+
+static char *
+ngx_http_registry_token_claim(ngx_str_t *value)
+{
+    size_t  i, n;
+
+    for (i = 0; i < value->len; i += n) {
+        n = reg_str_utf8(value->data + i, value->len - i);
+
+        if (n == 0) {
+            return "is no UTF-8, as it is in every token";
+        }
+    }
 
     return NGX_CONF_OK;
 }
