@@ -7,6 +7,8 @@
 #     $top       absolute path of the source tree
 #     $build     where everything that is made goes (BUILD overrides it)
 #     $jobs      how many compilers run side by side
+#     $bound     stands before a program, not a function: it is ended with who
+#                began it, however that ended
 
 top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 build=${BUILD:-$top/build}
@@ -17,6 +19,11 @@ case $build in
 esac
 
 jobs=${JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}
+
+bound=
+if setpriv --pdeathsig TERM true 2>/dev/null; then
+    bound='setpriv --pdeathsig TERM'
+fi
 
 LC_ALL=C.UTF-8
 export LC_ALL

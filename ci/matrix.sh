@@ -108,10 +108,19 @@ in_suite()
 
     mkdir -p "$build/matrix-out/$_suite"
 
-    as_root env MATRIX= TESTS="$tests" CI="${CI:-}" \
-        unshare --mount --pid --fork --kill-child -- \
+    apart env MATRIX= TESTS="$tests" CI="${CI:-}" \
         sh "$top/ci/matrix.sh" --inside "$dir/$_suite" \
            "$build/matrix-out/$_suite" "$@"
+}
+
+
+# apart COMMAND...: as root, with mounts and processes that end with it, as it
+# does with who called, for which unshare waits for no signal but KILL.
+apart()
+{
+    # shellcheck disable=SC2086
+    as_root ${bound:+setpriv --pdeathsig KILL} \
+        unshare --mount --pid --fork --kill-child -- "$@"
 }
 
 
@@ -123,7 +132,7 @@ bootstrap()
 
     say "making a small Debian $1 in $dir/$1"
     as_root rm -rf "$dir/$1.new"
-    quietly "$build/log/debootstrap-$1.log" as_root \
+    quietly "$build/log/debootstrap-$1.log" apart \
         debootstrap --variant=minbase "$1" "$dir/$1.new" "$mirror" || return 1
     as_root mv "$dir/$1.new" "$dir/$1"
 }

@@ -19,6 +19,8 @@
 # fails in CI too, or because they mean nothing for this nginx.
 # --reports names the folder that sanitizers write to; each file that is found
 # there is a failure.
+#
+# When it is killed, so are the programs.
 
 use strict;
 use warnings;
@@ -50,6 +52,12 @@ print "# $name\n";
 my $top = dirname(dirname(File::Spec->rel2abs($0)));
 my @kill = -t STDIN ? () : ('timeout', '-k', '10', $timeout);
 
+# In groups of their own, they hear of no signal to ours.
+my @bound = qw(setpriv --pdeathsig TERM);
+@bound = () if system("@bound true 2>/dev/null") != 0;
+
+$SIG{$_} = sub { exit 2 } for qw(INT TERM HUP);
+
 # What each program says is kept, and printed when it has ended: several at
 # once would talk into each other's lines.
 my $said = tempdir(CLEANUP => 1);
@@ -67,11 +75,11 @@ my $harness = TAP::Harness->new({
         my (undef, $file) = @_;
 
         if ($file =~ /\.t$/) {
-            return [@keep, said_in($file), @kill, $^X, '-I', "$top/t/lib",
-                $file];
+            return [@keep, said_in($file), @bound, @kill, $^X, '-I',
+                "$top/t/lib", $file];
         }
 
-        return [@keep, said_in($file), @kill, split(' ', $file)];
+        return [@keep, said_in($file), @bound, @kill, split(' ', $file)];
     },
 });
 

@@ -22,6 +22,7 @@
 # Without a stage: all, matrix only in CI (it needs root, and fetches two
 # small Debian systems).  Every stage runs even when one before it failed, but
 # nothing is tested that was not built.  The last line is the score of all.
+# What ends a run ends all that it has begun.
 #
 #     CI=true         a skipped test is a failure
 #     TESTS="a.t ..." of api and asan only these
@@ -45,7 +46,17 @@ fi
 
 tally=$build/tally
 mkdir -p "$build"
+
+# two runs would clear away what the other has found
+if have flock; then
+    exec 9>"$build/lock"
+    flock -n 9 || die "tests are running in $build already"
+fi
+
 : >"$tally"
+
+# a line that did not come into the tally
+lost=
 
 started=$(date +%s)
 
@@ -56,7 +67,7 @@ waiting=$((jobs * 2))
 # Adds a line to the tally: passed failed skipped name.
 score()
 {
-    echo "$@" >>"$tally"
+    echo "$@" >>"$tally" || lost=yes
 }
 
 
@@ -81,9 +92,23 @@ step()
 }
 
 
+scores()
+{
+    grep -c '^[0-9]' "$tally" || true
+}
+
+
+# Each of them leaves a score, or else it came to no end.
 tap()
 {
-    perl ci/tap.pl --tally "$tally" "$@" || true
+    _before=$(scores)
+    _rc=0
+    # shellcheck disable=SC2086
+    $bound perl ci/tap.pl --tally "$tally" "$@" || _rc=$?
+
+    if [ "$(scores)" -le "$_before" ]; then
+        step "$2 end with a score, not with exit code $_rc" false || true
+    fi
 }
 
 
@@ -164,7 +189,8 @@ lint()
     step 'shellcheck' shellcheck ci/*.sh .ci/run \
         src/cli/registryctl.bash || true
     step 'no line of C has more than 80 columns' narrow || true
-    built && tap --name 'conf.examples' ci/examples.sh
+    built || return 0
+    tap --name 'conf.examples' ci/examples.sh
 }
 
 
@@ -416,7 +442,8 @@ clients()
 
 matrix()
 {
-    step 'other suites' sh ci/matrix.sh --quick --tally "$tally" \
+    # shellcheck disable=SC2086
+    step 'other suites' $bound sh ci/matrix.sh --quick --tally "$tally" \
         trixie sid || true
 }
 
@@ -427,7 +454,7 @@ TEST_NGINX_MODULE=${TEST_NGINX_MODULE-$build/ngx_http_registry_module.so}
 TEST_REGISTRYCTL=${TEST_REGISTRYCTL-$build/registryctl}
 export PATH TEST_NGINX_MODULE TEST_REGISTRYCTL
 
-if ! install_needed; then
+if ! install_needed 9>&-; then
     score 0 1 0 'packages'
     stages=
 fi
@@ -437,15 +464,15 @@ for stage in $stages; do
 
     case $stage in
         lint|plain|api|unit|asan|tsan|analyse|faults|clients|matrix)
-            "$stage"
+            "$stage" 9>&-
         ;;
 
         valgrind)
-            valgrind_stage
+            valgrind_stage 9>&-
         ;;
 
         build)
-            build_stage
+            build_stage 9>&-
         ;;
 
         *)
@@ -457,7 +484,7 @@ done
 echo
 echo "after $(($(date +%s) - started)) s:"
 
-awk '
+awk -v lost="$lost" '
     # what failed, by name; where everything does, the first will say why
     /^!/ {
         if (++named <= 40) print " " substr($0, 2)
@@ -474,7 +501,7 @@ awk '
     { passed += $1; failed += $2; skipped += $3 }
 
     END {
-        if (passed + failed == 0) failed = 1
+        if (lost || passed + failed == 0) failed++
         printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
         exit failed > 0 || passed == 0
     }' "$tally"

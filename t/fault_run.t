@@ -1,0 +1,137 @@
+#!/usr/bin/perl
+
+# The run of the tests itself, with a tree in which nothing is built: what is
+# ended takes along all that it began, and nothing that failed is lost.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use File::Copy qw(copy);
+use File::Path qw(make_path);
+use File::Temp qw(tempdir);
+use POSIX ();
+use Test::More;
+
+use Test::Registry;
+use Test::Registry::Files;
+
+need_root(12);
+
+my $top = "$FindBin::Bin/..";
+my $tree = tempdir('registry-run-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+
+make_path("$tree/ci", "$tree/build", map { "$tree/$_" } qw(src t bench));
+copy("$top/ci/$_", "$tree/ci/$_") or die "ci/$_: $!\n"
+    for qw(test.sh lib.sh tap.pl);
+spew("$tree/ci/$_", "exit 0\n") for qw(deps.sh module.sh tools.sh);
+spew("$tree/ci/examples.sh", "echo ok 1\necho 1..1\n");
+spew("$tree/Makefile", "registryctl unit-programs:\n");
+spew("$tree/quick.t", "print qq(1..1\\nok 1\\n)");
+spew("$tree/slow.t", <<'END');
+$| = 1;
+open my $fh, '>', "$ENV{TOLD}.new" or die;
+print {$fh} $$;
+close $fh;
+rename "$ENV{TOLD}.new", $ENV{TOLD} or die;
+sleep 600;
+END
+
+$ENV{TOLD} = "$tree/pid";
+delete @ENV{qw(BUILD CI TESTS TEST_VERBOSE)};
+
+ended();
+not_built();
+no_score();
+full();
+
+done_testing();
+
+
+# By a signal to the first process alone, whichever, and by none it can hear of.
+
+sub ended {
+    for my $signal (qw(TERM KILL)) {
+        my ($run, $pid) = begun();
+
+        my ($rc, $said) = stages('api');
+        isnt($rc, 0, 'no other run where there is one');
+        like($said, qr/running in .* already/, 'and it says so');
+
+        kill $signal, $run;
+        reap($run, 10);
+        ok(wait_for(20, sub { !alive($pid) }), "$signal ends the tests, too")
+            or kill 'TERM', $pid;
+    }
+}
+
+
+sub begun {
+    unlink $ENV{TOLD};
+
+    my $run = fork;
+    die "fork: $!\n" if !defined $run;
+
+    if (!$run) {
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>', "$tree/said";
+        open STDERR, '>&', \*STDOUT;
+        $ENV{TESTS} = "$tree/slow.t";
+        exec 'sh', "$tree/ci/test.sh", 'api' or POSIX::_exit(127);
+    }
+
+    wait_for(60, sub { -e $ENV{TOLD} }) or die slurp("$tree/said");
+    return ($run, slurp($ENV{TOLD}));
+}
+
+
+# The exit code, and what was said.
+
+sub stages {
+    local $ENV{TESTS} = "$tree/quick.t";
+    return run_command(120, 'sh', "$tree/ci/test.sh", @_);
+}
+
+
+sub not_built {
+    spew("$tree/ci/module.sh", "exit 1\n");
+    my ($rc, $said) = stages(qw(lint unit));
+
+    isnt($rc, 0, 'a module that cannot be built is a failure');
+    like($said, qr/^==> unit\n(?:.*\n)*^\d+ passed, \d+ failed/m,
+        'and not the end of the run');
+    spew("$tree/ci/module.sh", "exit 0\n");
+}
+
+
+sub no_score {
+    copy("$tree/ci/tap.pl", "$tree/tap.kept") or die;
+    spew("$tree/ci/tap.pl", "kill 'KILL', \$\$; sleep 60;\n");
+    my ($rc, $said) = stages('api');
+
+    isnt($rc, 0, 'tests that come to no end have failed');
+    like($said, qr/^  the registry end with a score, not with .* 137: 1 failed/m,
+        'by their name');
+    copy("$tree/tap.kept", "$tree/ci/tap.pl") or die;
+}
+
+
+# The failure of what filled the disk has no room in the tally.
+
+sub full {
+    spew("$tree/ci/module.sh", <<'END');
+echo full >&2
+while echo 1 0 0 filler; do :; done >>"$(dirname "$0")/../build/tally" \
+    2>/dev/null
+exit 1
+END
+
+    my ($rc, $said) = run_command(120, 'unshare', '--mount', 'sh', '-c',
+        'mount -t tmpfs -o size=16k tmpfs "$1/build" && sh "$1/ci/test.sh" build',
+        'sh', $tree);
+
+    like($said, qr/^full\n(?:.*\n)*^not ok - module/m, 'a disk was full');
+    isnt($rc, 0, 'and what failed then is not forgotten');
+}
