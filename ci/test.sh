@@ -6,6 +6,7 @@
 #     lint      the scripts through shellcheck, conf.examples through nginx -t
 #     build     the module and registryctl by gcc and by clang, no warning let
 #               through
+#     beside    begins analyse, and what matrix needs, to end beside the tests
 #     plain     the module as --add-dynamic-module --with-compat, built and
 #               loaded by an nginx from plain sources
 #     unit      unit tests and the fuzzers' corpora, under ASan and UBSan
@@ -37,12 +38,20 @@ if [ $# -gt 0 ]; then
     stages=$*
 
 else
-    stages='lint build analyse plain unit api asan tsan valgrind faults clients'
+    stages='lint build beside plain unit api asan tsan valgrind faults clients
+            analyse'
 
     if [ -n "${CI:-}" ]; then
         stages="$stages matrix"
     fi
 fi
+
+# those of matrix
+suites='trixie sid'
+
+# processes that the stage "beside" began
+analysers=
+preparing=
 
 tally=$build/tally
 mkdir -p "$build"
@@ -305,7 +314,7 @@ unit()
     done
 
     UBSAN_OPTIONS=print_stacktrace=1 \
-        tap --name 'unit tests' --jobs "$jobs" "$@"
+        tap --name 'unit tests' --jobs "$waiting" "$@"
 
     set --
 
@@ -386,7 +395,8 @@ tsan()
 
     # shellcheck disable=SC2086
     TEST_NGINX_BINARY=$build/tsan/nginx TEST_NGINX_MODULE='' \
-        tap --name 'the registry under TSan' --reports "$reports" \
+        tap --name 'the registry under TSan' --jobs "$jobs" \
+            --reports "$reports" \
         $short_tests t/access_htpasswd.t t/race_blobs.t
 }
 
@@ -414,21 +424,83 @@ END
     # know that F_OFD_SETLKW waits, and lets no other thread run meanwhile
     TEST_NGINX_BINARY=$build/static/nginx-valgrind TEST_NGINX_MODULE='' \
     TEST_NGINX_SLOW=1 TEST_NGINX_SINGLE=1 \
-        tap --name 'the registry under valgrind' --reports "$reports" \
+        tap --name 'the registry under valgrind' --jobs "$jobs" \
+            --reports "$reports" \
         t/upload.t t/manifest.t t/upload_body.t
+}
+
+
+# begin_beside NAME COMMAND...: what looks at no clock and at nothing of the
+# tests has what these leave of the processors.
+begin_beside()
+{
+    _log=$build/log/$1.log
+    shift
+    mkdir -p "$build/log"
+    # shellcheck disable=SC2086
+    $bound timeout -k 10 3600 nice -n 19 "$@" >"$_log" 2>&1 </dev/null &
+}
+
+
+# end_beside NAME PID: tells what it said, and ends as it did.
+end_beside()
+{
+    _rc=0
+    wait "$2" || _rc=$?
+    cat "$build/log/$1.log"
+    return $_rc
+}
+
+
+beside()
+{
+    case " $stages " in
+        *analyse*)
+            if built; then
+                begin_beside analyse sh ci/analyse.sh
+                analysers=$!
+            fi
+        ;;
+    esac
+
+    case " $stages " in
+        *matrix*)
+            # nobody is there to give sudo a password
+            if [ "$(id -u)" -eq 0 ]; then
+                # shellcheck disable=SC2086
+                begin_beside prepare sh ci/matrix.sh --prepare $suites
+                preparing=$!
+            fi
+        ;;
+    esac
 }
 
 
 analyse()
 {
-    step 'analysers find nothing new' sh ci/analyse.sh || true
+    if [ -n "$analysers" ]; then
+        step 'analysers find nothing new' end_beside analyse "$analysers" \
+            || true
+        analysers=
+
+    else
+        step 'analysers find nothing new' sh ci/analyse.sh || true
+    fi
 }
 
 
 faults()
 {
     built && command_built || return 0
-    tap --name 'faults' --jobs "$waiting" --timeout 1200 t/fault_*.t
+
+    # the longest does not begin when all others have ended
+    set -- t/fault_sandbox.t
+
+    for file in t/fault_*.t; do
+        [ "$file" = "$1" ] || set -- "$@" "$file"
+    done
+
+    tap --name 'faults' --jobs "$waiting" --timeout 1200 "$@"
 }
 
 
@@ -442,9 +514,15 @@ clients()
 
 matrix()
 {
+    # what could not be prepared is tried again, and then told
+    if [ -n "$preparing" ]; then
+        wait "$preparing" || true
+        preparing=
+    fi
+
     # shellcheck disable=SC2086
     step 'other suites' $bound sh ci/matrix.sh --quick --tally "$tally" \
-        trixie sid || true
+        $suites || true
 }
 
 
@@ -463,7 +541,7 @@ for stage in $stages; do
     say "$stage"
 
     case $stage in
-        lint|plain|api|unit|asan|tsan|analyse|faults|clients|matrix)
+        lint|beside|plain|api|unit|asan|tsan|analyse|faults|clients|matrix)
             "$stage" 9>&-
         ;;
 

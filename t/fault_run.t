@@ -18,7 +18,7 @@ use Test::More;
 use Test::Registry;
 use Test::Registry::Files;
 
-need_root(12);
+need_root(17);
 
 my $top = "$FindBin::Bin/..";
 my $tree = tempdir('registry-run-XXXXXX', TMPDIR => 1, CLEANUP => 1);
@@ -43,6 +43,7 @@ $ENV{TOLD} = "$tree/pid";
 delete @ENV{qw(BUILD CI TESTS TEST_VERBOSE)};
 
 ended();
+beside();
 not_built();
 no_score();
 full();
@@ -64,12 +65,22 @@ sub ended {
         reap($run, 10);
         ok(wait_for(20, sub { !alive($pid) }), "$signal ends the tests, too")
             or kill 'TERM', $pid;
+
+        my $analyser = slurp("$tree/analyser");
+        ok(wait_for(20, sub { !alive($analyser) }), 'and what is beside them')
+            or kill 'TERM', $analyser;
     }
 }
 
 
 sub begun {
-    unlink $ENV{TOLD};
+    unlink $ENV{TOLD}, "$tree/analyser";
+    spew("$tree/ci/analyse.sh", <<'END');
+cd "${TOLD%/*}"
+echo $$ >analyser.new
+mv analyser.new analyser
+exec sleep 600
+END
 
     my $run = fork;
     die "fork: $!\n" if !defined $run;
@@ -79,10 +90,12 @@ sub begun {
         open STDOUT, '>', "$tree/said";
         open STDERR, '>&', \*STDOUT;
         $ENV{TESTS} = "$tree/slow.t";
-        exec 'sh', "$tree/ci/test.sh", 'api' or POSIX::_exit(127);
+        exec 'sh', "$tree/ci/test.sh", qw(beside api analyse)
+            or POSIX::_exit(127);
     }
 
-    wait_for(60, sub { -e $ENV{TOLD} }) or die slurp("$tree/said");
+    wait_for(60, sub { -e $ENV{TOLD} && -e "$tree/analyser" })
+        or die slurp("$tree/said");
     return ($run, slurp($ENV{TOLD}));
 }
 
@@ -92,6 +105,31 @@ sub begun {
 sub stages {
     local $ENV{TESTS} = "$tree/quick.t";
     return run_command(120, 'sh', "$tree/ci/test.sh", @_);
+}
+
+
+# What runs beside the tests comes to its end there, and is told in its place.
+
+sub beside {
+    unlink $ENV{TOLD};
+    spew("$tree/ci/analyse.sh", <<'END');
+until [ -e "$TOLD" ]; do sleep 0.1; done
+echo a fault
+exit 1
+END
+    spew("$tree/ci/matrix.sh", 'echo "$@" >>"${TOLD%/*}/matrix"' . "\n");
+    spew("$tree/slow.t", slurp("$tree/slow.t")
+        =~ s/sleep 600/print qq(1..1\nok 1\n)/r);
+
+    local $ENV{TESTS} = "$tree/slow.t";
+    my ($rc, $said) = run_command(120, 'sh', "$tree/ci/test.sh",
+        qw(beside api analyse matrix));
+
+    isnt($rc, 0, 'what was found beside the tests is a failure');
+    like($said, qr/slow\.t .*ok(?:.*\n)*^==> analyse\na fault\nnot ok - /m,
+        'told in its place');
+    like(slurp("$tree/matrix"), qr/\A--prepare (.+)\n--quick .* \1\n\z/,
+        'the suites that are tested were prepared');
 }
 
 
