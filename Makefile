@@ -68,7 +68,9 @@ FUZZERS = $(FUZZ:%=$(F)/%)
 	unit-programs shim asan torture fuzz fuzz-programs analyse tsan valgrind \
 	matrix bench lint clean FORCE
 
-all: module registryctl
+# what registryctl needs may have to be installed for the module
+all: module
+	@$(MAKE) --no-print-directory registryctl
 
 module:
 	@sh ci/deps.sh build

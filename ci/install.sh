@@ -66,6 +66,23 @@ put()
 }
 
 
+# Its load_module looks in the prefix of nginx; where that has no "modules", or
+# another one, it says all of the path.
+example_text()
+{
+    # neither need be there before the first module is
+    if _found=$(readlink -m "$base/modules") \
+       && [ "$_found" = "$(readlink -m "$modules")" ]
+    then
+        cat "$top/conf.examples/minimal.conf"
+
+    else
+        sed "s|^\(load_module\) modules\(/.*\);|\1 \"$modules\2\";|" \
+            "$top/conf.examples/minimal.conf"
+    fi
+}
+
+
 case ${1:-} in
 
 install)
@@ -82,14 +99,14 @@ install)
         say "left $example as it is"
 
     else
-        put 644 "$top/conf.examples/minimal.conf" "$example"
+        example_text | put 644 /dev/stdin "$example"
     fi
     ;;
 
 uninstall)
     rm -f "$module" "$command" "$manual" "$completion"
 
-    if cmp -s "$top/conf.examples/minimal.conf" "$example"; then
+    if example_text | cmp -s - "$example"; then
         rm -f "$example"
     fi
 

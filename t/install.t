@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use Test::More;
 
@@ -33,6 +34,7 @@ my $debian = nginx('debian', '--prefix=/usr/share/nginx '
 
 nothing_built();
 installed();
+parallel();
 again();
 uninstalled();
 elsewhere();
@@ -101,6 +103,31 @@ sub installed {
 }
 
 
+# With -j nothing is compiled before what it needs has been installed.
+
+sub parallel {
+    my $tree = "$work/tree";
+
+    make_path(map { "$tree/$_" } qw(ci src/cli src/core));
+    spew("$tree/Makefile", slurp("$top/Makefile"));
+    spew("$tree/$_", '') for qw(src/cli/one.c src/core/sources ci/module.sh);
+    spew("$tree/ci/deps.sh", "sleep 2; : >needed\n");
+    my $cc = spew("$tree/cc", <<'END');
+#!/bin/sh
+[ -e needed ] || exit 1
+while [ "$1" != -o ]; do shift; done
+: >"$2"
+END
+    chmod 0755, $cc;
+
+    delete local @ENV{qw(BUILD MAKEFLAGS)};
+    my ($rc, $said) = Test::Registry::Process::run_command(60, 'make', '-C',
+        $tree, '-j4', "CC=$cc", 'BUILD=build');
+    is($rc, 0, 'make -j, where something has to be installed') or diag($said);
+    ok(-e "$tree/build/registryctl", 'builds all');
+}
+
+
 # A newer one takes the place of an older one, not of what people wrote.
 
 sub again {
@@ -144,6 +171,12 @@ sub elsewhere {
         '/share/bash-completion/completions/registryctl',
         '/share/man/man1/registryctl.1'
     ], 'come where they look');
+    like(slurp("$work/o/opt/nginx/conf/registry-example.conf"),
+        qr{^load_module "/opt/nginx/lib/modules/ngx_http_registry_module.so";$}m,
+        'the example names the module, which is not in its "modules"');
+    ok(make('uninstall', $own, "DESTDIR=$work/o", 'PREFIX=/usr/local'),
+        'make uninstall of that');
+    is_deeply(below("$work/o"), [], 'leaves nothing');
 
     ok(make('install', "$work/none", "DESTDIR=$work/n", 'MODULES_PATH=/m',
         'CONF_PATH=/c'), 'without nginx, where one says');
