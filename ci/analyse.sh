@@ -100,10 +100,11 @@ if [ "${1:-}" = --one ]; then
         ;;
 
         clang-tidy)
+            # where it ends well, it only counts warnings there
             # shellcheck disable=SC2086
             clang-tidy --quiet --checks="$checks" "$file" -- \
                 $cflags "$@" 2>"$out/${file##*/}.err" \
-                || cat "$out/${file##*/}.err"
+                || { cat "$out/${file##*/}.err"; exit 1; }
             rm -f "$out/${file##*/}.err"
         ;;
     esac

@@ -18,7 +18,7 @@ use Test::More;
 use Test::Registry;
 use Test::Registry::Files;
 
-need_root(17);
+need_root(20);
 
 my $top = "$FindBin::Bin/..";
 my $tree = tempdir('registry-run-XXXXXX', TMPDIR => 1, CLEANUP => 1);
@@ -45,6 +45,7 @@ delete @ENV{qw(BUILD CI TESTS TEST_VERBOSE)};
 ended();
 beside();
 not_built();
+analysed();
 no_score();
 full();
 
@@ -141,6 +142,35 @@ sub not_built {
     like($said, qr/^==> unit\n(?:.*\n)*^\d+ passed, \d+ failed/m,
         'and not the end of the run');
     spew("$tree/ci/module.sh", "exit 0\n");
+}
+
+
+# A tool that sees one fault, and dies over the next file, has not looked there.
+
+sub analysed {
+    make_path("$tree/bin", "$tree/src/cli", "$tree/src/core/base");
+    copy("$top/ci/analyse.sh", "$tree/ci/analyse.sh") or die;
+    spew("$tree/ci/analyse.known", '');
+    spew("$tree/src/core/sources", "src/core/base/one.c\n");
+
+    for my $tool (qw(gcc clang-tidy cppcheck)) {
+        spew("$tree/bin/$tool", <<'END');
+#!/bin/sh
+echo 'src/canary.c:1:1: warning: a fault [a-fault]'
+case "$0 $*" in *$DIES*/one.c*) kill -KILL $$ ;; esac
+END
+        chmod 0755, "$tree/bin/$tool";
+    }
+
+    local $ENV{PATH} = "$tree/bin:$ENV{PATH}";
+    for my $dies (qw(gcc clang-tidy)) {
+        local $ENV{DIES} = "/$dies ";
+        isnt((stages('analyse'))[0], 0, "$dies that died has not looked everywhere");
+    }
+
+    local $ENV{DIES} = 'none';
+    my ($rc, $said) = stages('analyse');
+    is($rc, 0, 'a tool that looked everywhere has') or diag($said);
 }
 
 
