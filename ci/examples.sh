@@ -12,6 +12,7 @@ so=${TEST_NGINX_MODULE-$build/ngx_http_registry_module.so}
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
+trap 'exit 1' HUP INT TERM
 mkdir -p "$tmp/temp" "$tmp/registry"
 
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=registry.test \
