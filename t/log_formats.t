@@ -11,12 +11,14 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Encode ();
+use File::Basename qw(basename);
 use JSON::PP ();
 use Test::More;
 use Time::HiRes qw(sleep);
 
 use Test::Registry;
 use Test::Registry::Examples;
+use Test::Registry::Files;
 use Test::Registry::HTTP2;
 use Test::Registry::Receiver;
 use Test::Registry::Token;
@@ -29,6 +31,7 @@ my %default = (login => '', credentials => '', auth => '', user => '',
 
 my @plain = (edit => ['443 ssl' => '127.0.0.1:%%PORT%%']);
 
+rotated();
 json_lines();
 one_id();
 audit_lines();
@@ -38,12 +41,26 @@ audit_certificates();
 done_testing();
 
 
+# logrotate, as Debian sets it up, looks after /var/log/nginx/*.log: another
+# file grows until the disk is full.
+
+sub rotated {
+    my $top = "$FindBin::Bin/..";
+
+    for my $file (glob("$top/conf.examples/*.conf $top/docker/*.conf")) {
+        my @odd = grep { !/\.log\z/ }
+            slurp($file) =~ m{(/var/log/nginx/[^\s;]+)}g;
+        is("@odd", '', 'the logs of ' . basename($file) . ' are rotated');
+    }
+}
+
+
 # --- log-json.conf -----------------------------------------------------------
 
 sub json_lines {
     my $t = example('log-json.conf', passwords => { ann => 'a' }, @plain)
         ->run;
-    my $log = $t->dir . '/registry.json';
+    my $log = $t->dir . '/registry.log';
     my $n = 0;
 
     # each byte at each place where a client can put one
