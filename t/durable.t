@@ -16,7 +16,7 @@ use Test::Registry;
 use Test::Registry::Trace;
 
 
-skip_suite(Test::Registry::Trace::why(), 158)
+skip_suite(Test::Registry::Trace::why(), 165)
     if !Test::Registry::Trace::available();
 
 # The whole path of every call: with one pool thread the calls of a request
@@ -36,6 +36,7 @@ my @calls_of_interest = qw(
 
 first_blob();
 second_blob();
+large_blob();
 chunked_blob();
 acknowledged_parts();
 saved_state();
@@ -311,6 +312,22 @@ sub second_blob {
     }));
     is_durable($link, 'link to known bytes', @before);
     parents_synced('known bytes', 3, @before);
+}
+
+
+# What is large is synced before the lock is taken, by another call.
+
+sub large_blob {
+    my $bytes = blob(5_000_000, 'large');
+    my $digest = sha256($bytes);
+    my @before = before_reply(201, events(sub {
+        my $l = $t->open_upload('app/one');
+        is_status($t->put("$l?digest=$digest", body => $bytes), 201,
+            'a large blob');
+    }));
+
+    is_durable($t->blob_file($digest), 'large blob', @before);
+    is_durable(layer_link('app/one', $digest), 'its link', @before);
 }
 
 

@@ -384,6 +384,23 @@ test_sync_fails(void)
     reg_upload_close(u);
     is_num(status(), -1, "F17 the session is given up");
 
+    /* what was saved while it was short is on disk before its state is */
+
+    fault_only = 0;
+    begin(REG_SHA256);
+    u = resume();
+    (void) upload_add(u, part(data, 0, 1000));
+    is_num(reg_upload_save(u, NULL), REG_OK, "F17 a short save");
+    reg_upload_close(u);
+    u = resume();
+    fault_only = FAULT_SYNC;
+    fault_arm(1, EIO);
+    is_num(upload_add(u, part(data, 1000, 200000)), REG_STORAGE,
+           "F17 it does not go on behind what cannot be synced");
+    (void) fault_disarm();
+    reg_upload_close(u);
+    is_num(status(), -1, "F17 and is given up, too");
+
     bad = 0;
 
     for (n = 1; n < 20; n++) {
