@@ -1,13 +1,15 @@
 
 #include "reg_test_store.h"
 
+#include "reg_fs.h"
+
 #include <pthread.h>
 #include <sys/wait.h>
 #include <time.h>
 
 
 static void test_lock(void);
-static void test_lock_removed(void);
+static void test_lock_removed(unsigned ms);
 static void test_lock_starve(void);
 
 
@@ -23,7 +25,8 @@ main(void)
     s = store_open();
 
     test_lock();
-    test_lock_removed();
+    test_lock_removed(0);
+    test_lock_removed(30000);
     test_lock_starve();
 
     reg_store_close(s);
@@ -74,10 +77,13 @@ test_lock(void)
 }
 
 
-/* The file is taken away: who waits for it does not lock it in vain. */
+/*
+ * The file is taken away: who waits for it, or tries for so many ms, does not
+ * lock it in vain.
+ */
 
 static void
-test_lock_removed(void)
+test_lock_removed(unsigned ms)
 {
     int    a, status;
     pid_t  pid;
@@ -88,7 +94,9 @@ test_lock_removed(void)
 
     if (pid == 0) {
         (void) close(a);
-        (void) s->driver->lock(s, REG_LOCK_EXCLUSIVE, &a, NULL);
+        (void) ((ms == 0)
+                ? s->driver->lock(s, REG_LOCK_EXCLUSIVE, &a, NULL)
+                : reg_fs_lock_try(s, ms, &a, NULL));
         _exit(is_there(at(REG_LAYOUT_OWN "/lock")) ? 7 : 8);
     }
 
@@ -98,7 +106,7 @@ test_lock_removed(void)
 
     (void) waitpid(pid, &status, 0);
     ok(WIFEXITED(status) && WEXITSTATUS(status) == 7,
-       "a lock file that was removed is made again");
+       "a lock file that was removed is made again (%u ms)", ms);
 }
 
 
