@@ -18,6 +18,7 @@
 static void all_of_it(const char *how, int plain);
 static void test_put(reg_store_t *s);
 static void test_put_faults(reg_store_t *s);
+static void test_replaced(reg_store_t *s);
 static void test_keep(reg_store_t *s);
 static void test_doubt(reg_store_t *s);
 static void test_lease_synced(reg_store_t *s);
@@ -59,6 +60,7 @@ all_of_it(const char *how, int plain)
 
     test_put(s);
     test_put_faults(s);
+    test_replaced(s);
     test_keep(s);
     test_doubt(s);
     test_lease_synced(s);
@@ -208,6 +210,55 @@ test_put_faults(reg_store_t *s)
 }
 
 
+/* F17: a tag that is moved is there, and its index, whichever sync fails. */
+
+static void
+test_replaced(reg_store_t *s)
+{
+    int         left, moved;
+    long        n;
+    reg_rc_t    rc;
+    reg_str_t   tag;
+    reg_put_t   items[2];
+
+    memset(items, 0, sizeof(items));
+
+    items[0].path = "moved/index/link";
+    items[0].data = reg_str(D1);
+    items[0].fd = -1;
+    items[0].keep = 1;
+    items[1] = items[0];
+    items[1].path = "moved/current/link";
+
+    left = 0;
+
+    for (n = 1; n < 50; n++) {
+        (void) nftw(at("moved"), root_remove_one, 32, FTW_DEPTH|FTW_PHYS);
+        spit(at("moved/current/link"), D2);
+
+        fault_only = FAULT_SYNC;
+        fault_arm(n, EIO);
+        rc = s->driver->put(s, items, 2, NULL);
+        fault_only = 0;
+
+        if (!fault_disarm()) {
+            break;
+        }
+
+        tag = slurp(at("moved/current/link"));
+        moved = reg_str_eq(tag, reg_str(D1));
+        left += moved;
+
+        ok(rc != REG_OK
+           && (moved ? is_there(at("moved/index/link"))
+                     : reg_str_eq(tag, reg_str(D2))),
+           "%s: F17 the tag is on something after sync %ld failed", mode, n);
+    }
+
+    ok(left > 0, "%s: some failed when it had been moved", mode);
+}
+
+
 static void
 keep_discard(void)
 {
@@ -254,6 +305,10 @@ test_keep(reg_store_t *s)
     spit(at("keep/current/link"), D2);
     is_num(s->driver->put(s, items, 2, NULL), REG_OK, "one of two is kept");
     is(slurp(at("keep/current/link")), D1, "the other is replaced");
+
+    spit(at("keep/current/link"), D1 D2);
+    is_num(s->driver->put(s, items, 2, NULL), REG_OK, "nor is what is longer");
+    is(slurp(at("keep/current/link")), D1, "it is replaced, too");
 
     /* discarded between the first, which is kept, and the second */
 
