@@ -13,16 +13,26 @@
 
 #include "reg_str.h"
 
+#include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 
 #define REG_TEST_UNUSED  __attribute__((unused))
 
 
+/* descriptors that are looked at */
+#define REG_TEST_FDS     1024
+
+
 static unsigned  reg_test_count;
 static unsigned  reg_test_failed;
+
+/* inherited from who runs the test */
+static char      reg_test_fds[REG_TEST_FDS];
 
 
 /* Prints bytes so that they fit one line of TAP. */
@@ -145,6 +155,68 @@ is_num(long long got, long long want, const char *what)
 }
 
 
+/* Calls fn with each descriptor that is open. */
+
+static void
+reg_test_fds_each(void (*fn)(int fd))
+{
+    int             fd;
+    DIR            *list;
+    struct dirent  *entry;
+
+    list = opendir("/proc/self/fd");
+
+    if (list == NULL) {
+        return;
+    }
+
+    while ((entry = readdir(list)) != NULL) {
+        fd = atoi(entry->d_name);
+
+        if (fd > 2 && fd < REG_TEST_FDS && fd != dirfd(list)) {
+            fn(fd);
+        }
+    }
+
+    (void) closedir(list);
+}
+
+
+static void
+reg_test_fds_inherit(int fd)
+{
+    reg_test_fds[fd] = 1;
+}
+
+
+__attribute__((constructor))
+REG_TEST_UNUSED static void
+reg_test_fds_begin(void)
+{
+    reg_test_fds_each(reg_test_fds_inherit);
+}
+
+
+/* What is open still was forgotten: a test has closed its stores by now. */
+
+static void
+reg_test_fds_left(int fd)
+{
+    char     link[64], path[512];
+    ssize_t  n;
+
+    if (reg_test_fds[fd]) {
+        return;
+    }
+
+    (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    n = readlink(link, path, sizeof(path) - 1);
+    path[(n > 0) ? n : 0] = '\0';
+
+    ok(0, "descriptor %d is closed in the end: %s", fd, path);
+}
+
+
 /* Ends main(): "return done_testing();" */
 
 REG_TEST_UNUSED static int
@@ -155,6 +227,8 @@ done_testing(void)
         reg_test_failed++;
         reg_test_count++;
     }
+
+    reg_test_fds_each(reg_test_fds_left);
 
     printf("1..%u\n", reg_test_count);
 
