@@ -20,6 +20,7 @@ static void test_delete_between(void);
 static void test_delete_repository(void);
 static void test_stopped(void);
 static void test_no_directory_locks(void);
+static void test_locks_taken(void);
 
 
 static reg_store_t  *s;
@@ -58,6 +59,7 @@ main(void)
     test_delete_repository();
     test_stopped();
     test_no_directory_locks();
+    test_locks_taken();
 
     reg_store_close(s);
 
@@ -545,7 +547,42 @@ test_stopped(void)
 }
 
 
-static int  no_directory_locks;
+static int   no_directory_locks;
+static char  locks_taken[256];
+
+
+/* Notes which of the locks it is, and how it is taken. */
+
+static void
+note_lock(int fd, int operation)
+{
+    char         link[64], path[512], text[64];
+    size_t       len;
+    ssize_t      n;
+    const char  *name;
+
+    (void) snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    n = readlink(link, path, sizeof(path) - 1);
+    path[(n > 0) ? n : 0] = '\0';
+
+    name = strrchr(path, '/');
+
+    if (name == NULL
+        || (strcmp(name, "/lock") != 0 && strcmp(name, "/lock-manifests") != 0
+            && strcmp(name, "/_manifests") != 0))
+    {
+        return;
+    }
+
+    (void) snprintf(text, sizeof(text), "%s %s", name + 1,
+                    (operation & LOCK_EX) ? "alone" : "shared");
+
+    if (strstr(locks_taken, text) == NULL) {
+        len = strlen(locks_taken);
+        (void) snprintf(locks_taken + len, sizeof(locks_taken) - len, "%s%s",
+                        len ? ", " : "", text);
+    }
+}
 
 
 /* As on NFS, where a directory cannot be locked. */
@@ -559,6 +596,8 @@ flock(int fd, int operation)
         errno = EBADF;
         return -1;
     }
+
+    note_lock(fd, operation);
 
     return (int) syscall(SYS_flock, fd, operation);
 }
@@ -597,6 +636,21 @@ one_of(int what)
     case 4:
         return reg_repo_delete(s, put.name, NULL);
 
+    case 5:
+        return push_blob(s, "locks", REG_SHA256, reg_str("more"), NULL);
+
+    case 6:
+        return reg_blob_mount(s, put.name, put.name, &layer, NULL, NULL, NULL);
+
+    case 7:
+        return reg_blob_link(s, put.name, &layer, NULL);
+
+    case 8:
+        return reg_blob_lease(s, put.name, &layer, 0, NULL);
+
+    case 9:
+        return reg_revision_lease(s, put.name, &d, 0, NULL);
+
     default:
         return reg_manifest_put(s, &put, &result, NULL);
     }
@@ -631,6 +685,59 @@ test_no_directory_locks(void)
         (void) waitpid(pid, &status, 0);
         ok(WIFEXITED(status) && WEXITSTATUS(status) == 0,
            "without locks of directories: %s", names[what]);
+    }
+
+    no_directory_locks = 0;
+}
+
+
+/* What keeps others out, and for whom: a slower machine shows it no better. */
+
+static void
+test_locks_taken(void)
+{
+    int       what;
+    char      text[128];
+    unsigned  i;
+    reg_rc_t  rc;
+
+    static const struct {
+        const char  *name;
+        const char  *taken[2];    /* the second without locks of directories */
+    } rows[] = {
+        { "put of a manifest",
+          { "lock shared, _manifests shared",
+            "lock shared, lock-manifests shared" } },
+        { "put by who may not move tags",
+          { "lock shared, _manifests alone",
+            "lock shared, lock-manifests alone" } },
+        { "delete of a blob", { "lock alone", "lock alone" } },
+        { "delete of a manifest",
+          { "_manifests alone", "lock-manifests alone" } },
+        { "delete of a repository",
+          { "lock alone, _manifests shared",
+            "lock alone, lock-manifests shared" } },
+        { "commit of a blob", { "lock shared", "lock shared" } },
+        { "mount", { "lock shared", "lock shared" } },
+        { "link of a blob", { "lock shared", "lock shared" } },
+        { "lease of a blob", { "lock shared", "lock shared" } },
+        { "lease of a manifest", { "lock shared", "lock shared" } }
+    };
+
+    for (i = 0; i < 2; i++) {
+        no_directory_locks = (int) i;
+
+        for (what = 0; what < (int) (sizeof(rows) / sizeof(rows[0])); what++) {
+            (void) push_image(s, "locks", "v1", "", NULL);
+
+            locks_taken[0] = '\0';
+            rc = one_of(what);
+
+            (void) snprintf(text, sizeof(text), "locks of a %s: %s",
+                            rows[what].name, rows[what].taken[i]);
+            is(reg_str_of(locks_taken), rows[what].taken[i], text);
+            is_num(rc, REG_OK, "it did it");
+        }
     }
 
     no_directory_locks = 0;
