@@ -393,6 +393,19 @@ test_write(reg_store_t *s)
         is_num(s->driver->mkdir(s, "w/m/n/o", durable, NULL), REG_OK,
                "mkdir of what is there");
         ok(is_there(at("w/m/n/o")), "%s: it is there", mode);
+
+        /* somebody may have made it a moment ago, and not have synced it */
+
+        (void) s->driver->mkdir(s, "w/m/p", 0, NULL);
+        fault_only = FAULT_SYNC;
+        fault_arm(1, EIO);
+        is_num(s->driver->mkdir(s, "w/m/p", durable, NULL),
+               durable ? REG_STORAGE : REG_OK,
+               "mkdir of what is there is durable, too");
+        (void) fault_disarm();
+        fault_only = 0;
+        (void) rmdir(at("w/m/p"));
+
         is_num(s->driver->mkdir(s, "w/x/y/z/o", durable, NULL), REG_STORAGE,
                "mkdir below a file");
 
