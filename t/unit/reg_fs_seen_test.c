@@ -321,7 +321,7 @@ test_data_changes(void)
         bail(data(&d));
     }
 
-    if (reg_fs_marked(fd, &size) != 1) {
+    if (fsetxattr(fd, "user.test", "x", 1, 0) == -1) {
         printf("ok %u # SKIP no user attributes on this file system\n",
                ++reg_test_count);
 

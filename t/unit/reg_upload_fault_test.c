@@ -24,6 +24,9 @@ static void test_killed(void);
 static void test_together(void);
 static void test_no_files(reg_alg_e alg, int spare);
 static void test_no_files_to_end(int large, unsigned calls);
+static void test_no_files_to_sync(void);
+static void test_state_temporary(void);
+static void test_not_ours(void);
 static int count_entries(const char *path);
 static void test_spare_swept(void);
 static void test_begun_deleted(void);
@@ -66,6 +69,9 @@ main(void)
     test_no_files_to_end(0, FAULT_NAME);
     test_no_files_to_end(1, FAULT_OPEN);
     test_no_files_to_end(1, FAULT_NAME);
+    test_no_files_to_sync();
+    test_state_temporary();
+    test_not_ours();
     test_spare_swept();
     test_begun_deleted();
     test_ends_meanwhile("another opens it", FAULT_OPEN, work_append);
@@ -300,7 +306,7 @@ push_steps(const char *data, size_t len, const reg_digest_t *d)
 static void
 test_faults(void)
 {
-    int           large, failed, bad;
+    int           large, failed, bad, shared;
     char         *data;
     long          n;
     size_t        len;
@@ -314,14 +320,20 @@ test_faults(void)
         failed = 0;
         bad = 0;
 
-        for (n = 1; n < 300; n++) {
+        for (n = 1; n < 600; n++) {
             data = noise(len, (unsigned) (1000 * large + n));
             d = digest_of(REG_SHA256, part(data, 0, len));
 
             (void) nftw(at(REPOS "faults"), root_remove_one, 32,
                         FTW_DEPTH|FTW_PHYS);
 
-            fault_arm(n, errors[n % 4]);
+            /* of every other one somebody else has the bytes, too */
+
+            shared = (n % 2
+                      && push_blob(s, "elsewhere", REG_SHA256,
+                                   part(data, 0, len), NULL) == REG_OK);
+
+            fault_arm(n / 2 + 1, errors[n % 4]);
             rc = push_steps(data, len, &d);
 
             if (!fault_disarm()) {
@@ -330,6 +342,7 @@ test_faults(void)
             }
 
             failed++;
+            bad += (shared && !blob_is(&d, part(data, 0, len)));
 
             /* a failed removal of leftovers is no failure of the push */
 
@@ -682,6 +695,115 @@ test_no_files_to_end(int large, unsigned calls)
     is_num(rc, REG_OK, "F21 enough descriptors for the end of a session");
     ok(n > 4, "F21 too few at each of %d calls", n - 2);
     is_num(left, 0, "F21 and never a session without data");
+}
+
+
+/* F17, F21: nor has one its data that could not be synced. */
+
+static void
+test_no_files_to_sync(void)
+{
+    char          *data;
+    reg_upload_t  *u;
+
+    data = noise(200000, 15);
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == -1) {
+        bail("getrlimit");
+    }
+
+    begin(REG_SHA256);
+    u = resume();
+    (void) upload_add(u, part(data, 0, 200000));
+
+    fault_call = no_more_files;
+    fault_then = EIO;
+    fault_only = FAULT_SYNC;
+    fault_arm(1, FAULT_CALL);
+    is_num(reg_upload_save(u, NULL), REG_STORAGE,
+           "F17 F21 a save that fails with the last descriptor");
+    (void) fault_disarm();
+    fault_only = 0;
+
+    if (setrlimit(RLIMIT_NOFILE, &files) == -1) {
+        bail("setrlimit");
+    }
+
+    reg_upload_close(u);
+    is_num(status(), -1, "F17 F21 leaves nothing to go on with");
+
+    (void) reg_upload_cancel(s, reg_str(NAME), reg_str_of(id), NULL);
+    free(data);
+}
+
+
+/* F14: what a state was written in is not left behind. */
+
+static void
+test_state_temporary(void)
+{
+    int            n, left, failed;
+    char          *data;
+    reg_upload_t  *u;
+
+    data = noise(200000, 16);
+    left = 0;
+    failed = 0;
+
+    for (n = 1; n < 50; n++) {
+        begin(REG_SHA256);
+        u = resume();
+        (void) upload_add(u, part(data, 0, 200000));
+
+        fault_only = FAULT_NAME;
+        fault_arm(n, ENOSPC);
+        (void) reg_upload_save(u, NULL);
+        fault_only = 0;
+
+        reg_upload_close(u);
+        (void) reg_upload_cancel(s, reg_str(NAME), reg_str_of(id), NULL);
+
+        if (!fault_disarm()) {
+            break;
+        }
+
+        failed++;
+        left += count_entries(at(REG_FS_TMP));
+    }
+
+    ok(failed > 2, "F14 %d calls of a save failed in turn", failed);
+    is_num(left, 0, "F14 no temporary of a state is left");
+
+    free(data);
+}
+
+
+/* A link of another owner, whose time we may not change, is made anew. */
+
+static void
+test_not_ours(void)
+{
+    reg_rc_t         rc;
+    reg_digest_t     config, layer;
+    struct timespec  old[2];
+
+    (void) push_image(s, "theirs", "v1", "", NULL);
+
+    config = digest_of(REG_SHA256, reg_str("{}"));
+    layer = digest_of(REG_SHA256, reg_str("layer"));
+
+    memset(old, 0, sizeof(old));
+    (void) utimensat(AT_FDCWD, at(REPOS "theirs/_layers/sha256/%s/link",
+                                  reg_digest_hex(&config)), old, 0);
+
+    fault_only = FAULT_TIME;
+    fault_arm(1, EPERM);
+    rc = put_manifest(s, "theirs", "v2",
+                      image_text(&config, &layer, ",\"annotations\":{}"),
+                      NULL, NULL);
+    ok(fault_disarm(), "what a manifest names is renewed");
+    fault_only = 0;
+    is_num(rc, REG_OK, "or made anew, where we may not");
 }
 
 
