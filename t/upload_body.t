@@ -46,6 +46,7 @@ EOF
 )->run;
 
 cut_with_length();
+cut_keeps();
 cut_chunked();
 half_closed();
 half_closed_at();
@@ -115,6 +116,31 @@ sub cut_with_length {
                 "A31 cut at $k" . ($tls ? ' over TLS' : ''));
         }
     }
+}
+
+
+# What came is kept, once it came: it is seen on disk before the client goes.
+
+sub cut_keeps {
+    my $bytes = blob(300_000, 'cut and kept');
+    my $l = $t->open_upload('app');
+    my ($id) = $l =~ m{([^/]+)\z};
+    my $data = $t->repo_dir('app') . "/_uploads/$id/data";
+    my $c = $t->connect;
+
+    $c->start('PATCH', $l, length => length $bytes);
+    $c->send(substr $bytes, 0, 200_000);
+    ok(wait_for(30, sub { (-s $data // 0) == 200_000 }),
+        'A31 200,000 bytes came');
+    $c->close;
+
+    my $range = '';
+    wait_for(30, sub {
+        $range = $t->get($l)->header('Range') // 'none';
+        $range ne '0-0';
+    });
+    is($range, '0-199999', 'A31 and are kept when the client goes');
+    finish_upload($l, $bytes, 200_000, 'A31 cut and kept');
 }
 
 
