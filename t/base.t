@@ -214,6 +214,14 @@ sub cors_list {
             "origin $origin is not allowed");
     }
 
+    # nor is a reply without an origin to be shown to one that has one
+
+    for my $origin ([], [['Origin', 'https://ui.example.evil.test']]) {
+        $r = $t->get('/v2/', port => $t->extra_port(1), headers => $origin);
+        like(join(',', $r->headers('Vary')), qr/\borigin\b/i,
+            'Vary: Origin where there is none that matches');
+    }
+
     $r = $t->get('/v2/', port => $t->extra_port(1),
         headers => { Origin => $ui });
     is_error($r, 401, 'UNAUTHORIZED', 'a plain request needs credentials');

@@ -256,6 +256,13 @@ sub one_at_a_time {
     is_error($t->put("$l?digest=" . sha256('x'), body => 'x'), 429,
         'TOOMANYREQUESTS', 'A23 a closing PUT meanwhile');
 
+    # These are let wait, but not for as long as the first one takes.
+
+    is_error(patch($l, '0-0', 'x'), 429, 'TOOMANYREQUESTS',
+        'A23 nor one that says where it belongs');
+    is_error($t->put("$l?digest=" . sha256('x'), body => ''), 429,
+        'TOOMANYREQUESTS', 'A23 nor a closing PUT without a body');
+
     $first->send('b' x $half);
     is_header($first->reply, 'Range', '0-' . (2 * $half - 1),
         'A23 the first one gets all its bytes in');
