@@ -570,15 +570,18 @@ sub finish {
 }
 
 
-# Descriptors inside the store must all be closed again; our own folder
-# beside v2 may hold locks open.
+# Descriptors inside the store must all be closed again, and of what was taken
+# out of it, whose space nobody has back before. Our own folder beside v2 may
+# hold locks open.
 
 sub _check_fds {
     my ($self) = @_;
 
     my @open;
     wait_for(6, sub {
-        @open = grep { m{\A\Q$self->{root}\E/docker/registry/v2} }
+        @open = grep {
+            m{\A\Q$self->{root}\E/docker/registry/(?:v2|nginx/t(?:mp|rash)/)}
+        }
             map { fds_of($_) } $self->workers, $self->workers(old => 1);
         return !@open;
     });
