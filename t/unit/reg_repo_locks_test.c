@@ -741,4 +741,14 @@ test_locks_taken(void)
     }
 
     no_directory_locks = 0;
+
+    /* where there is no _manifests yet, it is locked once it was made */
+
+    (void) push_image(s, "locks", "v1", "", NULL);
+    (void) nftw(at(REPOS "locks/_manifests"), root_remove_one, 32,
+                FTW_DEPTH|FTW_PHYS);
+
+    locks_taken[0] = '\0';
+    is_num(one_of(0), REG_OK, "the first manifest of a repository");
+    is(reg_str_of(locks_taken), rows[0].taken[0], "is put under both locks");
 }
