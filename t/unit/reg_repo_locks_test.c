@@ -397,6 +397,31 @@ be_gone(void)
 }
 
 
+/* So young that a tag which leaves it does not renew its link. */
+
+static void
+be_young(void)
+{
+    struct timespec  t[2];
+
+    (void) clock_gettime(CLOCK_REALTIME, &t[1]);
+
+    t[1].tv_nsec -= 200000000;
+
+    if (t[1].tv_nsec < 0) {
+        t[1].tv_sec--;
+        t[1].tv_nsec += 1000000000;
+    }
+
+    t[0] = t[1];
+
+    (void) utimensat(AT_FDCWD,
+                     at(REPOS "be/_manifests/revisions/sha256/%s/link",
+                        reg_digest_hex(&be_digest)),
+                     t, 0);
+}
+
+
 static reg_rc_t
 be_dangles(void *ctx, reg_str_t tag, const reg_digest_t *d)
 {
@@ -424,21 +449,27 @@ test_delete_between(void)
         const char  *what;
         void       (*op)(void);
         int          moved;
+        int          young;
     } rows[] = {
-        { "new tags on it",           be_tag,  0 },
-        { "two that move away",       be_move, 1 },
-        { "one that moves to it",     be_back, 0 },
-        { "a new repository",         be_gone, 0 }
+        { "new tags on it",           be_tag,  0, 0 },
+        { "two that move away",       be_move, 1, 0 },
+        { "two, of one that is new",  be_move, 1, 1 },
+        { "one that moves to it",     be_back, 0, 0 },
+        { "a new repository",         be_gone, 0, 0 }
     };
 
     other = reg_str("be");
 
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         bad = 0;
 
         for (k = 1; k < 60; k++) {
             be_push(10, 3);
             age(at("docker"), 3600);
+
+            if (rows[i].young) {
+                be_young();
+            }
 
             be_op = rows[i].op;
             be_at = k;
