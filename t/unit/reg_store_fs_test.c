@@ -4,6 +4,7 @@
 #include "reg_test_fault.h"
 #include "reg_test_store.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
@@ -339,11 +340,35 @@ count_entry(void *ctx, reg_str_t name, int dir)
 }
 
 
+static int  entries_left;
+
+
+/* A directory that the disk does not give any more, after some entries. */
+
+struct dirent *
+readdir(DIR *dir)
+{
+    static struct dirent  *(*real)(DIR *dir);
+
+    if (real == NULL) {
+        *(void **) &real = dlsym(RTLD_NEXT, "readdir64");
+    }
+
+    if (entries_left > 0 && --entries_left == 0) {
+        errno = EIO;
+        return NULL;
+    }
+
+    return real(dir);
+}
+
+
 static void
 test_list(reg_store_t *s)
 {
-    int      i;
-    count_t  c;
+    int          i;
+    count_t      c;
+    reg_error_t  e;
 
     for (i = 0; i < 500; i++) {
         spit(at("many/f%d", i), "");
@@ -362,6 +387,15 @@ test_list(reg_store_t *s)
     is_num(s->driver->list(s, "many", count_entry, &c, NULL), REG_BUSY,
            "list ends with what the function says");
     is_num((long long) (c.dirs + c.files), 10, "at once");
+
+    memset(&c, 0, sizeof(c));
+    reg_error_clear(&e);
+    entries_left = 10;
+    is_num(s->driver->list(s, "many", count_entry, &c, &e), REG_STORAGE,
+           "a list that breaks off is not taken for whole");
+    entries_left = 0;
+    ok(e.sys == EIO && strcmp(e.call, "readdir") == 0, "%s: and says so",
+       mode);
 
     is_num(s->driver->list(s, "none", count_entry, &c, NULL), REG_ABSENT,
            "nothing to list");
