@@ -364,8 +364,9 @@ test_schema1(void)
 static void
 test_damaged(void)
 {
-    unsigned      i;
-    reg_digest_t  image, lone, other, layer;
+    char          name[16];
+    unsigned      i, k, left;
+    reg_digest_t  image, child, lone, other, layer;
     reg_path_t    path;
 
     static const struct {
@@ -373,15 +374,27 @@ test_damaged(void)
         const char  *text;
     } rows[] = {
         { "F38 a damaged manifest", "{\"schemaVersion\":2,\"layers\":[]}" },
+        { "F38 one that names something else",
+          "{\"schemaVersion\":2,\"mediaType\":\"" REG_TYPE_OCI_INDEX "\","
+          "\"manifests\":[]}" },
         { "an empty one",           "" },
         { "F41 one that is missing", NULL }
     };
 
     layer = digest_of(REG_SHA256, reg_str("layer"));
+    how.untagged = 7 * DAY;
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         fresh();
+        /* before and behind it, in whatever order they are looked at */
+
+        for (k = 0; k < 8; k++) {
+            (void) snprintf(name, sizeof(name), "other%u", k);
+            (void) push_blob(s, name, REG_SHA256, reg_str("other"), NULL);
+        }
+
         (void) push_image(s, "some/app", "v1", "", &image);
+        (void) push_image(s, "some/app", NULL, ",\"annotations\":{}", &child);
         (void) push_blob(s, "some/app", REG_SHA256, reg_str("lone"), &lone);
         (void) push_blob(s, "other", REG_SHA256, reg_str("other"), &other);
 
@@ -394,7 +407,7 @@ test_damaged(void)
             (void) unlink(at("%s", path.s));
         }
 
-        age(at("docker"), DAY);
+        age(at("docker"), 8 * DAY);
 
         is_num(collect(), REG_OK, rows[i].what);
         is_num((long long) counts.damaged, 1, "it is counted");
@@ -404,8 +417,19 @@ test_damaged(void)
         is(reg_str_of(damaged_path), path.s, "by its path");
         ok(has_link("some/app", &layer) && has_link("some/app", &lone),
            "all that its repository has stays");
-        ok(!has_blob(&other), "others are collected");
+        reg_layout_revision(&path, reg_str("some/app"), &child);
+        ok(is_there(at("%s", path.s)),
+           "a manifest without a tag with it, which it may have named");
+
+        for (k = 0, left = 0; k < 8; k++) {
+            (void) snprintf(name, sizeof(name), "other%u", k);
+            left += (unsigned) has_link(name, &other);
+        }
+
+        ok(!has_blob(&other) && left == 0, "others are collected");
     }
+
+    how.untagged = -1;
 
     /* links that are damaged: their names count */
 
