@@ -17,6 +17,7 @@ static void test_kept(void);
 static void test_limits(void);
 static void test_keep(void);
 static void test_removed(void);
+static void test_above(void);
 static void test_other(void);
 static void test_stat(void);
 
@@ -42,6 +43,7 @@ main(void)
     test_limits();
     test_keep();
     test_removed();
+    test_above();
     test_other();
     test_stat();
 
@@ -903,6 +905,81 @@ test_removed(void)
 
     reg_spool_reader_close(r);
     reg_spool_close(sp);
+}
+
+
+/*
+ * The last records are gone, with an endpoint that has seen them and one that
+ * is behind: nothing new is taken for what was seen.
+ */
+
+static void
+test_above(void)
+{
+    int                    i, how;
+    size_t                 n;
+    uint64_t               seq;
+    reg_spool_t           *sp;
+    reg_spool_record_t     rec;
+    reg_spool_reader_t    *r, *behind;
+    reg_spool_endpoint_t   ep;
+
+    static const char *const  ways[] = { "damaged", "cut", "all of it cut" };
+
+    for (how = 0; how < 3; how++) {
+        again();
+        sp = spool_open(0, 0);
+
+        for (i = 0; i < 3; i++) {
+            (void) put(sp, "", "event", NULL);
+        }
+
+        reg_spool_close(sp);
+
+        r = reader(FIRST + 1);
+        (void) reg_spool_next(r, &rec, NULL);
+        behind = reader(0);
+        (void) reg_spool_next(behind, &rec, NULL);
+        reg_spool_rest(behind);
+
+        memset(&ep, 0, sizeof(ep));
+        ep.cursor = FIRST + 2;
+        (void) reg_spool_endpoint_save(s, "ci", &ep, NULL);
+
+        if (how == 0) {
+            flip(FIRST, (long) segment(FIRST) - 5);
+
+        } else if (truncate(segment_path(FIRST),
+                            (how == 1) ? (off_t) segment(FIRST) / 3 * 2 : 0)
+                   != 0)
+        {
+            bail("truncate");
+        }
+
+        sp = spool_open(0, 0);
+        is_num(put(sp, "", "new", &seq), REG_OK, ways[how]);
+        ok(seq == FIRST + 3, "the number is a new one");
+        events_are(FIRST + 2, "new,", "who has seen the others has it");
+
+        is_num(reg_spool_next(r, &rec, NULL), REG_OK, "who is at the end");
+        ok(rec.seq == seq && rec.lost == 0, "gets it, and nothing is lost");
+
+        do {
+            i = reg_spool_next(behind, &rec, NULL);
+        } while (i == REG_OK && rec.seq < seq);
+
+        is_num(i, REG_OK, "who is behind");
+        ok(rec.lost == ((how == 2) ? 2 : 1), "hears what was lost");
+
+        (void) put(sp, "", "more", &seq);
+        ok(seq == FIRST + 4, "and it goes on");
+        (void) events(0, &n);
+        is_num((long long) n, (how == 2) ? 2 : 4, "with the rest");
+
+        reg_spool_reader_close(r);
+        reg_spool_reader_close(behind);
+        reg_spool_close(sp);
+    }
 }
 
 

@@ -40,6 +40,8 @@ static reg_rc_t reg_spool_find(reg_spool_t *sp, int64_t now, reg_error_t *e);
 static reg_rc_t reg_spool_origin(reg_spool_t *sp, int64_t now,
     uint64_t *first, reg_error_t *e);
 static reg_rc_t reg_spool_origin_of(void *ctx, reg_str_t name, int dir);
+static reg_rc_t reg_spool_above(reg_spool_t *sp, reg_error_t *e);
+static reg_rc_t reg_spool_above_of(void *ctx, reg_str_t name, int dir);
 static reg_rc_t reg_spool_cut(reg_spool_t *sp, reg_error_t *e);
 static reg_rc_t reg_spool_begin(reg_spool_t *sp, uint64_t first,
     reg_error_t *e);
@@ -100,7 +102,7 @@ reg_spool_tail_ready(reg_spool_t *sp, size_t len, int64_t now, reg_error_t *e)
 reg_rc_t
 reg_spool_tail_find(reg_spool_t *sp, int64_t now, reg_error_t *e)
 {
-    int       fd;
+    int       fd, found;
     reg_rc_t  rc;
     uint64_t  next;
 
@@ -110,12 +112,18 @@ reg_spool_tail_find(reg_spool_t *sp, int64_t now, reg_error_t *e)
 
         if (!reg_spool_same(sp)) {
 
-            if (sp->tail.fd == -1) {
+            found = (sp->tail.fd == -1);
+
+            if (found) {
                 rc = reg_spool_find(sp, now, e);
             }
 
             if (rc == REG_OK) {
                 rc = reg_spool_cut(sp, e);
+            }
+
+            if (rc == REG_OK && found) {
+                rc = reg_spool_above(sp, e);
             }
         }
 
@@ -274,6 +282,51 @@ reg_spool_origin_of(void *ctx, reg_str_t name, int dir)
     }
 
     return (rc == REG_ABSENT) ? REG_OK : rc;
+}
+
+
+/*
+ * Records may be gone that endpoints have seen: a segment was cut, or is
+ * damaged at its end.  Their numbers are not given again, or what gets them
+ * would be passed over.  What is left behind the last record has readers look
+ * for another name than that of the next number.
+ */
+
+static reg_rc_t
+reg_spool_above(reg_spool_t *sp, reg_error_t *e)
+{
+    reg_spool_origin_t  o;
+
+    o.s = sp->s;
+    o.last = 0;
+    o.rc = REG_OK;
+    o.e = NULL;
+
+    (void) reg_spool_endpoints(sp->s, reg_spool_above_of, &o, NULL);
+
+    if (o.last <= sp->tail.last) {
+        return REG_OK;
+    }
+
+    if (reg_fs_pwrite(sp->tail.fd, "\n", 1, sp->tail.off) == -1) {
+        return reg_error_sys(e, errno, "write", REG_SPOOL);
+    }
+
+    sp->tail.last = o.last;
+    sp->torn = 1;
+
+    return REG_OK;
+}
+
+
+/* Nobody waits for an endpoint that cannot be read. */
+
+static reg_rc_t
+reg_spool_above_of(void *ctx, reg_str_t name, int dir)
+{
+    (void) reg_spool_origin_of(ctx, name, dir);
+
+    return REG_OK;
 }
 
 
