@@ -24,6 +24,7 @@ by_itself();
 by_the_next();
 overtaken($_) for 0, 1;
 gap();
+anew();
 for_ever();
 
 done_testing();
@@ -258,6 +259,28 @@ sub gap {
     my $r = $t->get('/feed?after=0&repository=none');
     is($r->status, 410, 'who wants nothing of what is before it hears it');
     is($r->json->{errors}[0]{detail}, "after=$lost", 'and where to go on');
+    $t->finish;
+}
+
+
+# --- another spool ----------------------------------------------------------
+
+# As after a restore: nobody knows what was behind a cursor of the old one.
+
+sub anew {
+    my $hook = Test::Registry::Receiver->new;
+    my $t = server($hook, '1h');
+    my $image = stocked($t, 'app');
+
+    tag_put($t, 'app', 'a1', $image);
+    my ($file) = segments($t);
+    my $old = number_of($file) - 86400 * 1e6;
+
+    my $r = $t->get("/feed?after=$old");
+    is($r->status, 410, 'a cursor of a spool of yesterday');
+    my ($first) = $r->json->{errors}[0]{detail} =~ /\Aafter=(\d+)\z/;
+    is($first, number_of($file) - 1, 'and where to go on');
+    is((feed($t, $first))[-1], 'push app:a1', 'with the first of the new');
     $t->finish;
 }
 

@@ -902,6 +902,27 @@ test_removed(void)
 
     is_num(reg_spool_next(r, &rec, NULL), REG_OK, "a reader goes on");
     is(rec.event, "three", "with the new");
+    ok(rec.lost == 500 && !rec.anew, "and hears what is gone");
+
+    /* so much that nobody knows */
+
+    ep.cursor = FIRST + UINT64_C(86400000000);
+    (void) reg_spool_endpoint_save(s, "ci", &ep, NULL);
+    (void) unlink(segment_path(FIRST + 501));
+
+    is_num(put(sp, "", "four", &seq), REG_OK, "a day later");
+    ok(seq == ep.cursor + 1, "behind that");
+
+    is_num(reg_spool_next(r, &rec, NULL), REG_OK, "a reader goes on");
+    ok(rec.lost == 0 && rec.anew, "and hears of the new spool");
+    reg_spool_again(r);
+    (void) reg_spool_next(r, &rec, NULL);
+    ok(rec.seq == seq && !rec.anew, "once");
+    reg_spool_reader_close(r);
+
+    r = reader(0);
+    (void) reg_spool_next(r, &rec, NULL);
+    ok(rec.seq == seq && !rec.anew, "but not who was nowhere");
 
     reg_spool_reader_close(r);
     reg_spool_close(sp);

@@ -104,6 +104,8 @@ typedef struct {
                                   that the reader was at, which are gone */
     reg_str_t  to;             /* as above */
     reg_str_t  event;
+    unsigned   anew:1;         /* the spool was begun anew between the two:
+                                  nobody knows what was in the old one */
 } reg_spool_record_t;
 
 

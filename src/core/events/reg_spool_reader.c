@@ -87,6 +87,7 @@ reg_spool_again(reg_spool_reader_t *r)
 {
     r->again = (r->rec.seq != 0);
     r->rec.lost = 0;
+    r->rec.anew = 0;
 }
 
 
@@ -224,9 +225,16 @@ reg_spool_next(reg_spool_reader_t *r, reg_spool_record_t *rec, reg_error_t *e)
     }
 
     rec->lost = 0;
+    rec->anew = 0;
 
-    if (r->cursor != 0 && rec->seq - r->cursor - 1 < REG_SPOOL_GAP) {
-        rec->lost = rec->seq - r->cursor - 1;
+    if (r->cursor != 0) {
+
+        if (rec->seq - r->cursor - 1 < REG_SPOOL_GAP) {
+            rec->lost = rec->seq - r->cursor - 1;
+
+        } else {
+            rec->anew = 1;
+        }
     }
 
     r->cursor = rec->seq;

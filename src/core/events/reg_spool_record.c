@@ -210,6 +210,7 @@ reg_spool_record_parse(reg_str_t data, reg_spool_record_t *rec, size_t *len)
 
     rec->seq = seq;
     rec->lost = 0;
+    rec->anew = 0;
     rec->to.data = body.data;
     rec->to.len = (size_t) (blank - body.data);
     rec->event.data = blank + 1;

@@ -359,7 +359,7 @@ ngx_http_registry_events_look(ngx_http_registry_events_job_t *job,
             return rc;
         }
 
-        if (rec.lost && job->next != 0) {
+        if ((rec.lost || rec.anew) && job->next != 0) {
 
             /* what is in hand goes first; who asks for more hears of it */
 
