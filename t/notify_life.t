@@ -42,6 +42,7 @@ too_much_for_a_new_one();
 new_endpoint();
 replayed();
 counted();
+somebody_else();
 at_exit();
 
 done_testing();
@@ -623,6 +624,41 @@ sub counted {
         type => 'Successes') // 0) == 6 });
     is(metric_of($t, $name, endpoint => 'ci', type => 'Events'), 6,
         'metrics: what is told once more is counted once more');
+    $t->finish;
+}
+
+
+# What is pending is so for all that deliver from one store, whoever does.
+
+sub somebody_else {
+    my $hook = Test::Registry::Receiver->new;
+    my $notify = 'registry_notify ci ' . $hook->url('/ci')
+        . ' threshold=1 backoff=200ms max_backoff=300ms;';
+    my $t = server($notify);
+    my $pending = sub { metric_of($t, 'registry_notifications_pending',
+        endpoint => 'ci') // -1 };
+
+    $t->push_image('app', 'v1');
+    ok(wait_for(20, sub { $pending->() == 3 }), 'three are pending');
+
+    # while it is not configured here, another nginx takes it
+
+    $t->{http} = '';
+    $t->reload;
+    my $other = server($notify, root => $t->root);
+    ok(wait_for(20, sub { metric_of($other,
+        'registry_notifications_events_total', endpoint => 'ci',
+        type => 'Errors') }), 'another nginx tries to deliver them');
+    $t->{http} = $notify;
+    $t->reload;
+
+    $hook->run;
+    $hook->wait_events('/ci', 3);
+    ok(wait_for(20, sub { $pending->() == 0 }),
+        'what that has delivered is not pending here');
+
+    $_->allow_log(qr/webhook "ci" at/) for $t, $other;
+    $other->finish(audit => 0);
     $t->finish;
 }
 

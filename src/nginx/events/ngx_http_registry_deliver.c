@@ -446,15 +446,34 @@ void
 ngx_http_registry_delivery_pending(ngx_http_registry_delivery_t *d,
     const reg_spool_stat_t *st)
 {
-    uint64_t  from;
+    uint64_t               from;
+    reg_store_t           *store;
+    reg_spool_endpoint_t   state;
 
-    if (d->target == NULL || !d->mine) {
+    if (d->target == NULL) {
         return;
     }
 
-    /* what is not kept any more, or was before the first, is not pending */
-
     from = d->state.cursor;
+
+    if (!d->mine) {
+
+        /* another process has the right, be it of another nginx */
+
+        store = ngx_http_registry_store(d->events->root, ngx_cycle->log);
+
+        if (store == NULL
+            || reg_spool_endpoint_load(store, (char *) d->endpoint->name.data,
+                                       &state, NULL)
+               != REG_OK)
+        {
+            return;
+        }
+
+        from = state.cursor;
+    }
+
+    /* what is not kept any more, or was before the first, is not pending */
 
     if (st->first && from < st->first - 1) {
         from = st->first - 1;
