@@ -43,6 +43,7 @@ new_endpoint();
 replayed();
 counted();
 somebody_else();
+renamed();
 at_exit();
 
 done_testing();
@@ -659,6 +660,33 @@ sub somebody_else {
 
     $_->allow_log(qr/webhook "ci" at/) for $t, $other;
     $other->finish(audit => 0);
+    $t->finish;
+}
+
+
+# Endpoints that are not configured any more leave their places to others.
+
+sub renamed {
+    my $dead = Test::Registry::Receiver->new;
+    my $hooks = sub {
+        my ($name, $n) = @_;
+        return join "\n", map { "registry_notify $name$_ "
+            . $dead->url('/dead') . ';' } 1 .. $n;
+    };
+    my $counts = sub {
+        my ($t, $name) = @_;
+        return metric_of($t, 'registry_notifications_pending',
+            endpoint => $name);
+    };
+
+    my $t = server($hooks->('a', 100));
+    is($counts->($t, 'a100'), 0, 'a hundred endpoints');
+    is($counts->($t, 'b1'), undef, 'and no other');
+
+    $t->{http} = $hooks->('a', 50) . $hooks->('b', 70);
+    $t->reload;
+    is($counts->($t, $_), 0, "$_, behind a reload") for qw(a1 a50 b1 b70);
+    is($counts->($t, 'a51'), undef, 'but not what is gone');
     $t->finish;
 }
 

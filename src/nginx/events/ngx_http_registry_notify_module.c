@@ -27,6 +27,8 @@ static ngx_int_t ngx_http_registry_notify_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_registry_notify_instance(ngx_conf_t *cf,
     ngx_http_registry_notify_main_conf_t *nmcf);
 static ngx_int_t ngx_http_registry_notify_init_module(ngx_cycle_t *cycle);
+static void ngx_http_registry_notify_count(
+    ngx_http_registry_main_conf_t *rmcf, ngx_uint_t give);
 static ngx_int_t ngx_http_registry_notify_init_process(ngx_cycle_t *cycle);
 static char *ngx_http_registry_notify_check_size(ngx_conf_t *cf, void *post,
     void *data);
@@ -444,16 +446,30 @@ ngx_http_registry_notify_instance(ngx_conf_t *cf,
 static ngx_int_t
 ngx_http_registry_notify_init_module(ngx_cycle_t *cycle)
 {
-    ngx_uint_t                       i, j;
-    ngx_http_registry_root_t       **root;
-    ngx_http_registry_delivery_t   **d;
-    ngx_http_registry_main_conf_t   *rmcf;
+    ngx_http_registry_main_conf_t  *rmcf;
 
     rmcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_registry_module);
     if (rmcf == NULL) {
         return NGX_OK;
     }
+
+    ngx_http_registry_stats_targets();
+
+    ngx_http_registry_notify_count(rmcf, 0);
+    ngx_http_registry_notify_count(rmcf, 1);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_registry_notify_count(ngx_http_registry_main_conf_t *rmcf,
+    ngx_uint_t give)
+{
+    ngx_uint_t                       i, j;
+    ngx_http_registry_root_t       **root;
+    ngx_http_registry_delivery_t   **d;
 
     root = rmcf->roots.elts;
 
@@ -466,13 +482,16 @@ ngx_http_registry_notify_init_module(ngx_cycle_t *cycle)
         d = root[i]->events->deliveries.elts;
 
         for (j = 0; j < root[i]->events->deliveries.nelts; j++) {
+
+            if (ngx_http_registry_delivery_target(d[j])) {
+                continue;
+            }
+
             ngx_http_registry_delivery_count(d[j],
                 ngx_http_registry_stats_target(root[i],
-                    &ngx_http_registry_delivery_endpoint(d[j])->name));
+                    &ngx_http_registry_delivery_endpoint(d[j])->name, give));
         }
     }
-
-    return NGX_OK;
 }
 
 

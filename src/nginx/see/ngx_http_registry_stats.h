@@ -205,6 +205,7 @@ typedef struct ngx_http_registry_place_s {
 /* What the manager tells of an endpoint of webhooks; of events. */
 typedef struct {
     ngx_http_registry_place_t  *place;     /* NULL: free */
+    ngx_uint_t     wanted;                 /* it is in the configuration */
     ngx_atomic_t   events;                 /* that are for it, */
     uint64_t       counted;                /* up to this one; of who has the
                                               right to deliver */
@@ -269,11 +270,15 @@ ngx_int_t ngx_http_registry_stats_create(ngx_conf_t *cf,
 void ngx_http_registry_stats_init(ngx_http_registry_main_conf_t *rmcf);
 
 /*
- * init module, after that: where an endpoint of a root is counted; NULL when
- * there is no room.
+ * init module, after that: where an endpoint of a root is counted.  Each is
+ * looked for first, or else NULL; then those are given a place that have none:
+ * a free one, or that of an endpoint which nobody has looked for since
+ * stats_targets(), and is not in the configuration any more.  NULL when there
+ * is no room.
  */
+void ngx_http_registry_stats_targets(void);
 ngx_http_registry_target_t *ngx_http_registry_stats_target(
-    ngx_http_registry_root_t *root, ngx_str_t *name);
+    ngx_http_registry_root_t *root, ngx_str_t *name, ngx_uint_t give);
 
 /* The place of a status among the codes. */
 ngx_uint_t ngx_http_registry_stats_status(ngx_uint_t status);

@@ -89,35 +89,67 @@ ngx_http_registry_stats_look(ngx_http_registry_root_t *root,
 }
 
 
+void
+ngx_http_registry_stats_targets(void)
+{
+    ngx_uint_t  i;
+
+    for (i = 0;
+         ngx_http_registry_stats != NULL && i < NGX_HTTP_REGISTRY_TARGETS;
+         i++)
+    {
+        ngx_http_registry_stats->targets[i].wanted = 0;
+    }
+}
+
+
 ngx_http_registry_target_t *
 ngx_http_registry_stats_target(ngx_http_registry_root_t *root,
-    ngx_str_t *name)
+    ngx_str_t *name, ngx_uint_t give)
 {
     ngx_uint_t                   i;
-    ngx_http_registry_target_t  *t;
+    ngx_http_registry_target_t  *t, *found;
 
     if (root->place == NULL || name->len >= NGX_HTTP_REGISTRY_TARGET) {
         return NULL;
     }
 
+    found = NULL;
+
     for (i = 0; i < NGX_HTTP_REGISTRY_TARGETS; i++) {
         t = &ngx_http_registry_stats->targets[i];
 
-        if (t->place == NULL) {
-            ngx_memcpy(t->name, name->data, name->len);
-            t->place = root->place;
-            return t;
-        }
-
-        if (t->place == root->place
-            && ngx_strlen(t->name) == name->len
-            && ngx_strncmp(t->name, name->data, name->len) == 0)
+        if (give ? !t->wanted
+                 : (t->place == root->place
+                    && ngx_strlen(t->name) == name->len
+                    && ngx_strncmp(t->name, name->data, name->len) == 0))
         {
-            return t;
+            found = t;
+
+            if (!give || t->place == NULL) {
+                break;
+            }
         }
     }
 
-    return NULL;
+    if (found == NULL) {
+        return NULL;
+    }
+
+    if (give) {
+
+        /* workers of the configuration before may be printing it */
+
+        ngx_memzero((void *) &found->events,
+                    sizeof(ngx_http_registry_target_t)
+                    - offsetof(ngx_http_registry_target_t, events));
+        ngx_memcpy(found->name, name->data, name->len);
+        found->place = root->place;
+    }
+
+    found->wanted = 1;
+
+    return found;
 }
 
 
