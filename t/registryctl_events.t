@@ -314,7 +314,11 @@ sub status {
     $s = decode_json(ctl(qw(events status --json), $root)->{out});
     is_deeply([ @{ $s->{endpoints}[0] }{qw(cursor behind)} ], [ 0, 11 ],
         'what cannot be read begins anew');
+
+    endpoint('audit', cursor => $first, failures => 1);
+    is_exit(ctl('events', 'status', $root), 1, 'one that is not wanted fails');
     unlink "$events/endpoints/audit";
+    is_exit(ctl('events', 'status', $root), 0, 'and is forgotten');
 }
 
 
