@@ -259,6 +259,14 @@ sub gap {
     my $r = $t->get('/feed?after=0&repository=none');
     is($r->status, 410, 'who wants nothing of what is before it hears it');
     is($r->json->{errors}[0]{detail}, "after=$lost", 'and where to go on');
+
+    # by another process, which has not read it before
+
+    $t->restart;
+    $hook->run;
+    is(dropped($t), '1 1', 'the endpoint: it is counted');
+    like($t->log_text, qr/ 1 events of .* or is damaged/, 'and told');
+    $t->allow_log(qr/webhook "ci" at|or is damaged/);
     $t->finish;
 }
 

@@ -196,8 +196,8 @@ ngx_http_registry_deliver_lost(ngx_http_registry_delivery_t *d, uint64_t n,
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                   "%uL events of \"%V\" were dropped before webhook \"%V\" got "
                   "them: the spool came to \"registry_events_size\" or "
-                  "\"registry_events_keep\"", n, &d->events->root->root,
-                  &d->endpoint->name);
+                  "\"registry_events_keep\", or is damaged", n,
+                  &d->events->root->root, &d->endpoint->name);
 
     ngx_http_registry_deliver_save(d);
 }
