@@ -66,6 +66,29 @@ test_next(void)
 }
 
 
+/* A session that was cancelled, or went with its repository. */
+
+static void
+test_gone(void)
+{
+    char         id[REG_UUID_LEN + 1];
+    reg_error_t  e;
+
+    if (reg_upload_create(s, name, REG_SHA256, 1700000000, id, NULL) != REG_OK
+        || reg_upload_cancel(s, name, reg_str_of(id), NULL) != REG_OK)
+    {
+        bail("reg_upload_cancel");
+    }
+
+    reg_error_clear(&e);
+
+    is_num(reg_upload_own(s, name, reg_str_of(id), reg_str("ann"), &e),
+           REG_UPLOAD_UNKNOWN, "a session that is gone is given to nobody");
+    is_num(e.rc, REG_UPLOAD_UNKNOWN, "as the error says");
+    ok(!is_there(at(REPOS "own/_uploads/%s", id)), "and stays gone");
+}
+
+
 int
 main(void)
 {
@@ -108,9 +131,9 @@ main(void)
 
     user.data = long_name;
     user.len = REG_UPLOAD_OWNER_MAX;
-    is_num(reg_upload_own(s, name, reg_str_of(id), user, NULL), REG_OK,
+    is_num(reg_upload_own(s, name, reg_str_of(free_id), user, NULL), REG_OK,
            "the longest name");
-    is_num(owned(id, user), REG_OK, "is read again");
+    is_num(owned(free_id, user), REG_OK, "is read again");
 
     user.len++;
     ok(reg_upload_own(s, name, reg_str_of(id), user, NULL) != REG_OK,
@@ -139,6 +162,8 @@ main(void)
     /* nor does it stay behind for the next one */
 
     test_next();
+
+    test_gone();
 
     reg_store_close(s);
 

@@ -1,6 +1,10 @@
 
 #include "reg_upload_owner.h"
 #include "reg_time.h"
+#include "reg_upload_private.h"
+
+#include <errno.h>
+#include <unistd.h>
 
 
 /* "2006-01-02T15:04:05Z", with room for a fraction and an offset */
@@ -11,15 +15,35 @@ reg_rc_t
 reg_upload_own(reg_store_t *s, reg_str_t name, reg_str_t id, reg_str_t user,
     reg_error_t *e)
 {
+    int         dir, fd;
+    reg_rc_t    rc;
     reg_path_t  path;
 
     if (user.len == 0 || user.len > REG_UPLOAD_OWNER_MAX) {
         return reg_error_set(e, REG_INTERNAL, NULL);
     }
 
-    reg_layout_upload(&path, name, id, "/" REG_UPLOAD_OWNER);
+    reg_layout_upload(&path, name, id, "");
 
-    return s->driver->write(s, path.s, user, 0, e);
+    /* the session may be gone, and no part of one must come back there */
+
+    dir = reg_fs_opendir(reg_fs_of(s), reg_fs_of(s)->root, path.s);
+
+    if (dir == -1) {
+        return reg_upload_unknown(reg_fs_fail(e, errno, "open", path.s), e);
+    }
+
+    fd = reg_fs_create(reg_fs_of(s), dir, REG_UPLOAD_OWNER, user);
+
+    rc = (fd == -1) ? reg_fs_fail(e, errno, "create", path.s) : REG_OK;
+
+    if (fd != -1) {
+        (void) close(fd);
+    }
+
+    (void) close(dir);
+
+    return reg_upload_unknown(rc, e);
 }
 
 

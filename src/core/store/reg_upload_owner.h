@@ -23,7 +23,8 @@
 /*
  * Gives a session that was just made, and of which no client knows yet, to a
  * user.  Nothing is synced: after a power cut the file may be empty, and the
- * session is then nobody's at all.
+ * session is then nobody's at all.  REG_UPLOAD_UNKNOWN when it is gone, as its
+ * repository may be: then nothing is made in its place.
  */
 reg_rc_t reg_upload_own(reg_store_t *s, reg_str_t name, reg_str_t id,
     reg_str_t user, reg_error_t *e);

@@ -13,11 +13,17 @@
 #include "reg_upload_owner.h"
 
 
+/* how often a session is made that is gone by the time it is to be used */
+#define NGX_HTTP_REGISTRY_UPLOAD_TRIES  10
+
+
 static ngx_int_t ngx_http_registry_upload_mounted(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static ngx_int_t ngx_http_registry_upload_make(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_upload_start_work(
+    ngx_http_registry_ctx_t *ctx);
+static reg_rc_t ngx_http_registry_upload_start_try(
     ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_upload_mount(ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_upload_mount_emit(
@@ -127,10 +133,32 @@ ngx_http_registry_upload_make(ngx_http_request_t *r,
 }
 
 
-/* In a thread. */
+/*
+ * In a thread.  Somebody may be removing the repository, and the session that
+ * was just made with it: then another one begins right after.
+ */
 
 static reg_rc_t
 ngx_http_registry_upload_start_work(ngx_http_registry_ctx_t *ctx)
+{
+    reg_rc_t    rc;
+    ngx_uint_t  tries;
+
+    tries = 0;
+
+    do {
+        reg_error_clear(&ctx->error);
+        rc = ngx_http_registry_upload_start_try(ctx);
+
+    } while (rc == REG_UPLOAD_UNKNOWN
+             && tries++ < NGX_HTTP_REGISTRY_UPLOAD_TRIES);
+
+    return rc;
+}
+
+
+static reg_rc_t
+ngx_http_registry_upload_start_try(ngx_http_registry_ctx_t *ctx)
 {
     reg_rc_t                         rc;
     reg_alg_e                        alg;
