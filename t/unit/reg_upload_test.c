@@ -20,12 +20,20 @@ static void test_unsaved(void);
 static void test_algorithms(void);
 static void test_unknown(void);
 static void test_busy(void);
+static void test_saved_meanwhile(void);
+static reg_rc_t test_list_and_save(reg_store_t *st, const char *path,
+    reg_list_pt fn, void *ctx, reg_error_t *e);
 static void test_cancel(void);
 static void test_mismatch(void);
 static void test_states(void);
 static void test_wrong_state(void);
 static void test_cut_data(void);
 static void test_planted(void);
+
+
+static const reg_driver_t  *real;
+static reg_upload_t        *saving;
+static reg_str_t            more;
 
 
 int
@@ -45,6 +53,7 @@ main(void)
     test_algorithms();
     test_unknown();
     test_busy();
+    test_saved_meanwhile();
     test_cancel();
     test_mismatch();
     test_states();
@@ -524,6 +533,75 @@ test_busy(void)
     u = resume();
     reg_upload_close(u);
     ok(1, "free again");
+}
+
+
+/* Who writes saves what he has while another one asks how much there is. */
+
+static void
+test_saved_meanwhile(void)
+{
+    int            late;
+    char          *data;
+    long long      before, after;
+    reg_driver_t   driver;
+    reg_upload_t  *u;
+
+    data = noise(300000, 4);
+
+    real = s->driver;
+    driver = *real;
+    driver.list = test_list_and_save;
+
+    for (late = 0; late < 2; late++) {
+        begin(REG_SHA256);
+        u = resume();
+        (void) upload_add(u, part(data, 0, 200000));
+        (void) reg_upload_save(u, NULL);
+
+        if (!late) {
+            (void) upload_add(u, part(data, 200000, 300000));
+        }
+
+        before = status();
+
+        saving = u;
+        more = part(data, 200000, late ? 300000 : 200000);
+        s->driver = &driver;
+
+        after = status();
+
+        s->driver = real;
+        reg_upload_close(u);
+
+        ok(saving == NULL && before == 200000 && after == 300000,
+           "F34 %lld bytes, and %lld when it is saved meanwhile%s", before,
+           after, late ? ", and longer" : "");
+    }
+
+    free(data);
+}
+
+
+/* Between the list of the states and the first of them that is read. */
+
+static reg_rc_t
+test_list_and_save(reg_store_t *st, const char *path, reg_list_pt fn,
+    void *ctx, reg_error_t *e)
+{
+    reg_rc_t       rc;
+    reg_upload_t  *u;
+
+    rc = real->list(st, path, fn, ctx, e);
+    u = saving;
+
+    if (u != NULL && strstr(path, "/hashstates/sha256") != NULL) {
+        saving = NULL;
+        (void) upload_add(u, more);
+        (void) reg_upload_save(u, NULL);
+    }
+
+    return rc;
 }
 
 

@@ -15,14 +15,20 @@
 #include <unistd.h>
 
 
+/* how often a session is looked at that is saved while it is looked at */
+#define REG_UPLOAD_LOOKS  4
+
+
 static reg_rc_t reg_upload_load(reg_upload_t *u, uint64_t size,
     reg_error_t *e);
 static reg_rc_t reg_upload_verify(reg_upload_t *u, uint64_t size,
     reg_error_t *e);
 static int reg_upload_before_boot(int fd);
+static reg_rc_t reg_upload_look(reg_store_t *s, int dir, const char *path,
+    struct stat *st, uint64_t *offset, reg_error_t *e);
 static reg_rc_t reg_upload_short_status(reg_fs_t *fs, int dir,
-    const reg_upload_state_t *state, const char *path, uint64_t *offset,
-    reg_error_t *e);
+    const reg_upload_state_t *state, const char *path, struct stat *st,
+    uint64_t *offset, reg_error_t *e);
 
 
 reg_rc_t
@@ -249,15 +255,13 @@ reg_rc_t
 reg_upload_status(reg_store_t *s, reg_str_t name, reg_str_t id,
     uint64_t *offset, reg_error_t *e)
 {
-    int                 dir;
-    reg_fs_t           *fs;
-    reg_rc_t            rc;
-    reg_path_t          path, data;
-    struct stat         st, named;
-    reg_upload_state_t  state;
+    int          dir, looks;
+    reg_fs_t    *fs;
+    reg_rc_t     rc;
+    reg_path_t   path, data;
+    struct stat  st, named;
 
     fs = reg_fs_of(s);
-    state.offset = 0;
 
     reg_layout_upload(&path, name, id, "");
     reg_layout_upload(&data, name, id, "/data");
@@ -268,23 +272,18 @@ reg_upload_status(reg_store_t *s, reg_str_t name, reg_str_t id,
         return reg_upload_unknown(reg_fs_fail(e, errno, "open", path.s), e);
     }
 
-    if (fstatat(dir, "data", &st, AT_SYMLINK_NOFOLLOW) == -1) {
-        rc = reg_fs_fail(e, errno, "stat", path.s);
+    /*
+     * Who saves it removes the older state, which may be the one that was
+     * listed, and the newer one stood beyond what there was of the data.
+     */
 
-    } else if (!S_ISREG(st.st_mode)) {
-        rc = REG_ABSENT;
+    looks = 0;
 
-    } else {
-        rc = reg_upload_state_load(s, dir, path.s, (uint64_t) st.st_size,
-                                   &state, e);
-    }
+    do {
+        rc = reg_upload_look(s, dir, path.s, &st, offset, e);
 
-    if (rc == REG_OK && st.st_size <= REG_UPLOAD_SMALL && state.offset == 0) {
-        rc = reg_upload_short_status(fs, dir, &state, path.s, offset, e);
-
-    } else if (rc == REG_OK) {
-        *offset = state.offset;
-    }
+    } while (rc == REG_OK && *offset == 0 && st.st_size > REG_UPLOAD_SMALL
+             && ++looks < REG_UPLOAD_LOOKS);
 
     (void) close(dir);
 
@@ -305,15 +304,49 @@ reg_upload_status(reg_store_t *s, reg_str_t name, reg_str_t id,
 }
 
 
+/* st becomes what is known of the data, which somebody may be writing to. */
+
+static reg_rc_t
+reg_upload_look(reg_store_t *s, int dir, const char *path, struct stat *st,
+    uint64_t *offset, reg_error_t *e)
+{
+    reg_rc_t            rc;
+    reg_upload_state_t  state;
+
+    if (fstatat(dir, "data", st, AT_SYMLINK_NOFOLLOW) == -1) {
+        return reg_fs_fail(e, errno, "stat", path);
+    }
+
+    if (!S_ISREG(st->st_mode)) {
+        return REG_ABSENT;
+    }
+
+    rc = reg_upload_state_load(s, dir, path, (uint64_t) st->st_size, &state,
+                               e);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    if (st->st_size <= REG_UPLOAD_SMALL && state.offset == 0) {
+        return reg_upload_short_status(reg_fs_of(s), dir, &state, path, st,
+                                       offset, e);
+    }
+
+    *offset = state.offset;
+
+    return REG_OK;
+}
+
+
 static reg_rc_t
 reg_upload_short_status(reg_fs_t *fs, int dir,
-    const reg_upload_state_t *state, const char *path, uint64_t *offset,
-    reg_error_t *e)
+    const reg_upload_state_t *state, const char *path, struct stat *st,
+    uint64_t *offset, reg_error_t *e)
 {
-    int          fd;
-    reg_rc_t     rc;
-    reg_hash_t   h;
-    struct stat  st;
+    int         fd;
+    reg_rc_t    rc;
+    reg_hash_t  h;
 
     fd = reg_fs_open(fs, dir, "data", O_RDONLY);
 
@@ -323,17 +356,17 @@ reg_upload_short_status(reg_fs_t *fs, int dir,
 
     /* it may have grown since: then that is being received */
 
-    rc = (fstat(fd, &st) == -1)
+    rc = (fstat(fd, st) == -1)
          ? reg_error_sys(e, errno, "fstat", path)
-         : (st.st_size > REG_UPLOAD_SMALL)
+         : (st->st_size > REG_UPLOAD_SMALL)
          ? REG_OK
-         : reg_upload_short_load(fd, state, (uint64_t) st.st_size, &h, path,
+         : reg_upload_short_load(fd, state, (uint64_t) st->st_size, &h, path,
                                  e);
 
     (void) close(fd);
 
     if (rc == REG_OK) {
-        *offset = (st.st_size > REG_UPLOAD_SMALL) ? 0 : h.length;
+        *offset = (st->st_size > REG_UPLOAD_SMALL) ? 0 : h.length;
     }
 
     return rc;
