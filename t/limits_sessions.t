@@ -62,6 +62,7 @@ reloads();
 restarts();
 kills();
 idle();
+used_elsewhere();
 switched_off();
 
 $t->finish;
@@ -450,6 +451,50 @@ sub idle_scene {
         body => '', @h);
 
     return (%r, took => $took);
+}
+
+
+# What is written to where nobody counts, by another nginx for example, is not
+# idle.
+
+sub used_elsewhere {
+    my %r;
+
+    is_quick(1.9, 'no use was as long ago as what is idle', sub {
+        remove_tree(glob $t->repo_dir('app') . '/_uploads/*');
+        %r = elsewhere_scene();
+        return $r{took};
+    });
+
+    is_status($_, 202, 'a session') for @{ $r{three} };
+    is_status($_, 202, 'used elsewhere') for @{ $r{used} };
+    is_status($r{new}, 202, 'A113 the idle one gives way');
+    is(join(' ', map { $_->status } @{ $r{left} }), '204 404 204',
+        'A113 and none that is used elsewhere');
+
+    cancel('erin', map { path_of($_->header('Location') // '/none') }
+        @{ $r{three} }[0, 2], $r{new});
+}
+
+
+sub elsewhere_scene {
+    my @h = (headers => { 'X-User' => 'erin' });
+    my @counted = (@h, port => $t->extra_port(1));
+    my @not = (@h, port => $t->extra_port(2));
+    my ($at, @l, %r);
+
+    $r{three} = [map { begin('erin', @counted) } 1 .. 3];
+    @l = map { path_of($_->header('Location') // '/none') } @{ $r{three} };
+
+    sleep 4.1;
+    $at = time;
+    $r{used} = [map { $t->patch($_, body => 'abc', @not) } @l[0, 2]];
+    $r{new} = begin('erin', @counted);
+    $r{took} = time - $at;
+
+    $r{left} = [map { $t->get($_, @not) } @l];
+
+    return %r;
 }
 
 

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 
@@ -31,6 +32,15 @@ uint64_t
 reg_upload_offset(const reg_upload_t *u)
 {
     return u->offset;
+}
+
+
+time_t
+reg_upload_changed(const reg_upload_t *u)
+{
+    struct stat  st;
+
+    return (fstat(u->fd, &st) == -1) ? 0 : st.st_mtime;
 }
 
 

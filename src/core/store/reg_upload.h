@@ -66,6 +66,9 @@ void reg_upload_close(reg_upload_t *u);
 /* Bytes received so far, those not saved yet included. */
 uint64_t reg_upload_offset(const reg_upload_t *u);
 
+/* When bytes were written last, by whichever process; or 0. */
+time_t reg_upload_changed(const reg_upload_t *u);
+
 /*
  * Tells the algorithm of the closing digest before bytes arrive.  Without
  * effect once there are some; commit() then reads the data again.

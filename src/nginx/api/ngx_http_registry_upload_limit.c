@@ -129,19 +129,30 @@ ngx_http_registry_upload_gone(ngx_http_registry_ctx_t *ctx,
 }
 
 
-/* Whoever is writing to it holds it, and it stays. */
+/*
+ * Whoever is writing to it holds it, and it stays; so it does when it was
+ * written to a moment ago where nobody counts, or another nginx does.
+ */
 
 static ngx_uint_t
 ngx_http_registry_upload_replace(ngx_http_registry_ctx_t *ctx,
     const ngx_http_registry_sessions_look_t *look)
 {
-    reg_rc_t       rc;
-    reg_upload_t  *upload;
+    reg_rc_t                         rc;
+    reg_upload_t                    *upload;
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ctx->job;
 
     rc = reg_upload_open(&upload, ctx->store, reg_str_of(look->name),
                          reg_str_of(look->id), NULL);
     if (rc != REG_OK) {
         return rc == REG_UPLOAD_UNKNOWN;
+    }
+
+    if (reg_upload_changed(upload) + job->who.idle > job->now) {
+        reg_upload_close(upload);
+        return 0;
     }
 
     rc = reg_upload_cancel(ctx->store, reg_str_of(look->name),
