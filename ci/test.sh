@@ -38,8 +38,8 @@ if [ $# -gt 0 ]; then
     stages=$*
 
 else
-    stages='lint build beside plain unit api asan tsan valgrind faults clients
-            analyse'
+    stages='lint build beside plain unit api asan tsan valgrind faults'
+    stages="$stages clients analyse"
 
     if [ -n "${CI:-}" ]; then
         stages="$stages matrix"
