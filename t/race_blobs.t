@@ -14,9 +14,8 @@ use Test::More;
 use Test::Registry;
 use Test::Registry::Crew;
 use Test::Registry::History qw(violations);
-use Test::Registry::Shim;
 use Test::Registry::Torture;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(sleep);
 
 my %conf = (workers => 2, location =>
     'registry_delete on; keepalive_requests 10000000;');
@@ -34,7 +33,6 @@ finish_and_cancel();
 finish_twice();
 mount_while_deleted();
 pull_while_deleted();
-start_while_deleted();
 
 finish($other, { audit => 0 }, $t, { audit => { missing => 1 } });
 
@@ -333,49 +331,4 @@ sub pull_while_deleted {
     cmp_ok($count{whole} // 0, '>', 0, 'F34 some got all of it');
     figure("pulled while it is deleted, $_", $count{$_})
         for sort keys %count;
-}
-
-
-# An upload that is begun while its repository is deleted, at each name that is
-# opened or made for it, brings it back, as one does that is begun right after.
-
-sub start_while_deleted {
-    my $shim = Test::Registry::Shim->new;
-    my $own = Test::Registry->new(env => $shim->env,
-        write => { users => htpasswd(ann => 'secret') }, location => <<'EOC',
-registry_delete on;
-registry_htpasswd race %%DIR%%/users;
-registry_allow authenticated * **;
-EOC
-    )->run;
-    my $ann = $own->as('ann', 'secret');
-    my ($worker) = $own->workers;
-    my $at = 0;
-
-    for ( ;; ) {
-        $ann->push_blob('gone', 'a blob');
-
-        $shim->arm(pid => $worker, dir => $own->root, calls => [qw(open name)],
-            action => 'delay', delay => 100e6, at => ++$at);
-
-        my $c = $ann->connect;
-        $c->start('POST', '/v2/gone/blobs/uploads/', body => '');
-        ok(wait_for(20, sub {
-            return $shim->hits || $c->wait_head(time + 0.02);
-        }), "F34 an upload is begun, call $at") or last;
-        last if !$shim->disarm;
-
-        is_status($ann->delete('/v2/gone/_nginx/repository/content'), 202,
-            'F34 its repository is deleted meanwhile');
-        $shim->go_on;
-
-        my $r = $c->reply;
-        is_status($r, 202, "F34 begun all the same, call $at");
-        is_status($ann->get($r->header('Location')), 204,
-            "F34 and there, call $at");
-    }
-
-    cmp_ok($at, '>', 3, 'F34 as it is made, and as it is given to its owner');
-
-    $own->finish;
 }

@@ -1,0 +1,57 @@
+#!/usr/bin/perl
+
+# An upload that is begun while its repository is deleted, at each name that is
+# opened or made for it, brings it back, as one does that is begun right after.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(time);
+
+use Test::Registry;
+use Test::Registry::Shim;
+
+
+my $shim = Test::Registry::Shim->new;
+my $t = Test::Registry->new(env => $shim->env,
+    write => { users => htpasswd(ann => 'secret') }, location => <<'EOC',
+registry_delete on;
+registry_htpasswd race %%DIR%%/users;
+registry_allow authenticated * **;
+EOC
+)->run;
+my $ann = $t->as('ann', 'secret');
+my ($worker) = $t->workers;
+my $at = 0;
+
+for ( ;; ) {
+    $ann->push_blob('gone', 'a blob');
+
+    $shim->arm(pid => $worker, dir => $t->root, calls => [qw(open name)],
+        action => 'delay', delay => 100e6, at => ++$at);
+
+    my $c = $ann->connect;
+    $c->start('POST', '/v2/gone/blobs/uploads/', body => '');
+    ok(wait_for(20, sub {
+        return $shim->hits || $c->wait_head(time + 0.02);
+    }), "an upload is begun, call $at") or last;
+    last if !$shim->disarm;
+
+    is_status($ann->delete('/v2/gone/_nginx/repository/content'), 202,
+        'its repository is deleted meanwhile');
+    $shim->go_on;
+
+    my $r = $c->reply;
+    is_status($r, 202, "begun all the same, call $at");
+    is_status($ann->get($r->header('Location')), 204,
+        "and there, call $at");
+}
+
+cmp_ok($at, '>', 3, 'as it is made, and as it is given to its owner');
+
+$t->finish;
+done_testing();
