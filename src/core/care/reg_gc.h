@@ -151,4 +151,5 @@ void reg_gc_end(reg_gc_t *g);
 /* "link", "manifest", "repository", "blob", "damaged" */
 const char *reg_gc_word(reg_gc_what_e what);
 
+
 #endif /* REG_GC_H_INCLUDED */

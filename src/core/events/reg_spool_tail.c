@@ -27,7 +27,6 @@
 typedef struct {
     reg_store_t  *s;
     uint64_t      last;
-    reg_rc_t      rc;
     reg_error_t  *e;
 } reg_spool_origin_t;
 
@@ -246,7 +245,6 @@ reg_spool_origin(reg_spool_t *sp, int64_t now, uint64_t *first,
 
     o.s = sp->s;
     o.last = 0;
-    o.rc = REG_OK;
     o.e = e;
 
     rc = reg_spool_endpoints(sp->s, reg_spool_origin_of, &o, e);
@@ -299,7 +297,6 @@ reg_spool_above(reg_spool_t *sp, reg_error_t *e)
 
     o.s = sp->s;
     o.last = 0;
-    o.rc = REG_OK;
     o.e = NULL;
 
     (void) reg_spool_endpoints(sp->s, reg_spool_above_of, &o, NULL);

@@ -28,7 +28,7 @@ static ngx_int_t ngx_http_registry_notify_instance(ngx_conf_t *cf,
     ngx_http_registry_notify_main_conf_t *nmcf);
 static ngx_int_t ngx_http_registry_notify_init_module(ngx_cycle_t *cycle);
 static void ngx_http_registry_notify_count(
-    ngx_http_registry_main_conf_t *rmcf, ngx_uint_t give);
+    ngx_http_registry_main_conf_t *rmcf, ngx_http_registry_target_pt place);
 static ngx_int_t ngx_http_registry_notify_init_process(ngx_cycle_t *cycle);
 static char *ngx_http_registry_notify_check_size(ngx_conf_t *cf, void *post,
     void *data);
@@ -456,8 +456,8 @@ ngx_http_registry_notify_init_module(ngx_cycle_t *cycle)
 
     ngx_http_registry_stats_targets();
 
-    ngx_http_registry_notify_count(rmcf, 0);
-    ngx_http_registry_notify_count(rmcf, 1);
+    ngx_http_registry_notify_count(rmcf, ngx_http_registry_stats_find_target);
+    ngx_http_registry_notify_count(rmcf, ngx_http_registry_stats_give_target);
 
     return NGX_OK;
 }
@@ -465,7 +465,7 @@ ngx_http_registry_notify_init_module(ngx_cycle_t *cycle)
 
 static void
 ngx_http_registry_notify_count(ngx_http_registry_main_conf_t *rmcf,
-    ngx_uint_t give)
+    ngx_http_registry_target_pt place)
 {
     ngx_uint_t                       i, j;
     ngx_http_registry_root_t       **root;
@@ -488,8 +488,8 @@ ngx_http_registry_notify_count(ngx_http_registry_main_conf_t *rmcf,
             }
 
             ngx_http_registry_delivery_count(d[j],
-                ngx_http_registry_stats_target(root[i],
-                    &ngx_http_registry_delivery_endpoint(d[j])->name, give));
+                place(root[i],
+                      &ngx_http_registry_delivery_endpoint(d[j])->name));
         }
     }
 }

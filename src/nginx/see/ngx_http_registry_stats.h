@@ -270,15 +270,20 @@ ngx_int_t ngx_http_registry_stats_create(ngx_conf_t *cf,
 void ngx_http_registry_stats_init(ngx_http_registry_main_conf_t *rmcf);
 
 /*
- * init module, after that: where an endpoint of a root is counted.  Each is
- * looked for first, or else NULL; then those are given a place that have none:
- * a free one, or that of an endpoint which nobody has looked for since
- * stats_targets(), and is not in the configuration any more.  NULL when there
- * is no room.
+ * init module, after that: where an endpoint of a root is counted.  After
+ * targets() all that are configured are looked for, and then those that were
+ * not found are given a place: a free one, or that of an endpoint which is not
+ * in the configuration any more.  NULL when there is none.
  */
 void ngx_http_registry_stats_targets(void);
-ngx_http_registry_target_t *ngx_http_registry_stats_target(
-    ngx_http_registry_root_t *root, ngx_str_t *name, ngx_uint_t give);
+
+typedef ngx_http_registry_target_t *(*ngx_http_registry_target_pt)(
+    ngx_http_registry_root_t *root, ngx_str_t *name);
+
+ngx_http_registry_target_t *ngx_http_registry_stats_find_target(
+    ngx_http_registry_root_t *root, ngx_str_t *name);
+ngx_http_registry_target_t *ngx_http_registry_stats_give_target(
+    ngx_http_registry_root_t *root, ngx_str_t *name);
 
 /* The place of a status among the codes. */
 ngx_uint_t ngx_http_registry_stats_status(ngx_uint_t status);

@@ -104,52 +104,75 @@ ngx_http_registry_stats_targets(void)
 
 
 ngx_http_registry_target_t *
-ngx_http_registry_stats_target(ngx_http_registry_root_t *root,
-    ngx_str_t *name, ngx_uint_t give)
+ngx_http_registry_stats_find_target(ngx_http_registry_root_t *root,
+    ngx_str_t *name)
 {
     ngx_uint_t                   i;
-    ngx_http_registry_target_t  *t, *found;
+    ngx_http_registry_target_t  *t;
+
+    if (root->place == NULL) {
+        return NULL;
+    }
+
+    for (i = 0; i < NGX_HTTP_REGISTRY_TARGETS; i++) {
+        t = &ngx_http_registry_stats->targets[i];
+
+        if (t->place == root->place
+            && ngx_strlen(t->name) == name->len
+            && ngx_strncmp(t->name, name->data, name->len) == 0)
+        {
+            t->wanted = 1;
+            return t;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_http_registry_target_t *
+ngx_http_registry_stats_give_target(ngx_http_registry_root_t *root,
+    ngx_str_t *name)
+{
+    ngx_uint_t                   i;
+    ngx_http_registry_target_t  *t, *gone;
 
     if (root->place == NULL || name->len >= NGX_HTTP_REGISTRY_TARGET) {
         return NULL;
     }
 
-    found = NULL;
+    t = NULL;
+    gone = NULL;
 
     for (i = 0; i < NGX_HTTP_REGISTRY_TARGETS; i++) {
         t = &ngx_http_registry_stats->targets[i];
 
-        if (give ? !t->wanted
-                 : (t->place == root->place
-                    && ngx_strlen(t->name) == name->len
-                    && ngx_strncmp(t->name, name->data, name->len) == 0))
-        {
-            found = t;
+        if (t->place == NULL) {
+            break;
+        }
 
-            if (!give || t->place == NULL) {
-                break;
-            }
+        if (!t->wanted) {
+            gone = t;
         }
     }
 
-    if (found == NULL) {
+    if (i == NGX_HTTP_REGISTRY_TARGETS) {
+        t = gone;
+    }
+
+    if (t == NULL) {
         return NULL;
     }
 
-    if (give) {
+    /* workers of the configuration before may be printing it */
 
-        /* workers of the configuration before may be printing it */
+    ngx_memzero((void *) &t->events, sizeof(ngx_http_registry_target_t)
+                                - offsetof(ngx_http_registry_target_t, events));
+    ngx_memcpy(t->name, name->data, name->len);
+    t->place = root->place;
+    t->wanted = 1;
 
-        ngx_memzero((void *) &found->events,
-                    sizeof(ngx_http_registry_target_t)
-                    - offsetof(ngx_http_registry_target_t, events));
-        ngx_memcpy(found->name, name->data, name->len);
-        found->place = root->place;
-    }
-
-    found->wanted = 1;
-
-    return found;
+    return t;
 }
 
 
