@@ -2,6 +2,7 @@
 #include "reg_json.h"
 #include "reg_json_parse.h"
 #include "reg_json_scan.h"
+#include "reg_json_string.h"
 
 #include <errno.h>
 #include <float.h>
@@ -35,11 +36,7 @@ static int reg_json_member(reg_json_parser_t *p, json_t *object);
 static int reg_json_scalar(const json_t *value);
 static json_t *reg_json_array(reg_json_parser_t *p);
 static json_t *reg_json_skip(reg_json_parser_t *p);
-static int reg_json_string(reg_json_parser_t *p, reg_str_t *s);
-static size_t reg_json_escape(reg_json_parser_t *p, char *dst);
-static size_t reg_json_odd(reg_json_parser_t *p, char *dst, const char *why);
-static int reg_json_unit(reg_json_parser_t *p, uint32_t *unit);
-static size_t reg_json_utf8(char *dst, uint32_t c);
+static int reg_json_text(reg_json_parser_t *p, reg_str_t *s);
 static json_t *reg_json_number(reg_json_parser_t *p);
 static size_t reg_json_digits(reg_json_parser_t *p);
 
@@ -181,7 +178,7 @@ reg_json_value(reg_json_parser_t *p)
     case '"':
         mark = p->free;
 
-        if (reg_json_string(p, &s) != 0) {
+        if (reg_json_text(p, &s) != 0) {
             return NULL;
         }
 
@@ -286,7 +283,7 @@ reg_json_member(reg_json_parser_t *p, json_t *object)
         return -1;
     }
 
-    if (reg_json_string(p, &key) != 0) {
+    if (reg_json_text(p, &key) != 0) {
         return -1;
     }
 
@@ -401,237 +398,23 @@ reg_json_skip(reg_json_parser_t *p)
 /* Decodes a string into the scratch memory, with a NUL behind it. */
 
 static int
-reg_json_string(reg_json_parser_t *p, reg_str_t *s)
+reg_json_text(reg_json_parser_t *p, reg_str_t *s)
 {
-    char    *dst;
-    size_t   n;
+    ssize_t  len;
 
-    dst = p->free;
+    len = reg_json_string(&p->pos, p->end, p->free, p->merged != NULL,
+                          &p->why);
 
-    p->pos++;
-
-    for ( ;; ) {
-
-        if (p->pos == p->end) {
-            (void) reg_json_fail(p, "a string without an end");
-            return -1;
-        }
-
-        if (*p->pos == '"') {
-            break;
-        }
-
-        if (*p->pos == '\\') {
-            n = reg_json_escape(p, dst);
-
-            if (n == 0) {
-                return -1;
-            }
-
-            dst += n;
-            continue;
-        }
-
-        if ((unsigned char) *p->pos < 0x20) {
-            (void) reg_json_fail(p, "a control byte in a string");
-            return -1;
-        }
-
-        n = reg_str_utf8((const unsigned char *) p->pos,
-                         (size_t) (p->end - p->pos));
-
-        if (n == 0) {
-            p->pos++;
-            n = reg_json_odd(p, dst, "a byte that is no UTF-8");
-
-            if (n == 0) {
-                p->pos--;
-                return -1;
-            }
-
-            dst += n;
-            continue;
-        }
-
-        memcpy(dst, p->pos, n);
-        dst += n;
-        p->pos += n;
-    }
-
-    p->pos++;
-
-    s->data = p->free;
-    s->len = (size_t) (dst - p->free);
-
-    *dst++ = '\0';
-
-    p->free = dst;
-
-    return 0;
-}
-
-
-/* Decodes one escape; the number of bytes written to dst, 0 after an error. */
-
-static size_t
-reg_json_escape(reg_json_parser_t *p, char *dst)
-{
-    uint32_t     c, low;
-    const char  *short_form, *behind;
-
-    static const char  from[] = "\"\\/bfnrt";
-    static const char  to[] = "\"\\/\b\f\n\r\t";
-
-    if (p->end - p->pos < 2) {
-        (void) reg_json_fail(p, "a string without an end");
-        return 0;
-    }
-
-    if (p->pos[1] != 'u') {
-        short_form = memchr(from, p->pos[1], sizeof(from) - 1);
-
-        if (short_form == NULL) {
-            (void) reg_json_fail(p, "no escape");
-            return 0;
-        }
-
-        *dst = to[short_form - from];
-        p->pos += 2;
-
-        return 1;
-    }
-
-    if (reg_json_unit(p, &c) != 0) {
-        return 0;
-    }
-
-    if (c >= 0xd800 && c <= 0xdbff) {
-
-        if (p->pos == p->end || *p->pos != '\\') {
-            return reg_json_odd(p, dst, "half of a surrogate pair");
-        }
-
-        behind = p->pos;
-
-        if (behind + 1 < p->end && behind[1] != 'u' && p->merged != NULL) {
-            return reg_json_odd(p, dst, "half of a surrogate pair");
-        }
-
-        if (reg_json_unit(p, &low) != 0) {
-            return 0;
-        }
-
-        if (low < 0xdc00 || low > 0xdfff) {
-
-            /* where it is let pass, the second one stands for itself */
-
-            if (p->merged != NULL) {
-                p->pos = behind;
-            }
-
-            return reg_json_odd(p, dst, "half of a surrogate pair");
-        }
-
-        c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
-
-    } else if (c >= 0xdc00 && c <= 0xdfff) {
-        return reg_json_odd(p, dst, "half of a surrogate pair");
-    }
-
-    if (c == 0) {
-        return reg_json_odd(p, dst, "a NUL in a string");
-    }
-
-    return reg_json_utf8(dst, c);
-}
-
-
-/* What cannot be in a string here, and is read already. */
-
-static size_t
-reg_json_odd(reg_json_parser_t *p, char *dst, const char *why)
-{
-    if (p->merged == NULL) {
-        (void) reg_json_fail(p, why);
-        return 0;
-    }
-
-    *dst = '?';
-
-    return 1;
-}
-
-
-/* "\uXXXX" */
-
-static int
-reg_json_unit(reg_json_parser_t *p, uint32_t *unit)
-{
-    char       c;
-    size_t     i;
-    uint32_t   n, digit;
-
-    if (p->end - p->pos < 6 || p->pos[0] != '\\' || p->pos[1] != 'u') {
-        (void) reg_json_fail(p, "no escape of four digits");
+    if (len == -1) {
         return -1;
     }
 
-    n = 0;
+    s->data = p->free;
+    s->len = (size_t) len;
 
-    for (i = 2; i < 6; i++) {
-        c = p->pos[i];
-
-        if (c >= '0' && c <= '9') {
-            digit = (uint32_t) (c - '0');
-
-        } else if (c >= 'a' && c <= 'f') {
-            digit = (uint32_t) (c - 'a') + 10;
-
-        } else if (c >= 'A' && c <= 'F') {
-            digit = (uint32_t) (c - 'A') + 10;
-
-        } else {
-            (void) reg_json_fail(p, "no escape of four digits");
-            return -1;
-        }
-
-        n = n * 16 + digit;
-    }
-
-    p->pos += 6;
-    *unit = n;
+    p->free += len + 1;
 
     return 0;
-}
-
-
-static size_t
-reg_json_utf8(char *dst, uint32_t c)
-{
-    if (c < 0x80) {
-        dst[0] = (char) c;
-        return 1;
-    }
-
-    if (c < 0x800) {
-        dst[0] = (char) (0xc0 | (c >> 6));
-        dst[1] = (char) (0x80 | (c & 0x3f));
-        return 2;
-    }
-
-    if (c < 0x10000) {
-        dst[0] = (char) (0xe0 | (c >> 12));
-        dst[1] = (char) (0x80 | ((c >> 6) & 0x3f));
-        dst[2] = (char) (0x80 | (c & 0x3f));
-        return 3;
-    }
-
-    dst[0] = (char) (0xf0 | (c >> 18));
-    dst[1] = (char) (0x80 | ((c >> 12) & 0x3f));
-    dst[2] = (char) (0x80 | ((c >> 6) & 0x3f));
-    dst[3] = (char) (0x80 | (c & 0x3f));
-
-    return 4;
 }
 
 

@@ -1,7 +1,7 @@
 
 #include "reg_json_scan.h"
 
-#include "reg_json_parse.h"
+#include "reg_json_string.h"
 
 #include <string.h>
 
@@ -69,46 +69,30 @@ reg_json_scan(const char *data, size_t len, reg_json_scan_pt fn, void *ctx)
 int
 reg_json_scan_str(reg_str_t text, char *buf, size_t size)
 {
-    int           merged;
-    char          doc[REG_JSON_SCAN_MAX + 2];
-    size_t        at, len;
-    json_t       *root;
-    const char   *why;
-    const json_t *s;
+    char         decoded[REG_JSON_SCAN_MAX];
+    ssize_t      len;
+    const char  *p, *why;
 
     if (text.len < 2 || text.len > REG_JSON_SCAN_MAX || text.data[0] != '"') {
         return 0;
     }
 
     if (memchr(text.data, '\\', text.len) == NULL) {
-        len = text.len - 2;
+        len = (ssize_t) text.len - 2;
+        p = text.data + 1;
 
-        if (len >= size) {
-            return 0;
-        }
-
-        memcpy(buf, text.data + 1, len);
-        buf[len] = '\0';
-
-        return 1;
+    } else {
+        p = text.data;
+        len = reg_json_string(&p, text.data + text.len, decoded, 1, &why);
+        p = decoded;
     }
 
-    doc[0] = '[';
-    memcpy(doc + 1, text.data, text.len);
-    doc[text.len + 1] = ']';
-
-    root = reg_json_parse(doc, text.len + 2, &merged, &why, &at);
-    s = json_array_get(root, 0);
-    len = json_string_length(s);
-
-    if (!json_is_string(s) || len >= size) {
-        json_decref(root);
+    if (len == -1 || (size_t) len >= size) {
         return 0;
     }
 
-    memcpy(buf, json_string_value(s), len);
+    memcpy(buf, p, (size_t) len);
     buf[len] = '\0';
-    json_decref(root);
 
     return 1;
 }

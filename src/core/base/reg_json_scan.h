@@ -2,8 +2,7 @@
 /*
  * The members of a document without its tree: what one has to know of a short
  * one is read from a long one at the cost of a look at its bytes.  Nothing is
- * allocated but for a string with escapes, no depth or number counts, and what
- * is no JSON is not judged.
+ * allocated, no depth or number counts, and what is no JSON is not judged.
  */
 
 
