@@ -1,29 +1,12 @@
 
-/*
- * Files put in place, durably.
- *
- *   prepared  content stands in a temporary of REG_FS_TMP, the directory of
- *             the final name is there and open
- *   synced    the content of every item is on disk
- *   named     the items of one step were renamed, one after the other
- *   settled   the directories of that step are on disk; the next may begin
- *
- * What can be written early is written early, so that the journal of the file
- * system is committed once for all content and once more for each step.
- *
- * Others put the same names meanwhile, and are told that they are on disk.  So
- * nobody relies on a file of somebody else that is not known to be there: he
- * gives the name to one of his own.  And what could not be settled loses its
- * name again only where it is certain that nobody did: whoever puts it was the
- * first to do so, and the file is his still.
- */
+/* Files put in place, durably: all steps of it, and the names. */
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 #define _FILE_OFFSET_BITS  64
 
-#include "reg_fs.h"
+#include "reg_fs_put_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,44 +17,13 @@
 #include <unistd.h>
 
 
-typedef struct {
-    reg_fs_dir_t    dir;         /* of the final name */
-    int             temp;        /* the temporary, until it is synced; or -1 */
-    reg_fs_ident_t  id;          /* of the temporary, once it is synced */
-    unsigned        written:1;   /* name is there and has to go */
-    unsigned        kept:1;      /* an equal file is in place, and on disk */
-    unsigned        aged:1;      /* kept, and was synced long ago */
-    unsigned        replaces:1;  /* something else is, or may be, in place */
-    unsigned        named:1;
-    char            name[sizeof(REG_FS_TMP) + REG_FS_UNIQUE];
-} reg_fs_spot_t;
-
-
-typedef struct {
-    reg_fs_t         *fs;
-    const reg_put_t  *items;
-    reg_fs_spot_t    *spots;
-    size_t            n;
-    reg_error_t      *e;
-} reg_fs_put_t;
-
-
 static reg_rc_t reg_fs_put_all(reg_fs_put_t *p);
-static reg_rc_t reg_fs_prepare(reg_fs_put_t *p, size_t i);
-static reg_rc_t reg_fs_keep(reg_fs_put_t *p, size_t i);
-static int reg_fs_equal(int fd, reg_str_t data);
-static reg_rc_t reg_fs_temp(reg_fs_put_t *p, size_t i);
-static reg_rc_t reg_fs_flush(reg_fs_put_t *p, size_t from, size_t to);
 static reg_rc_t reg_fs_step_try(reg_fs_put_t *p, size_t from, size_t to,
     int *raced);
 static reg_rc_t reg_fs_name(reg_fs_put_t *p, size_t i, int *raced);
 static int reg_fs_first(reg_fs_put_t *p, size_t i);
 static int reg_fs_lost(reg_fs_put_t *p, size_t from, size_t to);
 static int reg_fs_removed(int dir);
-static reg_rc_t reg_fs_settle(reg_fs_put_t *p, size_t from, size_t to);
-static reg_rc_t reg_fs_settle_kept(reg_fs_put_t *p);
-static void reg_fs_withdraw(reg_fs_put_t *p, size_t from, size_t to);
-static void reg_fs_unname(reg_fs_put_t *p, size_t i);
 static void reg_fs_release(reg_fs_put_t *p, size_t i);
 
 
@@ -119,14 +71,14 @@ reg_fs_put_all(reg_fs_put_t *p)
     reg_rc_t  rc;
 
     for (i = 0; i < p->n; i++) {
-        rc = reg_fs_prepare(p, i);
+        rc = reg_fs_put_prepare(p, i);
 
         if (rc != REG_OK) {
             return rc;
         }
     }
 
-    rc = reg_fs_flush(p, 0, p->n);
+    rc = reg_fs_put_flush(p, 0, p->n);
 
     if (rc != REG_OK) {
         return rc;
@@ -158,210 +110,7 @@ reg_fs_put_all(reg_fs_put_t *p)
         }
     }
 
-    return reg_fs_settle_kept(p);
-}
-
-
-static reg_rc_t
-reg_fs_prepare(reg_fs_put_t *p, size_t i)
-{
-    reg_rc_t          rc;
-    const char       *path;
-    reg_fs_spot_t    *spot;
-    const reg_put_t  *item;
-
-    item = &p->items[i];
-    spot = &p->spots[i];
-    path = item->path;
-
-    spot->kept = 0;
-    spot->aged = 0;
-    spot->replaces = 0;
-
-    if (reg_fs_dir_open(p->fs, &spot->dir, path,
-                        reg_fs_parent(path, strlen(path)))
-        == 0)
-    {
-        rc = item->keep ? reg_fs_keep(p, i) : REG_OK;
-
-        if (rc != REG_OK || spot->kept) {
-            return rc;
-        }
-
-    } else if (errno != ENOENT
-               || reg_fs_dir_make(p->fs, &spot->dir, path) == -1)
-    {
-        return reg_error_sys(p->e, errno, "mkdir", path);
-    }
-
-    return (item->from == NULL) ? reg_fs_temp(p, i) : REG_OK;
-}
-
-
-/*
- * Looks whether the same is there already, and on disk, and renews it.  What is
- * not known to be there is made anew: its maker may be about to sync it, may
- * have died before, or may fail; and a second sync is no proof of the first.
- */
-
-static reg_rc_t
-reg_fs_keep(reg_fs_put_t *p, size_t i)
-{
-    int              fd, err;
-    const char      *path;
-    reg_fs_ident_t   id;
-    reg_fs_spot_t   *spot;
-
-    spot = &p->spots[i];
-    path = p->items[i].path;
-
-    fd = reg_fs_open(p->fs, spot->dir.fd, reg_fs_base(path), O_RDONLY);
-
-    /* whatever it is, rename() will replace it or say why not */
-
-    spot->replaces = (fd != -1 || errno != ENOENT);
-
-    if (fd == -1) {
-        return REG_OK;
-    }
-
-    if (reg_fs_ident(fd, &id) == -1) {
-        err = errno;
-        (void) close(fd);
-
-        return reg_error_sys(p->e, err, "statx", path);
-    }
-
-    /*
-     * Who may not renew it is not its owner, and makes it anew.  A read-only
-     * file system refuses both.
-     */
-
-    spot->kept = (!id.young || reg_fs_known(p->fs, id.key))
-                 && reg_fs_equal(fd, p->items[i].data)
-                 && futimens(fd, NULL) == 0;
-
-    spot->aged = spot->kept && !id.leased;
-
-    (void) close(fd);
-
-    return REG_OK;
-}
-
-
-static int
-reg_fs_equal(int fd, reg_str_t data)
-{
-    int       equal;
-    char      text[REG_LINK_MAX + 1], *buf;
-    ssize_t   n;
-
-    buf = (data.len < sizeof(text)) ? text : malloc(data.len + 1);
-
-    if (buf == NULL) {
-        return 0;
-    }
-
-    n = reg_fs_pread(fd, buf, data.len + 1, 0);
-
-    equal = (n == (ssize_t) data.len && memcmp(buf, data.data, data.len) == 0);
-
-    if (buf != text) {
-        free(buf);
-    }
-
-    return equal;
-}
-
-
-static reg_rc_t
-reg_fs_temp(reg_fs_put_t *p, size_t i)
-{
-    int             err;
-    reg_fs_spot_t  *spot;
-
-    spot = &p->spots[i];
-
-    memcpy(spot->name, REG_FS_TMP "/", sizeof(REG_FS_TMP));
-
-    do {
-        reg_fs_unique(p->fs, spot->name + sizeof(REG_FS_TMP));
-
-        spot->temp = reg_fs_create(p->fs, p->fs->root, spot->name,
-                                   p->items[i].data);
-
-        if (spot->temp == -1 && errno == ENOENT) {
-
-            /* the first one ever */
-
-            err = reg_fs_own(p->fs, REG_FS_TMP);
-
-            if (err == -1) {
-                break;
-            }
-
-            (void) close(err);
-            errno = EEXIST;
-        }
-
-    } while (spot->temp == -1 && errno == EEXIST);
-
-    if (spot->temp == -1) {
-        err = errno;
-        return reg_error_sys(p->e, err, "create", REG_FS_TMP);
-    }
-
-    spot->written = 1;
-
-    if (p->items[i].mark) {
-        reg_fs_mark(spot->temp, p->items[i].data.len);
-    }
-
-    /* begin all before the first is waited for */
-
-    if (p->n > 1) {
-        (void) sync_file_range(spot->temp, 0, 0, SYNC_FILE_RANGE_WRITE);
-    }
-
-    return REG_OK;
-}
-
-
-/* Syncs content.  A failure is final: a second fsync() would lie. */
-
-static reg_rc_t
-reg_fs_flush(reg_fs_put_t *p, size_t from, size_t to)
-{
-    size_t  i;
-
-    for (i = from; i < to; i++) {
-
-        if (p->items[i].from != NULL && p->items[i].fd != -1
-            && !p->spots[i].named && fdatasync(p->items[i].fd) == -1)
-        {
-            return reg_error_sys(p->e, errno, "fdatasync", p->items[i].from);
-        }
-    }
-
-    for (i = from; i < to; i++) {
-
-        if (p->spots[i].temp == -1) {
-            continue;
-        }
-
-        if (fdatasync(p->spots[i].temp) == -1) {
-            return reg_error_sys(p->e, errno, "fdatasync", p->items[i].path);
-        }
-
-        if (reg_fs_ident(p->spots[i].temp, &p->spots[i].id) == -1) {
-            return reg_error_sys(p->e, errno, "statx", p->items[i].path);
-        }
-
-        (void) close(p->spots[i].temp);
-        p->spots[i].temp = -1;
-    }
-
-    return REG_OK;
+    return reg_fs_put_settle_kept(p);
 }
 
 
@@ -388,11 +137,11 @@ reg_fs_step_try(reg_fs_put_t *p, size_t from, size_t to, int *raced)
     }
 
     if (rc == REG_OK && !*raced) {
-        rc = reg_fs_settle(p, from, to);
+        rc = reg_fs_put_settle(p, from, to);
     }
 
     if (rc != REG_OK) {
-        reg_fs_withdraw(p, from, to);
+        reg_fs_put_withdraw(p, from, to);
         return rc;
     }
 
@@ -411,10 +160,10 @@ reg_fs_step_try(reg_fs_put_t *p, size_t from, size_t to, int *raced)
         reg_fs_release(p, i);
         p->spots[i].named = 0;
 
-        rc = reg_fs_prepare(p, i);
+        rc = reg_fs_put_prepare(p, i);
     }
 
-    return (rc == REG_OK) ? reg_fs_flush(p, from, to) : rc;
+    return (rc == REG_OK) ? reg_fs_put_flush(p, from, to) : rc;
 }
 
 
@@ -570,150 +319,6 @@ reg_fs_removed(int dir)
     struct stat  st;
 
     return fstat(dir, &st) == 0 && st.st_nlink == 0;
-}
-
-
-static reg_rc_t
-reg_fs_settle(reg_fs_put_t *p, size_t from, size_t to)
-{
-    size_t          i;
-    reg_fs_done_t   done;
-    reg_fs_spot_t  *spot;
-
-    done.n = 0;
-
-    for (i = from; i < to; i++) {
-        spot = &p->spots[i];
-
-        if (spot->kept) {
-            continue;
-        }
-
-        if (reg_fs_dir_sync(p->fs, &spot->dir, p->items[i].path, &done)
-            == -1)
-        {
-            return reg_error_sys(p->e, errno, "fsync", p->items[i].path);
-        }
-
-        if (p->items[i].keep) {
-            reg_fs_learn(p->fs, spot->id.key);
-        }
-    }
-
-    return REG_OK;
-}
-
-
-/*
- * Where all of it was there, nothing was waited for: neither was its lease, and
- * behind a power cut it would be as old as before, and garbage; unless it is so
- * young that it was synced a moment ago.  What was kept beside something else
- * came to the journal before that, and is on disk by now.  What was removed
- * meanwhile, by who may, is not put back.
- */
-
-static reg_rc_t
-reg_fs_settle_kept(reg_fs_put_t *p)
-{
-    int     fd, rc, err;
-    size_t  i;
-
-    for (i = 0; i < p->n; i++) {
-        if (!p->spots[i].kept) {
-            return REG_OK;
-        }
-    }
-
-    for (i = 0; i < p->n; i++) {
-
-        if (!p->spots[i].aged) {
-            continue;
-        }
-
-        fd = reg_fs_open(p->fs, p->spots[i].dir.fd,
-                         reg_fs_base(p->items[i].path), O_RDONLY);
-
-        if (fd == -1 && reg_fs_absent(errno)) {
-            continue;
-        }
-
-        rc = (fd == -1) ? -1 : fsync(fd);
-        err = errno;
-
-        if (fd != -1) {
-            (void) close(fd);
-        }
-
-        if (rc == -1) {
-            return reg_error_sys(p->e, err, "fsync", p->items[i].path);
-        }
-    }
-
-    return REG_OK;
-}
-
-
-/*
- * What could not be synced must not be taken for something that was.  What
- * replaced something is left, for what it replaced cannot be brought back, and
- * its companions with it: a tag that was moved needs its index entry.
- */
-
-static void
-reg_fs_withdraw(reg_fs_put_t *p, size_t from, size_t to)
-{
-    size_t  i;
-
-    for (i = from; i < to; i++) {
-        if (p->spots[i].named && p->spots[i].replaces) {
-            return;
-        }
-    }
-
-    for (i = from; i < to; i++) {
-        if (p->items[i].keep && p->spots[i].named) {
-            reg_fs_unname(p, i);
-        }
-    }
-}
-
-
-/*
- * Takes a name away, if the file behind it is the one that was given it.  It is
- * looked at aside, where nobody can put another in its place, and what turns
- * out to be somebody else's goes back.  Its number alone would not tell, since
- * that of a file that was replaced is soon another's; without a time of birth
- * the name stays.  Nothing is opened, for there may be no descriptor left.
- */
-
-static void
-reg_fs_unname(reg_fs_put_t *p, size_t i)
-{
-    const char      *base;
-    reg_fs_ident_t   id;
-    reg_fs_spot_t   *spot;
-
-    spot = &p->spots[i];
-    base = reg_fs_base(p->items[i].path);
-
-    if (reg_fs_ident_at(spot->dir.fd, base, &id) == -1
-        || id.key != spot->id.key
-        || renameat(spot->dir.fd, base, p->fs->root, spot->name) == -1)
-    {
-        return;
-    }
-
-    if (reg_fs_ident_at(p->fs->root, spot->name, &id) == 0
-        && id.key != spot->id.key
-        && renameat2(p->fs->root, spot->name, spot->dir.fd, base,
-                     RENAME_NOREPLACE)
-           == 0)
-    {
-        (void) reg_fs_sync_entries(p->fs, spot->dir.fd);
-        return;
-    }
-
-    (void) unlinkat(p->fs->root, spot->name, 0);
 }
 
 
