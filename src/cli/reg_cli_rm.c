@@ -484,8 +484,8 @@ static reg_rc_t
 rm_one(rm_t *r, const reg_cli_target_t *t)
 {
     if (t->has_digest) {
-        return reg_manifest_delete_tags(r->s, t->repository, &t->digest,
-                                        &r->untagged, &r->e);
+        return reg_manifest_delete(r->s, t->repository, &t->digest,
+                                   &r->untagged, &r->e);
     }
 
     if (t->tag.len != 0) {

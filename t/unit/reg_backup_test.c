@@ -297,7 +297,7 @@ test_missing(void)
     fresh();
     layer = digest_of(REG_SHA256, reg_str("layer"));
 
-    (void) reg_manifest_delete(s, reg_str("a/b"), &child, NULL);
+    (void) reg_manifest_delete(s, reg_str("a/b"), &child, NULL, NULL);
     is_num(backup(1000000000, id, 0), REG_OK, "a child is gone");
     is_num((long long) counts.manifests, 1, "its index is left out");
     is_num(left, 2, "and its tag");
@@ -330,7 +330,7 @@ test_prune(void)
         (void) backup(times[i], id[i], 0);
     }
 
-    (void) reg_manifest_delete(s, reg_str("a/b"), &image, NULL);
+    (void) reg_manifest_delete(s, reg_str("a/b"), &image, NULL, NULL);
 
     is_num(reg_backup_prune(dir, 0, 2 * 86400, times[3], &freed, NULL),
            REG_OK, "those of two days");

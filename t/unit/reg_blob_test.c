@@ -121,7 +121,7 @@ test_alias(void)
     }
 
     is_num(reg_blob_mount(s, reg_str("alias2"), reg_str("alias"), &alias,
-                          NULL, NULL, NULL),
+                          NULL, NULL, NULL, NULL),
            REG_OK, "F36 mounted");
     is(slurp(layer("alias2", &alias)), real.text, "F36 as the alias it is");
 }
@@ -167,10 +167,10 @@ test_damaged(void)
     is_num(reg_blob_link(s, reg_str("damaged2"), &d, NULL), REG_BLOB_UNKNOWN,
            "F39 cannot be linked");
     is_num(reg_blob_mount(s, reg_str("damaged2"), reg_str("damaged"), &d,
-                          NULL, NULL, NULL),
+                          NULL, NULL, NULL, NULL),
            REG_BLOB_UNKNOWN, "F39 nor mounted");
     is_num(reg_blob_mount(s, reg_str("damaged2"), reg_null_str, &d,
-                          NULL, NULL, NULL),
+                          NULL, NULL, NULL, NULL),
            REG_BLOB_UNKNOWN, "F39 from nowhere");
 
     (void) unlink(at("%s", path.s));
@@ -241,7 +241,7 @@ test_cut(void)
         is_num(reg_blob_exists(s, reg_str("cut"), &d, NULL), 0,
                "F39 it does not exist");
         is_num(reg_blob_mount(s, reg_str("cut2"), reg_str("cut"), &d,
-                              NULL, NULL, NULL),
+                              NULL, NULL, NULL, NULL),
                REG_BLOB_UNKNOWN, "F39 cannot be mounted");
         is_num(ftruncate(fd, (off_t) len), 0, "as long again");
         reg_fs_mark(fd, REG_FILE_CORRUPT);
@@ -315,7 +315,7 @@ test_mount(void)
     (void) push_blob(s, "mount/from", REG_SHA256, reg_str("mounted"), &d);
 
     is_num(reg_blob_mount(s, reg_str("mount/to"), reg_str("mount/from"), &d,
-                          NULL, NULL, NULL),
+                          NULL, NULL, NULL, NULL),
            REG_OK, "mount");
     is_num(reg_blob_exists(s, reg_str("mount/to"), &d, NULL), 1, "mounted");
 
@@ -324,25 +324,25 @@ test_mount(void)
                                             { 1000000000, 0 } }, 0);
     (void) stat(layer("mount/to", &d), &a);
     is_num(reg_blob_mount(s, reg_str("mount/to"), reg_str("mount/from"), &d,
-                          NULL, NULL, NULL),
+                          NULL, NULL, NULL, NULL),
            REG_OK, "mounted once more");
     (void) stat(layer("mount/to", &d), &b);
     ok(a.st_ino == b.st_ino && b.st_mtime > a.st_mtime,
        "its link is renewed, not made anew");
 
     is_num(reg_blob_mount(s, reg_str("mount/x"), reg_str("mount/none"), &d,
-                          NULL, NULL, NULL),
+                          NULL, NULL, NULL, NULL),
            REG_BLOB_UNKNOWN, "from a repository that is not there");
     is_num(reg_blob_mount(s, reg_str("mount/x"), reg_str("mount/from"), &d,
-                          may_pull, (void *) "mount/other", NULL),
+                          may_pull, (void *) "mount/other", NULL, NULL),
            REG_BLOB_UNKNOWN, "from one that may not be read");
     is_num(reg_blob_mount(s, reg_str("mount/x"), reg_str("mount/from"), &d,
-                          may_pull, (void *) "mount/from", NULL),
+                          may_pull, (void *) "mount/from", NULL, NULL),
            REG_OK, "from one that may");
 
     d = digest_of(REG_SHA256, reg_str("elsewhere only"));
     is_num(reg_blob_mount(s, reg_str("mount/y"), reg_str("mount/from"), &d,
-                          NULL, NULL, NULL),
+                          NULL, NULL, NULL, NULL),
            REG_BLOB_UNKNOWN, "a blob that is not there");
     is_num(reg_repo_exists(s, reg_str("mount/y"), NULL), 0,
            "makes no repository");
@@ -359,22 +359,22 @@ test_search(void)
     (void) push_blob(s, "zz/hidden", REG_SHA256, reg_str("searched"), &d);
 
     is_num(reg_blob_mount(s, reg_str("search/a"), reg_null_str, &d,
-                          may_pull, (void *) "nobody", NULL),
+                          may_pull, (void *) "nobody", NULL, NULL),
            REG_BLOB_UNKNOWN, "no source that may be read");
     is_num(reg_blob_mount(s, reg_str("search/a"), reg_null_str, &d,
-                          may_pull, (void *) "zz/hidden", NULL),
+                          may_pull, (void *) "zz/hidden", NULL, NULL),
            REG_OK, "one that may");
     is_num(reg_blob_exists(s, reg_str("search/a"), &d, NULL), 1, "mounted");
     is_num(reg_blob_mount(s, reg_str("search/b"), reg_null_str, &d, NULL,
-                          NULL, NULL),
+                          NULL, NULL, NULL),
            REG_OK, "any");
     is_num(reg_blob_mount(s, reg_str("search/b"), reg_null_str, &d,
-                          may_pull, (void *) "nobody", NULL),
+                          may_pull, (void *) "nobody", NULL, NULL),
            REG_OK, "the repository has it itself");
 
     d = digest_of(REG_SHA256, reg_str("nowhere"));
     is_num(reg_blob_mount(s, reg_str("search/c"), reg_null_str, &d, NULL,
-                          NULL, NULL),
+                          NULL, NULL, NULL),
            REG_BLOB_UNKNOWN, "nobody has it");
 }
 
@@ -426,7 +426,7 @@ mounter(void *ctx)
 
     for (i = 0; i < 100; i++) {
         rc = reg_blob_mount(s, reg_str("both/to"), reg_str("both/from"),
-                            &shared_digest, NULL, NULL, NULL);
+                            &shared_digest, NULL, NULL, NULL, NULL);
         failed += (rc != REG_OK);
     }
 
@@ -479,7 +479,7 @@ test_mount_and_delete(void)
 
     is_num(failed, 0, "three mount what three delete");
     is_num(reg_blob_mount(s, reg_str("both/to"), reg_str("both/from"),
-                          &shared_digest, NULL, NULL, NULL),
+                          &shared_digest, NULL, NULL, NULL, NULL),
            REG_OK, "and in the end");
     is_num(reg_blob_exists(s, reg_str("both/to"), &shared_digest, NULL), 1,
            "it is there");

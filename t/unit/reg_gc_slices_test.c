@@ -625,7 +625,7 @@ op_delete(void)
     for (k = 0; k < nedges; k++) {
         if (edges[k].to == target && nodes[edges[k].from].there) {
             (void) reg_manifest_delete(s, reg_str(APP),
-                                       &nodes[edges[k].from].d, NULL);
+                                       &nodes[edges[k].from].d, NULL, NULL);
             break;
         }
     }

@@ -179,7 +179,7 @@ test_plain(void)
     (void) push_blob(s, "some/app", REG_SHA256, reg_str("lone"), &lone);
     (void) push_blob(s, "some/app", REG_SHA512, reg_str("two"), &two);
     (void) reg_blob_mount(s, reg_str("other"), reg_str("some/app"), &two,
-                          NULL, NULL, NULL);
+                          NULL, NULL, NULL, NULL);
     age(at("docker"), DAY);
     (void) push_blob(s, "some/app", REG_SHA256, reg_str("young"), &young);
     (void) push_blob(s, "other", REG_SHA512, reg_str("two"), &two);
@@ -209,7 +209,7 @@ test_plain(void)
 
     /* what was deleted goes when it is old */
 
-    (void) reg_manifest_delete(s, reg_str("some/app"), &image, NULL);
+    (void) reg_manifest_delete(s, reg_str("some/app"), &image, NULL, NULL);
     is_num(collect(), REG_OK, "after a delete");
     ok(!has_blob(&image) && !has_blob(&config) && !has_blob(&layer),
        "all of the image is gone");
@@ -667,11 +667,11 @@ static void
 op_mount(void)
 {
     answer = reg_blob_mount(s, reg_str("aaa"), reg_str("some/app"), &layer,
-                            NULL, NULL, NULL);
+                            NULL, NULL, NULL, NULL);
 
     if (answer == REG_OK) {
         answer = reg_blob_mount(s, reg_str("aaa"), reg_str("some/app"),
-                                &config, NULL, NULL, NULL);
+                                &config, NULL, NULL, NULL, NULL);
     }
 
     (void) reg_blob_delete(s, reg_str("some/app"), &layer, NULL);
@@ -683,11 +683,11 @@ static void
 op_mount_behind(void)
 {
     answer = reg_blob_mount(s, reg_str("zzz"), reg_str("some/app"), &layer,
-                            NULL, NULL, NULL);
+                            NULL, NULL, NULL, NULL);
 
     if (answer == REG_OK) {
         answer = reg_blob_mount(s, reg_str("zzz"), reg_str("some/app"),
-                                &config, NULL, NULL, NULL);
+                                &config, NULL, NULL, NULL, NULL);
     }
 
     (void) reg_repo_delete(s, reg_str("some/app"), NULL);
@@ -1189,8 +1189,8 @@ test_empty(void)
     (void) push_image(s, "b/dead/nested", "v1", "", NULL);
     (void) push_image(s, "b/dead", "v1", "", &d);
     (void) reg_upload_create(s, reg_str("c/up"), REG_SHA256, 1, id, NULL);
-    (void) reg_manifest_delete(s, reg_str("a/dead"), &d, NULL);
-    (void) reg_manifest_delete(s, reg_str("b/dead"), &d, NULL);
+    (void) reg_manifest_delete(s, reg_str("a/dead"), &d, NULL, NULL);
+    (void) reg_manifest_delete(s, reg_str("b/dead"), &d, NULL, NULL);
     age(at("docker"), DAY);
 
     is_num(collect(), REG_OK, "empty repositories, as their layers go");

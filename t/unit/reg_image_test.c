@@ -150,7 +150,7 @@ main(void)
     ok(image.missing, "it is not complete");
     reg_image_free(&image);
 
-    (void) reg_manifest_delete(s, reg_str("a"), &d, NULL);
+    (void) reg_manifest_delete(s, reg_str("a"), &d, NULL, NULL);
     is_num(reg_image_read(s, reg_str("a"), &index, &image, NULL), REG_OK,
            "without the child");
     ok(image.missing, "neither");

@@ -342,7 +342,7 @@ test_deleted(void)
     d[0] = refer("del", &subject, TYPE_A, 1);
     gone = refer("del", &subject, TYPE_A, 2);
 
-    is_num(reg_manifest_delete(s, reg_str("del"), &gone, NULL), REG_OK,
+    is_num(reg_manifest_delete(s, reg_str("del"), &gone, NULL, NULL), REG_OK,
            "delete of a referrer");
     is(reg_str_of(page("del", &subject, "")), those(d, 1),
        "it is gone at once");
@@ -428,7 +428,7 @@ test_mark(void)
         d[i] = refer("mark", &subject, TYPE_A, i);
     }
 
-    (void) reg_manifest_delete(s, reg_str("mark"), &d[3], NULL);
+    (void) reg_manifest_delete(s, reg_str("mark"), &d[3], NULL, NULL);
     (void) refer("mark", &other, TYPE_A, 9);
 
     /* an entry that is taken away comes back only by a scan */

@@ -82,7 +82,7 @@ test_manifest_delete(void)
         (void) push_image(s, "mdel", name, "", &d);
     }
 
-    is_num(reg_manifest_delete(s, reg_str("mdel"), &d, NULL), REG_OK,
+    is_num(reg_manifest_delete(s, reg_str("mdel"), &d, NULL, NULL), REG_OK,
            "delete of a manifest");
     ok(!served(s, "mdel", &d), "it is gone");
     ok(!is_there(at(REPOS "mdel/_manifests/tags/t00"))
@@ -91,9 +91,9 @@ test_manifest_delete(void)
     ok(tag_is(s, "mdel", "keep", &other), "and with no other");
     reg_layout_blob(&path, &d);
     ok(is_there(at("%s", path.s)), "its bytes stay");
-    is_num(reg_manifest_delete(s, reg_str("mdel"), &d, NULL),
+    is_num(reg_manifest_delete(s, reg_str("mdel"), &d, NULL, NULL),
            REG_MANIFEST_UNKNOWN, "F03 once");
-    is_num(reg_manifest_delete(s, reg_str("nowhere"), &d, NULL),
+    is_num(reg_manifest_delete(s, reg_str("nowhere"), &d, NULL, NULL),
            REG_MANIFEST_UNKNOWN, "in no repository");
 
     ok(is_there(at(REPOS "mdel/_manifests/revisions/sha256")),
@@ -103,12 +103,12 @@ test_manifest_delete(void)
 
     (void) push_image(s, "mdel", "t01", "", &d);
     memset(&tags, 0, sizeof(tags));
-    is_num(reg_manifest_delete_tags(s, reg_str("mdel"), &d, &tags, NULL),
+    is_num(reg_manifest_delete(s, reg_str("mdel"), &d, &tags, NULL),
            REG_OK, "once more");
     ok(tags.n == 2 && reg_str_eq(reg_names_get(&tags, 0), reg_str("t00"))
        && reg_str_eq(reg_names_get(&tags, 1), reg_str("t01")),
        "the tags that went with it are told");
-    is_num(reg_manifest_delete_tags(s, reg_str("mdel"), &d, &tags, NULL),
+    is_num(reg_manifest_delete(s, reg_str("mdel"), &d, &tags, NULL),
            REG_MANIFEST_UNKNOWN, "and then");
     is_num((long long) tags.n, 2, "no more of them");
     reg_names_free(&tags);
@@ -136,7 +136,7 @@ test_manifest_ahead(void)
     reg_layout_revision(&path, reg_str("ahead"), &d);
     age_one(at("%s", path.s), -3600);
 
-    is_num(reg_manifest_delete(s, reg_str("ahead"), &d, NULL), REG_OK,
+    is_num(reg_manifest_delete(s, reg_str("ahead"), &d, NULL, NULL), REG_OK,
            "delete of a manifest that was put in the future");
     ok(!served(s, "ahead", &d), "it is gone");
     ok(!is_there(at(REPOS "ahead/_manifests/tags/t00"))
@@ -253,7 +253,8 @@ test_killed_delete(void)
                 break;
 
             case 1:
-                rc = reg_manifest_delete(s, reg_str("kdel/app"), &d, NULL);
+                rc = reg_manifest_delete(s, reg_str("kdel/app"), &d, NULL,
+                                         NULL);
                 break;
 
             case 2:
@@ -289,7 +290,8 @@ test_killed_delete(void)
                 break;
 
             case 1:
-                rc = reg_manifest_delete(s, reg_str("kdel/app"), &d, NULL);
+                rc = reg_manifest_delete(s, reg_str("kdel/app"), &d, NULL,
+                                         NULL);
                 bad += (rc != REG_OK && rc != REG_MANIFEST_UNKNOWN);
                 bad += served(s, "kdel/app", &d);
                 bad += is_there(at(REPOS "kdel/app/_manifests/tags/v1"));

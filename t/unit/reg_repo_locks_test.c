@@ -104,7 +104,8 @@ mo_link(reg_store_t *st, const char *path, const reg_digest_t *want,
 
         (void) put_manifest(st, "mo", "v1", image_text(&config, &layer, more),
                             NULL, NULL);
-        (void) reg_manifest_delete(st, reg_str("mo"), &mo_digests[i], NULL);
+        (void) reg_manifest_delete(st, reg_str("mo"), &mo_digests[i], NULL,
+                                   NULL);
 
         st->driver = hooked;
         break;
@@ -179,7 +180,7 @@ old_delete(int repository, int held)
         (void) alarm(20);
 
         _exit((repository ? reg_repo_delete(s, reg_str("locks"), NULL)
-                          : reg_manifest_delete(s, reg_str("locks"), &d,
+                          : reg_manifest_delete(s, reg_str("locks"), &d, NULL,
                                                 NULL))
               == REG_OK ? 0 : 1);
     }
@@ -310,7 +311,7 @@ be_delete(void)
     be_locked = 0;
 
     s->driver = &driver;
-    rc = reg_manifest_delete(s, reg_str("be"), &be_digest, NULL);
+    rc = reg_manifest_delete(s, reg_str("be"), &be_digest, NULL, NULL);
     s->driver = be_driver;
 
     return rc;
@@ -662,7 +663,7 @@ one_of(int what)
         return reg_blob_delete(s, put.name, &config, NULL);
 
     case 3:
-        return reg_manifest_delete(s, put.name, &d, NULL);
+        return reg_manifest_delete(s, put.name, &d, NULL, NULL);
 
     case 4:
         return reg_repo_delete(s, put.name, NULL);
@@ -671,7 +672,8 @@ one_of(int what)
         return push_blob(s, "locks", REG_SHA256, reg_str("more"), NULL);
 
     case 6:
-        return reg_blob_mount(s, put.name, put.name, &layer, NULL, NULL, NULL);
+        return reg_blob_mount(s, put.name, put.name, &layer, NULL, NULL, NULL,
+                              NULL);
 
     case 7:
         return reg_blob_link(s, put.name, &layer, NULL);

@@ -54,7 +54,7 @@ locks_one(int what)
 
     case 1:
         return reg_blob_mount(s, reg_str("locks2"), reg_str("locks"), &layer,
-                              NULL, NULL, NULL);
+                              NULL, NULL, NULL, NULL);
 
     case 2:
         return put_manifest(s, "locks", "v1", image_text(&config, &layer, ""),
@@ -64,7 +64,7 @@ locks_one(int what)
         return reg_blob_delete(s, reg_str("locks"), &config, NULL);
 
     case 4:
-        return reg_manifest_delete(s, reg_str("locks"), &d, NULL);
+        return reg_manifest_delete(s, reg_str("locks"), &d, NULL, NULL);
 
     default:
         return reg_repo_delete(s, reg_str("locks"), NULL);
@@ -267,7 +267,7 @@ pd_deleter(void *ctx)
     d = digest_of(REG_SHA256, *(reg_str_t *) ctx);
 
     for (i = 0; !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++) {
-        rc = (i % 2) ? reg_manifest_delete(s, reg_str("pd"), &d, NULL)
+        rc = (i % 2) ? reg_manifest_delete(s, reg_str("pd"), &d, NULL, NULL)
                      : reg_tag_delete(s, reg_str("pd"), reg_str("v1"), NULL);
 
         bad += (rc != REG_OK && rc != REG_MANIFEST_UNKNOWN);

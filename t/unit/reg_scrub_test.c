@@ -320,7 +320,7 @@ test_corrupt(void)
            "F38 to who has it open, too");
     (void) close(fd);
     is_num(reg_blob_mount(s, reg_str("other"), reg_str("app"), &layer, NULL,
-                          NULL, NULL),
+                          NULL, NULL, NULL),
            REG_BLOB_UNKNOWN, "F38 cannot be mounted");
     reg_error_clear(&e);
     is_num(put_manifest(s, "app", "v2", image_text(&config, &layer, ""), &d,

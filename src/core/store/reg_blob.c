@@ -306,23 +306,17 @@ reg_blob_unknown(reg_rc_t rc, const reg_digest_t *d, reg_error_t *e)
 
 reg_rc_t
 reg_blob_mount(reg_store_t *s, reg_str_t name, reg_str_t from,
-    const reg_digest_t *d, reg_may_pull_pt may_pull, void *ctx,
-    reg_error_t *e)
-{
-    char  found[REG_NAME_MAX + 1];
-
-    return reg_blob_mount_found(s, name, from, d, may_pull, ctx, found, e);
-}
-
-
-reg_rc_t
-reg_blob_mount_found(reg_store_t *s, reg_str_t name, reg_str_t from,
     const reg_digest_t *d, reg_may_pull_pt may_pull, void *ctx, char *found,
     reg_error_t *e)
 {
     int           lock;
+    char          other[REG_NAME_MAX + 1];
     reg_rc_t      rc;
     reg_digest_t  target;
+
+    if (found == NULL) {
+        found = other;
+    }
 
     found[0] = '\0';
 

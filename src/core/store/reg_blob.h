@@ -69,19 +69,12 @@ typedef int (*reg_may_pull_pt)(void *ctx, reg_str_t name);
 /*
  * Mounts: links a blob of repository from into name.  With an empty from some
  * repository that may_pull (NULL: all) allows and that holds the blob is
- * looked for, among REG_MOUNT_SEARCH_MAX at the most.  REG_OK, or
- * REG_BLOB_UNKNOWN: the caller then begins an upload.
+ * looked for, among REG_MOUNT_SEARCH_MAX at the most; it is written to found,
+ * which is NULL or has room for REG_NAME_MAX + 1 bytes, and becomes "" where
+ * the blob was in name itself before.  REG_OK, or REG_BLOB_UNKNOWN: the caller
+ * then begins an upload.
  */
 reg_rc_t reg_blob_mount(reg_store_t *s, reg_str_t name, reg_str_t from,
-    const reg_digest_t *d, reg_may_pull_pt may_pull, void *ctx,
-    reg_error_t *e);
-
-/*
- * The same, and with an empty from the repository that was found is written to
- * found, which has room for REG_NAME_MAX + 1 bytes, or becomes "" where the
- * blob was in name itself before.
- */
-reg_rc_t reg_blob_mount_found(reg_store_t *s, reg_str_t name, reg_str_t from,
     const reg_digest_t *d, reg_may_pull_pt may_pull, void *ctx, char *found,
     reg_error_t *e);
 

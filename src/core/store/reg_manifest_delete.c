@@ -74,15 +74,7 @@ static void reg_manifest_subject(reg_store_t *s, const reg_digest_t *target,
 
 reg_rc_t
 reg_manifest_delete(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
-    reg_error_t *e)
-{
-    return reg_manifest_delete_tags(s, name, d, NULL, e);
-}
-
-
-reg_rc_t
-reg_manifest_delete_tags(reg_store_t *s, reg_str_t name,
-    const reg_digest_t *d, reg_names_t *untagged, reg_error_t *e)
+    reg_names_t *untagged, reg_error_t *e)
 {
     int           again;
     reg_rc_t      rc;

@@ -96,16 +96,10 @@ reg_rc_t reg_manifest_put(reg_store_t *s, const reg_manifest_put_t *put,
 /*
  * Removes a revision, every tag on it and its entry as a referrer.  Puts into
  * the same repository wait for some of the tags at a time, not for the look at
- * all of them.
+ * all of them.  The tags that went with it are added to untagged, unless that
+ * is NULL, in their order; after an error those that are gone.
  */
 reg_rc_t reg_manifest_delete(reg_store_t *s, reg_str_t name,
-    const reg_digest_t *d, reg_error_t *e);
-
-/*
- * The same, and adds the tags that went with it to a list of the caller's, in
- * their order; after an error those that are gone.
- */
-reg_rc_t reg_manifest_delete_tags(reg_store_t *s, reg_str_t name,
     const reg_digest_t *d, reg_names_t *untagged, reg_error_t *e);
 
 /* A tag is about to leave its manifest, whose age counts from then on. */

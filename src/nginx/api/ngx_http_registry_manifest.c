@@ -588,9 +588,8 @@ ngx_http_registry_manifest_delete_work(ngx_http_registry_ctx_t *ctx)
     if (ctx->op.has_digest) {
         ngx_memzero(&tags, sizeof(reg_names_t));
 
-        rc = reg_manifest_delete_tags(ctx->store, ctx->op.name,
-                                      &ctx->op.digest,
-                                      ctx->emit ? &tags : NULL, &ctx->error);
+        rc = reg_manifest_delete(ctx->store, ctx->op.name, &ctx->op.digest,
+                                 ctx->emit ? &tags : NULL, &ctx->error);
 
         /* tags go before it, and they are gone whatever becomes of it */
 

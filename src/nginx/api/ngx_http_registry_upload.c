@@ -223,7 +223,7 @@ ngx_http_registry_upload_mount(ngx_http_registry_ctx_t *ctx)
         return rc;
     }
 
-    rc = reg_blob_mount_found(ctx->store, ctx->op.name, ctx->op.from,
+    rc = reg_blob_mount(ctx->store, ctx->op.name, ctx->op.from,
                         &ctx->op.mount_digest,
                         who->open ? NULL : ngx_http_registry_upload_may_pull,
                         (void *) who, found, &ctx->error);
