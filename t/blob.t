@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/lib";
 
 use Test::More;
 use Test::Registry;
+use Test::Registry::Examples;
 
 
 # The ways nginx can send a file, each on its own port.
@@ -52,6 +53,7 @@ other_routes();
 conditional();
 one_range();
 many_ranges();
+ranges_of_podman($_) for qw(tls-http2 behind-proxy);
 odd_ranges();
 if_range();
 empty_blob();
@@ -240,6 +242,40 @@ sub many_ranges {
 
     is_whole(range('bytes=' . join ',', ('0-') x 1000), $bytes,
         'A100 the whole a thousand times over is the whole');
+}
+
+
+# podman, which has some of a layer in zstd:chunked, asks for the rest of it in
+# as many as 1,024 ranges at once.  The examples for a network let it.
+
+sub ranges_of_podman {
+    my ($name) = @_;
+
+    my $e = example("$name.conf", edit => $name eq 'behind-proxy'
+        ? ['127.0.0.1:5000' => '127.0.0.1:%%PORT1%%', ' http2' => '']
+        : ['listen      [::]:443 ssl http2;' => '',
+           'listen      443 ssl http2' => 'listen 127.0.0.1:%%PORT%% ssl',
+           'listen      80;' => 'listen 127.0.0.1:%%PORT1%%;',
+           'listen      [::]:80;' => ''])->run;
+
+    my $layer = blob(2_000_000, $name);
+    my $digest = sha256($layer);
+    my $pushed = ask($e, 'POST', "/v2/app/blobs/uploads/?digest=$digest",
+        body => $layer, headers => { 'Content-Type' =>
+        'application/octet-stream' });
+    is($pushed->{status}, 201, "$name: a layer is pushed");
+
+    my @asked = map { 1_000_000 + 900 * $_ . '-' . (1_000_399 + 900 * $_) }
+        0 .. 1023;
+    my $range = 'bytes=' . join ',', @asked;
+    cmp_ok(length $range, '>', 16 * 1024, 'in a long header');
+
+    my $r = ask($e, 'GET', "/v2/app/blobs/$digest",
+        headers => { Range => $range });
+    is($r->{status}, 206, "A100 $name: podman gets 1,024 parts of it");
+    is(() = $r->{content} =~ m{^Content-Range: bytes [0-9-]+/2000000\r$}mg,
+        1024, 'each of them');
+    $e->finish;
 }
 
 
