@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use IO::Socket::INET;
 use Test::More;
 
 use Test::Registry;
@@ -19,7 +20,8 @@ my $t = Test::Registry->new(
     tls => 1, h2c => 1,
     write => { users => htpasswd(alice => 'secret', bob => 'a:b::c:') },
     location => 'registry_htpasswd "The registry" %%DIR%%/users;'
-        . 'registry_login_limit off; registry_delete on;'
+        . 'registry_login_limit off; registry_delete on;',
+    server => 'ssl_protocols TLSv1.2 TLSv1.3; ssl_early_data on;'
 )->run;
 
 my $alice = $t->as('alice', 'secret');
@@ -32,6 +34,8 @@ expecting();
 kept_connections();
 over_tls();
 over_http2();
+early_header();
+early_data();
 
 finish($t);
 
@@ -181,4 +185,147 @@ sub over_http2 {
             "A87 $name: two headers") or diag $r->as_text;
         $h->close;
     }
+}
+
+
+# What a proxy had as early data, as it tells (RFC 8470).
+
+sub early_header {
+    my @early = (headers => [['Early-Data', '1']]);
+    my $l = $alice->open_upload('app');
+
+    is_error($alice->put('/v2/app/manifests/v1', body => $image->{bytes},
+        type => $image->{type}, @early), 425, 'UNSUPPORTED',
+        'early: a manifest');
+    is_error($alice->delete('/v2/app/manifests/v1', @early), 425,
+        'UNSUPPORTED', 'early: a delete');
+    is_error($alice->post('/v2/app/blobs/uploads/', @early), 425,
+        'UNSUPPORTED', 'early: a session');
+    is_error($alice->patch($l, body => 'x' x 100_000, @early), 425,
+        'UNSUPPORTED', 'early: a piece');
+    is_error($alice->delete($l, @early), 425, 'UNSUPPORTED',
+        'early: an end');
+    is_unauthorized($t->delete($l, @early), 'early: by nobody');
+
+    is_header($alice->get($l, @early), 'Range', '0-0', 'early: how far');
+    is_whole($alice->get('/v2/app/manifests/v1', @early), $image->{bytes},
+        'early: a pull');
+    is_status($alice->delete($l), 204, 'not early');
+}
+
+
+# Somebody has recorded the first that a client sent, and sends it later.
+
+sub early_data {
+    my $dir = $t->{dir};
+    my $new = $alice->push_image('app', 'v2', seed => 'early');
+
+    my $put = request('PUT', '/v2/app/manifests/moved', 'Content-Type: '
+        . $image->{type}, 'Content-Length: ' . length $image->{bytes})
+        . $image->{bytes};
+    my $get = request('GET', '/v2/app/manifests/v2');
+
+    $t->write_file("$dir/get", $get);
+    my ($rc, $out) = run_command(30, 'sh', '-c', 'exec openssl s_client'
+        . ' -tls1_3 -ign_eof -sess_out "$2" -connect "$1" <"$3"', 'sh',
+        '127.0.0.1:' . $t->tls_port, "$dir/session", "$dir/get");
+    like($out, qr/200 OK/, 'early data: a first connection') or return;
+
+    my @got = map { recorded("$dir/session", $_) } $put, $get;
+
+    is_manifest_created($alice->put('/v2/app/manifests/moved',
+        body => $new->{bytes}, type => $new->{type}), 'app', $new->{digest},
+        'early data: a tag');
+
+    cmp_ok(replayed($got[1]), '>', length $new->{bytes},
+        'early data: a pull is answered');
+    replayed($got[0]);
+
+    is_whole($alice->get('/v2/app/manifests/moved'), $new->{bytes},
+        'early data: the tag is not moved back');
+}
+
+
+sub request {
+    my ($method, $uri, @headers) = @_;
+
+    return join "\r\n", "$method $uri HTTP/1.1", 'Host: localhost',
+        'Authorization: ' . basic('alice', 'secret'), 'Connection: close',
+        @headers, '', '';
+}
+
+
+# What a client sends at once that has the session: up to its early data.
+
+sub recorded {
+    my ($session, $request) = @_;
+
+    my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+        Listen => 1) or die "listen: $!\n";
+
+    $t->write_file("$session.request", $request);
+
+    my $pid = fork;
+    die "fork: $!\n" if !defined $pid;
+
+    if ($pid == 0) {
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>', '/dev/null';
+        open STDERR, '>', '/dev/null';
+        exec 'openssl', 's_client', '-tls1_3', '-sess_in', $session,
+            '-early_data', "$session.request", '-connect',
+            '127.0.0.1:' . $listener->sockport;
+        exit 1;
+    }
+
+    local $SIG{ALRM} = sub { die "no early data\n" };
+    alarm 60;
+
+    my $c = $listener->accept or die "accept: $!\n";
+    my ($all, $type) = ('', 0);
+
+    while ($type != 23) {
+        my $head = bytes($c, 5);
+        ($type, my $length) = unpack 'C x2 n', $head;
+        $all .= $head . bytes($c, $length);
+    }
+
+    alarm 0;
+    close $c;
+    waitpid $pid, 0;
+
+    return $all;
+}
+
+
+sub bytes {
+    my ($c, $n) = @_;
+
+    my $got = '';
+
+    while (length $got < $n) {
+        sysread $c, $got, $n - length $got, length $got
+            or die "the client has gone\n";
+    }
+
+    return $got;
+}
+
+
+# Sends it, and says how much came until the end; nobody here can read it.
+
+sub replayed {
+    my ($data) = @_;
+
+    my $c = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+        PeerPort => $t->tls_port) or die "connect: $!\n";
+    my $got = '';
+
+    local $SIG{ALRM} = sub { die "no end\n" };
+    alarm 60;
+    syswrite $c, $data;
+    1 while sysread $c, $got, 65536, length $got;
+    alarm 0;
+
+    return length $got;
 }

@@ -1112,4 +1112,13 @@ test_tables(void)
        && reg_op_body(REG_OP_UPLOAD_APPEND) == REG_BODY_UPLOAD
        && reg_op_body(REG_OP_UPLOAD_FINISH) == REG_BODY_UPLOAD
        && reg_op_body(REG_OP_N) == REG_BODY_NONE, "bodies");
+
+    ok(reg_op_writes(REG_OP_MANIFEST_WRITE)
+       && reg_op_writes(REG_OP_UPLOAD_START)
+       && reg_op_writes(REG_OP_UPLOAD_CANCEL)
+       && reg_op_writes(REG_OP_REPO_DELETE)
+       && !reg_op_writes(REG_OP_UPLOAD_STATUS)
+       && !reg_op_writes(REG_OP_BLOB_READ)
+       && !reg_op_writes(REG_OP_TOKEN)
+       && !reg_op_writes(REG_OP_N), "what writes");
 }

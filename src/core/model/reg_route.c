@@ -417,3 +417,15 @@ reg_op_body(reg_op_e op)
 
     return bodies[((unsigned) op < REG_OP_N) ? op : REG_OP_N];
 }
+
+
+int
+reg_op_writes(reg_op_e op)
+{
+    reg_action_e  action;
+
+    action = reg_op_action(op);
+
+    return (action == REG_ACTION_PUSH || action == REG_ACTION_DELETE)
+           && op != REG_OP_UPLOAD_STATUS;
+}

@@ -142,5 +142,8 @@ reg_str_t reg_op_name(reg_op_e op);
 reg_action_e reg_op_action(reg_op_e op);
 reg_body_e reg_op_body(reg_op_e op);
 
+/* Whether it changes something; to ask how far an upload has come does not. */
+int reg_op_writes(reg_op_e op);
+
 
 #endif /* REG_ROUTE_H_INCLUDED */

@@ -4,6 +4,7 @@
 
 #include "ngx_http_registry.h"
 #include "ngx_http_registry_access.h"
+#include "ngx_http_registry_headers_in.h"
 #include "ngx_http_registry_notify.h"
 #include "ngx_http_registry_ops.h"
 #include "ngx_http_registry_readonly.h"
@@ -20,6 +21,7 @@ static const ngx_http_registry_step_pt  ngx_http_registry_ops[REG_OP_N] = {
 
 static ngx_int_t ngx_http_registry_begin(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
+static ngx_uint_t ngx_http_registry_early(ngx_http_request_t *r);
 
 
 ngx_int_t
@@ -76,6 +78,11 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
         return ngx_http_registry_send_error(r, ctx);
     }
 
+    if (reg_op_writes(ctx->op.op) && ngx_http_registry_early(r)) {
+        (void) reg_error_set(&ctx->error, REG_TOO_EARLY, NULL);
+        return ngx_http_registry_send_error(r, ctx);
+    }
+
     rc = ngx_http_registry_readonly_check(r, ctx);
 
     if (rc == NGX_DECLINED) {
@@ -106,6 +113,30 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     }
 
     return ngx_http_registry_ops[ctx->op.op](r, ctx);
+}
+
+
+/*
+ * Early data of TLS 1.3 can be recorded and sent again by anybody, who with it
+ * would have a tag moved back, or a manifest deleted that was pushed since.  A
+ * handshake nobody else can complete: once it is, the request is the client's
+ * own.  A proxy in front tells by the header what it had (RFC 8470, 5.1).
+ */
+
+static ngx_uint_t
+ngx_http_registry_early(ngx_http_request_t *r)
+{
+    static ngx_str_t  name = ngx_string("ssl_early_data");
+
+    ngx_http_variable_value_t  *v;
+
+    if (ngx_http_registry_find_header(r, "early-data", 10)) {
+        return 1;
+    }
+
+    v = ngx_http_get_variable(r, &name, ngx_hash_key(name.data, name.len));
+
+    return v == NULL || (!v->not_found && v->len > 0);
 }
 
 

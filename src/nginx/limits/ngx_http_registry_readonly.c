@@ -6,8 +6,6 @@
 
 static ngx_uint_t ngx_http_registry_readonly_is(ngx_str_t *value,
     const char *word);
-static ngx_uint_t ngx_http_registry_readonly_writes(
-    ngx_http_registry_ctx_t *ctx);
 
 
 char *
@@ -86,7 +84,7 @@ ngx_http_registry_readonly_check(ngx_http_request_t *r,
     limits = ngx_http_get_module_loc_conf(r, ngx_http_registry_limits_module);
     ro = limits->readonly;
 
-    if (ro == NULL || !ngx_http_registry_readonly_writes(ctx)) {
+    if (ro == NULL || !reg_op_writes(ctx->op.op)) {
         return NGX_OK;
     }
 
@@ -119,18 +117,4 @@ ngx_http_registry_readonly_is(ngx_str_t *value, const char *word)
 {
     return value->len == ngx_strlen(word)
            && ngx_strncasecmp(value->data, (u_char *) word, value->len) == 0;
-}
-
-
-/* To ask how far an upload has come changes nothing. */
-
-static ngx_uint_t
-ngx_http_registry_readonly_writes(ngx_http_registry_ctx_t *ctx)
-{
-    reg_action_e  action;
-
-    action = reg_op_action(ctx->op.op);
-
-    return (action == REG_ACTION_PUSH || action == REG_ACTION_DELETE)
-           && ctx->op.op != REG_OP_UPLOAD_STATUS;
 }
