@@ -98,6 +98,20 @@ sub expecting {
     is_unauthorized($r, 'A36 Expect with a wrong one');
     is("@{ $r->interim }", '', 'A36 is not told to go on');
 
+    # the client need not send the body now, and could not go on without
+
+    for my $who ([], [authorization(basic('alice', 'wrong'))]) {
+        my $c = $t->connect;
+        $r = $c->patch($l, body => $bytes, expect => 1, @$who);
+        is_unauthorized($r, 'A36 Expect on a kept connection');
+        is_header($r, 'Connection', 'close', 'A36 which is told to end');
+
+        $c = $t->connect;
+        $r = $c->get('/v2/', headers => [['Expect', '100-continue'],
+            @{ $who->[1] || [] }]);
+        is_header($r, 'Connection', 'keep-alive', 'A36 without a body not');
+    }
+
     $r = $alice->patch($l, body => $bytes, expect => 1);
     is_status($r, 202, 'A36 Expect with a login');
     is("@{ $r->interim }", '100', 'A36 goes on');

@@ -74,6 +74,15 @@ ngx_http_registry_header_filter(ngx_http_request_t *r)
         r->keepalive = 0;
     }
 
+    /*
+     * nginx has refused a body that the client, who was not told to go on, may
+     * never send: what he sends next would be taken for it.
+     */
+
+    if (r->err_status && r->headers_in.expect && r->discard_body) {
+        r->keepalive = 0;
+    }
+
     /* a filter behind us may refuse a reply (416), and another one begins */
 
     if (!ctx->headers) {
