@@ -10,6 +10,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use JSON::PP qw(decode_json);
+use POSIX ();
 use Test::More;
 
 use Test::Registry;
@@ -18,6 +19,11 @@ use Test::Registry::Trace;
 
 my $dir = work_dir();
 my $file = "$dir/htpasswd";
+
+# setxattr(), getxattr() and removexattr() of the kernel
+
+my @xattr = (POSIX::uname())[4] eq 'x86_64' ? (188, 191, 197) : (5, 8, 14);
+my ($made, $has) = ('system.posix_acl_default', 'system.posix_acl_access');
 
 add();
 passwd();
@@ -320,13 +326,28 @@ sub owners {
     is(mode_of($file), '0604', 'the mode is kept');
 
     SKIP: {
-        skip_tests('only root may give files away', 8) if $> != 0;
+        skip_tests('only root may give files away', 10) if $> != 0;
 
         chmod 0640, $file;
         chown 12, 34, $file;
         user('add', 'cat', 'x', '-C4');
         is(join(' ', (stat $file)[4, 5]), '12 34', 'owner and group are kept');
         is(mode_of($file), '0640', 'and the mode with them');
+
+        # what the directory would give to every new file in it: r-- to 65534
+        # and nothing to the group
+
+        my $acl = pack 'L(SSL)*', 2, 1, 7, ~0, 2, 4, 65534, 4, 0, ~0,
+            16, 4, ~0, 32, 0, ~0;
+        SKIP: {
+            skip_tests("no access lists here: $!", 2)
+                if !set_acl("$dir", $acl);
+
+            user('add', 'eve', 'x', '-C4');
+            is(mode_of($file), '0640', 'the mode beside an access list');
+            is(get_acl($file), '', 'none comes from the directory');
+            remove_acl("$dir");
+        }
 
         my $before = file_text($file);
         chmod 0777, "$dir";
@@ -346,6 +367,31 @@ sub owners {
         $r = ctl({ uid => 65534 }, qw(user list), $file);
         like($r->{err}, qr/\Q$file\E.*Permission denied/, 'is told so');
     }
+}
+
+
+# The access list of what is made in a directory, and that of a file.
+
+sub set_acl {
+    my ($path, $acl) = @_;
+
+    return syscall($xattr[0], $path, $made, $acl, length $acl, 0) == 0;
+}
+
+
+sub remove_acl {
+    my ($path) = @_;
+
+    syscall($xattr[2], $path, $made);
+}
+
+
+sub get_acl {
+    my ($path) = @_;
+
+    my $acl = "\0" x 1024;
+    my $n = syscall($xattr[1], $path, $has, $acl, 1024);
+    return $n < 0 ? '' : unpack 'H*', substr $acl, 0, $n;
 }
 
 

@@ -498,11 +498,18 @@ reg_cli_file_acl(reg_cli_file_t *f, int fd)
 
     n = fgetxattr(old, REG_CLI_FILE_ACL, acl, sizeof(acl));
 
-    if (n == -1) {
-        rc = (errno == ENODATA || errno == ENOTSUP) ? 0 : -1;
+    if (n != -1) {
+        rc = fsetxattr(fd, REG_CLI_FILE_ACL, acl, (size_t) n, 0);
+
+    } else if (errno == ENODATA) {
+
+        /* nor has the new one then what its directory gives to all */
+
+        rc = fremovexattr(fd, REG_CLI_FILE_ACL);
+        rc = (rc == -1 && errno == ENODATA) ? 0 : rc;
 
     } else {
-        rc = fsetxattr(fd, REG_CLI_FILE_ACL, acl, (size_t) n, 0);
+        rc = (errno == ENOTSUP) ? 0 : -1;
     }
 
     (void) close(old);
