@@ -26,7 +26,7 @@ use constant LIMIT => 100;         # calls on the spool of one deletion
 
 my @broken = qw(name write change sync open modify lock);
 
-alone(30);
+alone(34);
 seed();
 
 my $round = 0;
@@ -42,6 +42,7 @@ each_call(0, $_) for @{ torture(['ENOSPC'], $all) };
 by_command('EIO');
 midway();
 full();
+first($_) for qw(ext4 xfs);
 
 done_testing();
 
@@ -428,5 +429,38 @@ sub full {
 
     is(join("\n", @wrong), '', 'a full disk: done and told, or neither');
     figure("DELETE on a full disk: $_", $count{$_}) for sort keys %count;
+    $t->finish(audit => { grace => 3600 });
+}
+
+
+# The first deletions ever, when the disk is full already.
+
+sub first {
+    my ($fs) = @_;
+
+    my $disk = Test::Registry::Disk->new(fs => $fs);
+    my $t = server(root => $disk->root);
+    my @all = map { [$_->($t)] } @kinds;
+    my $n = 0;
+
+    run_command(60, 'sync', '-f', $disk->at);
+    open my $fh, '>', $disk->at . '/filler' or die "filler: $!\n";
+    for my $size (1 << 20, 4096, 1) {
+        1 while defined syswrite $fh, 'x' x $size;
+    }
+    close $fh;
+
+    # what XFS keeps for directories, too
+
+    1 while open $fh, '>', $disk->at . '/filler' . 'x' x 200 . ++$n;
+
+    for my $row (@all) {
+        my ($kind, $uri, $ask, $events) = @$row;
+        is_status($t->delete($uri), 202, "$fs is full: $kind is deleted");
+        my @told = told($t, $events);
+        is("@told", "@$events", "$fs is full: and that is told");
+    }
+
+    unlink glob $disk->at . '/filler*';
     $t->finish(audit => { grace => 3600 });
 }

@@ -359,8 +359,9 @@ reg_spool_take(reg_spool_t *sp, reg_error_t *e)
 static int
 reg_spool_take_open(reg_spool_t *sp)
 {
-    int        err;
-    reg_fs_t  *fs;
+    int          err;
+    reg_fs_t    *fs;
+    struct stat  st;
 
     fs = reg_fs_of(sp->s);
 
@@ -381,6 +382,12 @@ reg_spool_take_open(reg_spool_t *sp)
     }
 
     reg_fs_give(fs, sp->lock);
+
+    /* deletions write its first byte, and have no room for it any more then */
+
+    if (fstat(sp->lock, &st) == 0 && st.st_blocks == 0) {
+        (void) reg_fs_pwrite(sp->lock, "\n", 1, 0);
+    }
 
     return 0;
 }
