@@ -15,6 +15,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 use Test::Registry;
+use Test::Registry::Command;
 use Test::Registry::Disk;
 use Test::Registry::Litter;
 use Test::Registry::Process;
@@ -22,11 +23,12 @@ use Test::Registry::Shim;
 use Test::Registry::Torture;
 
 
-alone(40);
+alone(48);
 
 my $gc = 'registry_gc on interval=1s grace=1h untagged=1h empty rate=0';
 
 full();
+by_hand();
 read_only();
 breaks();
 
@@ -148,6 +150,34 @@ sub full {
     }
 
     finish_disk($x, 'F15');
+}
+
+
+# The first collection ever is one by hand, and not a file can be made.
+
+sub by_hand {
+    my $disk = Test::Registry::Disk->new(fs => 'ext4', size => 24);
+    my $t = Test::Registry->new(root => $disk->root)->run;
+    my $image = $t->push_image('app', 'v1');
+    my $lone = $t->push_blob('app', blob(5000, 'by hand'));
+
+    wait_for(30, sub { -e $t->root . '/docker/registry/nginx/collect' });
+    mkdir $disk->at . '/filler';
+
+    my $n = 0;
+    1 while open my $fh, '>', $disk->at . '/filler/' . ++$n;
+    ok($!{ENOSPC}, "F16 no inodes left, behind $n of them");
+
+    my $r = {};
+    wait_for(30, sub {
+        $r = ctl('gc', $t->root, '--grace=2s');
+        return $r->{rc} || !-e $t->blob_file($lone);
+    });
+    is_exit($r, 0, 'F16 who collects by hand for the first time');
+    is_status($t->get("/v2/app/blobs/$lone"), 404, 'F16 has made room');
+    is_whole($t->get('/v2/app/manifests/v1'), $image->{bytes},
+        'F16 what stays is there');
+    $t->finish(audit => { grace => 3600 });
 }
 
 

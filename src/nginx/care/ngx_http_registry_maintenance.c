@@ -43,7 +43,7 @@ static ngx_msec_t ngx_http_registry_job_begin(ngx_http_registry_root_t *root,
     reg_store_t *store, const ngx_http_registry_job_t *job,
     ngx_http_registry_work_t *w);
 static void ngx_http_registry_job_note(reg_store_t *store,
-    const ngx_http_registry_job_t *job);
+    const ngx_http_registry_job_t *job, ngx_http_registry_work_t *w);
 static ngx_msec_t ngx_http_registry_job_wait(reg_store_t *store,
     const ngx_http_registry_job_t *job, time_t interval);
 static ngx_msec_t ngx_http_registry_job_slice(ngx_http_registry_root_t *root,
@@ -180,8 +180,10 @@ ngx_http_registry_job(ngx_http_registry_root_t *root, reg_store_t *store,
     interval = job->interval(root);
     ngx_http_registry_stats_interval(root, job->stats, interval);
 
+    ngx_http_registry_job_note(store, job, w);
+
     if (interval == 0) {
-        return NGX_HTTP_REGISTRY_FAILED;
+        return w->noted ? NGX_HTTP_REGISTRY_FAILED : NGX_HTTP_REGISTRY_IDLE;
     }
 
     if (job->allowed && !job->allowed(root)) {
@@ -219,11 +221,6 @@ ngx_http_registry_job_begin(ngx_http_registry_root_t *root,
         return NGX_HTTP_REGISTRY_IDLE;
     }
 
-    if (!w->noted) {
-        w->noted = 1;
-        ngx_http_registry_job_note(store, job);
-    }
-
     wait = ngx_http_registry_job_wait(store, job, job->interval(root));
 
     if (wait > 0) {
@@ -253,14 +250,24 @@ ngx_http_registry_job_begin(ngx_http_registry_root_t *root,
 /*
  * The clock is set right some time after the boot, and by years where it had
  * stopped.  What was pushed before that looks old to the first job of the boot,
- * unless somebody knows the clock of that time.
+ * unless somebody knows the clock of that time.  And who collects by hand on a
+ * disk that is full by then has no room for the file of the job.
  */
 
 static void
 ngx_http_registry_job_note(reg_store_t *store,
-    const ngx_http_registry_job_t *job)
+    const ngx_http_registry_job_t *job, ngx_http_registry_work_t *w)
 {
     reg_care_t  care;
+    reg_stat_t  st;
+
+    if (w->noted
+        || store->driver->stat(store, REG_LAYOUT_V2, &st, NULL) != REG_OK)
+    {
+        return;
+    }
+
+    w->noted = 1;
 
     ngx_memzero(&care, sizeof(reg_care_t));
 
