@@ -16,18 +16,19 @@ use Test::Registry;
 use Test::Registry::Disk;
 use Test::Registry::Trouble;
 
-alone(14);
+alone(17);
 
 my $root = tempdir('registry-disk-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 my ($rc, $said) = run_command(10, 'mount', '-t', 'tmpfs', '-o', 'size=600k',
     'tmpfs', $root);
-skip_suite("no tmpfs: $said", 14) if $rc;
+skip_suite("no tmpfs: $said", 17) if $rc;
 
 my $t = Test::Registry->new(root => $root)->run;
 my $image = $t->push_image('app', 'v1');
 
 disk_full();
 read_only();
+two_mounts();
 
 $t->finish(audit => 0);
 system 'umount', '-l', $root;
@@ -62,4 +63,26 @@ sub read_only {
     is($rc, 0, 'writable again') or diag($said);
     $t->push_image('app', 'v2', seed => 'again');
     pass('F20 and pushes work');
+}
+
+
+# A part of the tree that is mounted there, if from the same file system:
+# nothing can be renamed from one into the other.
+
+sub two_mounts {
+    my $part = $t->root . '/docker/registry/v2/blobs';
+    my ($rc, $said) = run_command(10, 'mount', '--bind', $part, $part);
+    is($rc, 0, 'a part of the tree is mounted by itself') or diag($said);
+
+    $t->restart;
+    is_said($t, 'pushes will fail; all of', 'said at start');
+
+    my $bytes = 'mounted';
+    $t->post('/v2/app/blobs/uploads/?digest=' . sha256($bytes),
+        body => $bytes);
+    like($t->log_text, qr/\[crit\][^\n]* rename\(\) [^\n]* failed; all of /,
+        'and for a push');
+    $t->stop;
+    run_command(10, 'umount', $part);
+    $t->run;
 }

@@ -155,7 +155,7 @@ sub wrong_owner {
     my $t = Test::Registry->new(user => 'www-data');
     mkdir $t->root . '/docker';
     $t->run;
-    is_said($t, 'pushes will fail');
+    is_said($t, 'pushes will fail; give');
     my $r = $t->post('/v2/app/blobs/uploads/', body => '');
     is_error($r, 500, 'UNKNOWN', 'a push fails');
     unlike($r->body, qr/chown|permission|docker/i, 'the client learns no more');

@@ -46,6 +46,7 @@ static int reg_store_fs_sync(reg_fs_t *fs, const reg_fs_dir_t *d,
     const char *path);
 static reg_rc_t reg_store_fs_discard(reg_store_t *s, const char *path,
     reg_error_t *e);
+static uint64_t reg_store_mount(reg_fs_t *fs, const char *path);
 
 
 static const reg_driver_t  reg_store_fs = {
@@ -591,6 +592,7 @@ reg_store_writable(reg_store_t *s, reg_error_t *e)
 {
     size_t        i;
     dev_t         dev;
+    uint64_t      mount, at;
     reg_fs_t     *fs;
     struct stat   st;
 
@@ -611,6 +613,7 @@ reg_store_writable(reg_store_t *s, reg_error_t *e)
 
     fs = reg_fs_of(s);
     dev = 0;
+    mount = 0;
 
     for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 
@@ -637,13 +640,44 @@ reg_store_writable(reg_store_t *s, reg_error_t *e)
             || strncmp(paths[i], REG_LAYOUT_OWN, sizeof(REG_LAYOUT_OWN) - 1)
                == 0)
         {
-            if (dev != 0 && dev != st.st_dev) {
+            at = reg_store_mount(fs, paths[i]);
+
+            if (dev != 0 && (dev != st.st_dev || mount != at)) {
                 return reg_error_sys(e, EXDEV, "rename", paths[i]);
             }
 
             dev = st.st_dev;
+            mount = at;
         }
     }
 
     return REG_OK;
+}
+
+
+/* A part of a file system that is mounted there is another mount, too. */
+
+static uint64_t
+reg_store_mount(reg_fs_t *fs, const char *path)
+{
+#ifdef STATX_MNT_ID
+
+    struct statx  st;
+
+    if (statx(fs->root, path, AT_SYMLINK_NOFOLLOW|AT_STATX_DONT_SYNC,
+              STATX_MNT_ID, &st)
+        == 0
+        && (st.stx_mask & STATX_MNT_ID))
+    {
+        return st.stx_mnt_id;
+    }
+
+#else
+
+    (void) fs;
+    (void) path;
+
+#endif
+
+    return 0;
 }

@@ -24,6 +24,8 @@ static const ngx_http_registry_way_t  ngx_http_registry_ways[] = {
               "ulimit -f)" },
     { EROFS,  "; the file system was mounted read-only, look at the kernel's "
               "log" },
+    { EXDEV,  "; all of \"docker/registry\" has to be one mount of one file "
+              "system" },
     { EIO,    "; look at the disk, and at the kernel's log" },
     { ESTALE, "; the server of that file system has lost it, mount it anew" },
     { EMFILE, "; raise \"worker_rlimit_nofile\"" },
