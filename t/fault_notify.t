@@ -129,6 +129,9 @@ sub appends {
         figure("spool: calls broken by $action", $broken);
     }
 
+    like($t->log_text, qr/could not be recorded; try again, client:/,
+        'spool: what failed is in the log');
+    unlike($t->log_text, qr/please report/, 'spool: as no mistake of ours');
     arrived($t, $hook, 'spool', \@want);
     $t->finish(audit => { grace => 3600 });
 }

@@ -65,6 +65,12 @@ ngx_http_registry_way_out(const reg_error_t *e)
                               "\"thread_pool\"";
     }
 
+    /* who says what it was knows it for no mistake of ours */
+
+    if (e->rc == REG_INTERNAL && e->detail[0]) {
+        return "";
+    }
+
     return ngx_http_registry_way_of(ngx_http_registry_other_ways, e->rc);
 }
 
