@@ -134,7 +134,7 @@ sub manager_of {
 # F19: too little is free; F25: the file system becomes read-only.
 
 sub disk {
-    my $disk = Test::Registry::Disk->new;
+    my $disk = Test::Registry::Disk->new(mount => 'errors=remount-ro');
     my $t = Test::Registry->new(root => $disk->root, server => $server)->run;
     $image{ $t->port } = $t->push_image('app', 'v1');
 
@@ -180,7 +180,23 @@ sub disk {
     is_status($t->post('/v2/app/blobs/uploads/?digest=' . sha256('more'),
         body => 'more'), 201, 'F25 and pushes go on');
 
-    $t->finish;
+    # since Linux 6.15 an ext4 that gave up says to nobody that it is read-only
+
+    ($rc, my $device) = run_command(10, 'findmnt', '-no', 'SOURCE',
+        $disk->at);
+    $device =~ s{.*/|\s+\z}{}g;
+    open my $fh, '>', "/sys/fs/ext4/$device/trigger_fs_error"
+        or die "$device: $!\n";
+    syswrite $fh, "1\n";
+    close $fh;
+
+    $j = ready($t, 503);
+    like($j->{stores}[0]{writable}, qr/cannot write/, 'F25 it gave up');
+    serves($t, 'F25 it gave up');
+
+    $disk->power_up($t);
+    ready($t, 200);
+    $t->finish(audit => { grace => 3600 });
     $disk->remove;
 }
 

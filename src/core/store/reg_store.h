@@ -219,7 +219,7 @@ void reg_store_close(reg_store_t *s);
 
 /*
  * Checks that this process may write where it must, for a message at start:
- * REG_OK, or the first directory that refuses, in e.
+ * REG_OK, or what refuses first, in e.
  */
 reg_rc_t reg_store_writable(reg_store_t *s, reg_error_t *e);
 

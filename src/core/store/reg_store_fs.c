@@ -590,6 +590,7 @@ reg_store_fs_discard(reg_store_t *s, const char *path, reg_error_t *e)
 reg_rc_t
 reg_store_writable(reg_store_t *s, reg_error_t *e)
 {
+    int           fd;
     size_t        i;
     dev_t         dev;
     uint64_t      mount, at;
@@ -650,6 +651,18 @@ reg_store_writable(reg_store_t *s, reg_error_t *e)
             mount = at;
         }
     }
+
+    /* a file system that gave up allows everything, and does nothing */
+
+    fd = reg_fs_open(fs, fs->root, REG_FS_LOCK, O_RDWR);
+
+    if (fd == -1) {
+        return reg_fs_absent(errno) ? REG_OK
+                                    : reg_error_sys(e, errno, "open",
+                                                    REG_FS_LOCK);
+    }
+
+    (void) close(fd);
 
     return REG_OK;
 }
