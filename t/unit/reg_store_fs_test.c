@@ -596,6 +596,12 @@ test_writable(void)
        && strcmp(e.path, V2 "blobs/sha256") == 0,
        "a file in place of a directory is named: %s", e.path);
 
+    reg_error_clear(&e);
+    (void) unlink(at(V2 "blobs/sha256"));
+    ok(symlink(".", at(V2 "blobs/sha256")) == 0
+       && reg_store_writable(s, &e) == REG_STORAGE && e.sys == ELOOP,
+       "a symbolic link for what it is");
+
     if (getuid() != 0) {
         reg_error_clear(&e);
         (void) unlink(at(V2 "blobs/sha256"));

@@ -628,7 +628,8 @@ reg_store_writable(reg_store_t *s, reg_error_t *e)
         }
 
         if (!S_ISDIR(st.st_mode)) {
-            return reg_error_sys(e, ENOTDIR, "stat", paths[i]);
+            return reg_error_sys(e, S_ISLNK(st.st_mode) ? ELOOP : ENOTDIR,
+                                 "stat", paths[i]);
         }
 
         if (faccessat(fs->root, paths[i], R_OK|W_OK|X_OK, AT_EACCESS) == -1) {
