@@ -323,7 +323,7 @@ sub shutdown_timeout {
     ok(wait_for(6, sub { !$n->workers(old => 1) }), 'F30 the worker is gone');
     is(join(' ', glob $begun), '',
         'F30 and with it what nobody can go on with');
-    go_on($l, 300_000, 700_000, 'F30 after worker_shutdown_timeout');
+    go_on($l, 700_000, 700_000, 'F30 after worker_shutdown_timeout');
     $n->finish(audit => 0);
 }
 

@@ -48,22 +48,10 @@ ngx_http_registry_upload_job(ngx_http_request_t *r,
 }
 
 
-/*
- * A request that nginx ended without asking us, as "worker_shutdown_timeout"
- * does, leaves its session open.  One that nobody knows the id of would stay
- * until it is old; the disk may be waited for by a worker that exits.
- */
-
 static void
 ngx_http_registry_upload_cleanup(void *data)
 {
     ngx_http_registry_upload_job_t  *job = data;
-
-    if (job->upload && job->single && ngx_exiting) {
-        (void) reg_upload_cancel(job->ctx->store, job->ctx->op.name,
-                                 reg_str_of(job->id), NULL);
-        job->ended = 1;
-    }
 
     reg_upload_close(job->upload);
 

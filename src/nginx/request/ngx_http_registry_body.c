@@ -12,6 +12,9 @@
 #define NGX_HTTP_REGISTRY_BODY_DELAY  20
 
 
+static ngx_int_t ngx_http_registry_body_watch(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+static void ngx_http_registry_body_lost(void *data);
 static ngx_int_t ngx_http_registry_body_own(ngx_http_request_t *r);
 static void ngx_http_registry_body_post(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_body_step(ngx_http_request_t *r,
@@ -44,7 +47,8 @@ ngx_http_registry_body_stream(ngx_http_request_t *r,
     ngx_http_registry_body_t  *body;
 
     body = ngx_http_registry_body_create(r, ctx);
-    if (body == NULL) {
+
+    if (body == NULL || ngx_http_registry_body_watch(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -55,6 +59,65 @@ ngx_http_registry_body_stream(ngx_http_request_t *r,
     body->done = next;
 
     return ngx_http_registry_body_start(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_registry_body_watch(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_cleanup_t  *cln;
+
+    cln = ngx_http_cleanup_add(r, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_registry_body_lost;
+    cln->data = ctx;
+
+    return NGX_OK;
+}
+
+
+/*
+ * nginx ends a request whose connection it closes without asking us: when that
+ * of HTTP/3 is lost, and after "worker_shutdown_timeout".  What came is wound
+ * up all the same.  A thread at work keeps the request, and nginx comes back
+ * here behind it; whatever else is freed has come to its end before.
+ */
+
+static void
+ngx_http_registry_body_lost(void *data)
+{
+    ngx_http_request_t        *r;
+    ngx_http_registry_ctx_t   *ctx;
+    ngx_http_registry_body_t  *body;
+
+    ctx = data;
+    r = ctx->request;
+    body = ctx->body;
+
+    if (!r->connection->close || r->main->count == 0) {
+        return;
+    }
+
+    if (!ctx->busy && !body->cutting
+        && (!body->finished || (body->running && ctx->rc != REG_OK)))
+    {
+        body->started = 1;
+
+        if (!body->eof) {
+            body->end = ngx_http_registry_body_cut;
+            body->eof = 1;
+        }
+
+        (void) ngx_http_registry_body_step(r, ctx);
+    }
+
+    if (r->main->blocked) {
+        (void) ngx_http_registry_body_watch(r, ctx);
+    }
 }
 
 
@@ -458,6 +521,7 @@ ngx_http_registry_body_cut_off(ngx_http_request_t *r,
                                     ngx_http_registry_body_after_cut);
 
     if (rc != NGX_BUSY) {
+        ctx->body->cutting = 1;
         return rc;
     }
 

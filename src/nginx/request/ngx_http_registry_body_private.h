@@ -73,6 +73,7 @@ struct ngx_http_registry_body_s {
     unsigned                       refused:1;  /* ctx->error says why */
     unsigned                       secret:1;   /* wiped when done with */
     unsigned                       finished:1;
+    unsigned                       cutting:1;  /* or was cut */
     unsigned                       unhashed:1; /* running, written alone */
 };
 
