@@ -312,6 +312,40 @@ test_missing(void)
 }
 
 
+/* An alias that names what refers to the alias: no push makes one. */
+
+static void
+test_cycle(void)
+{
+    char          id[REG_BACKUP_ID + 1], text[1024];
+    reg_digest_t  alias, outer;
+
+    fresh();
+    alias = digest_of(REG_SHA512, reg_str("of nothing that is there"));
+
+    (void) snprintf(text, sizeof(text), "{\"schemaVersion\":2,\"mediaType\":\""
+                    REG_TYPE_OCI_INDEX "\",\"manifests\":[{\"mediaType\":\""
+                    REG_TYPE_OCI_INDEX "\",\"digest\":\"%s\",\"size\":9}]}",
+                    alias.text);
+
+    outer = digest_of(REG_SHA256, reg_str_of(text));
+
+    spit(at(V2 "blobs/sha256/%.2s/%s/data", reg_digest_hex(&outer),
+            reg_digest_hex(&outer)), text);
+    spit(at(REPOS "a/b/_manifests/revisions/sha512/%s/link",
+            reg_digest_hex(&alias)), outer.text);
+    spit(at(REPOS "a/b/_manifests/revisions/sha256/%s/link",
+            reg_digest_hex(&outer)), outer.text);
+
+    is_num(backup(1000000000, id, 0), REG_OK, "what refers to itself");
+    is_num(left, 2, "is left out, and what refers to it");
+    is_num((long long) counts.manifests, 3, "and nothing else");
+
+    is_num(backup(1000000000, id, 1), REG_OK, "sparse");
+    is_num(left, 1, "it alone");
+}
+
+
 static void
 test_prune(void)
 {
@@ -469,6 +503,7 @@ main(void)
     test_ids();
     test_damage();
     test_missing();
+    test_cycle();
     test_prune();
     test_restore();
     test_overtaken();

@@ -353,6 +353,15 @@ reg_backup_children(reg_backup_run_t *r, const reg_digest_t *d,
             continue;
         }
 
+        /* no manifest refers to itself, but a link to another may have it so */
+
+        if (sum != NULL && (sum->bits & REG_BACKUP_BEGUN)
+            && !(sum->bits & REG_BACKUP_SETTLED))
+        {
+            *state |= REG_BACKUP_BROKEN;
+            return REG_OK;
+        }
+
         if (sum != NULL && (sum->bits & REG_BACKUP_SETTLED)
             && !reg_backup_back(r, &m->refs[i].digest))
         {
