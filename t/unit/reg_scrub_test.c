@@ -24,6 +24,9 @@ static void test_dry(void);
 static void test_place(void);
 static void test_place_texts(void);
 static void test_pushed(void);
+static void test_busy(void);
+static void test_changes(void);
+static void test_list(void);
 static void test_unreadable(void);
 static void test_kill(void);
 static void test_errors(void);
@@ -64,6 +67,9 @@ main(void)
     test_place();
     test_place_texts();
     test_pushed();
+    test_busy();
+    test_changes();
+    test_list();
     test_unreadable();
     test_kill();
     test_errors();
@@ -266,6 +272,15 @@ test_clean(void)
     is_num((long long) counts.corrupt + (long long) counts.unreadable, 0,
            "nothing is found");
     is_num((long long) counts.noted, 0, "nor noted");
+
+    p = begin(NULL);
+    reg_scrub_begin(p, 1);
+    (void) finish(p);
+    reg_scrub_begin(p, 2);
+    (void) finish(p);
+    is_num((long long) counts.blobs, 6, "all blobs once more");
+    reg_scrub_close(p);
+
     ok(!is_there(at(REG_SCRUB_CORRUPT)), "no place for what is corrupt");
     ok(!is_there(at(PLACE)), "none that is kept");
 
@@ -313,6 +328,8 @@ test_corrupt(void)
        != NULL, "F38 and where it is");
     is_num((long long) counts.corrupt, 1, "F38 is counted");
     is_num((long long) counts.blobs, 6, "F38 with all others");
+    is_num((long long) counts.bytes, LARGE + 2 + 2 * 5 + 3
+           + (long long) slurp(data_of(&image)).len, "F38 and was read twice");
     is(slurp(at(REG_SCRUB_CORRUPT "/%s", layer.text)), "leyer",
        "F38 is kept");
     is_num(exists(&layer), 0, "F38 is unknown");
@@ -436,6 +453,7 @@ test_dry(void)
 static void
 test_place(void)
 {
+    char           record[100] = "";
     unsigned       n, bad;
     uint64_t       bytes;
     struct stat    st;
@@ -474,6 +492,8 @@ test_place(void)
     reg_scrub_begin(p, 77);
     is_num(finish(p), REG_OK, "a pass");
     is_num((long long) counts.corrupt, 1, "finds it");
+    memcpy(record, slurp(at(PLACE)).data, sizeof(record) - 1);
+    ok(strstr(record, "\nidle 1\n") != NULL, "its end is kept at once");
     reg_scrub_close(p);
 
     p = begin("scrub");
@@ -536,6 +556,18 @@ test_place(void)
            "no byte is read twice");
     is_num((long long) counts.corrupt, 0, "and none is wrong");
     reg_scrub_begin(p, 80);
+
+    while (reg_scrub_counts(p)->bytes < REG_SCRUB_PIECE) {
+        (void) reg_scrub_step(p, &cost, NULL);
+    }
+
+    reg_scrub_close(p);
+    p = begin("scrub");
+    reg_scrub_begin(p, 81);
+    (void) finish(p);
+    is_num((long long) counts.bytes, (long long) bytes,
+           "a new pass reads all of it");
+    reg_scrub_begin(p, 82);
 
     while (reg_scrub_counts(p)->bytes < REG_SCRUB_PIECE) {
         (void) reg_scrub_step(p, &cost, NULL);
@@ -687,6 +719,154 @@ test_pushed(void)
     }
 
     is_num(bad, 0, "F38 pushed between any two steps it stays");
+}
+
+
+/* The lock as it is while somebody else has it. */
+
+static reg_lock_e  lock_mode;
+
+
+static reg_rc_t
+busy(reg_store_t *store, reg_lock_e mode, int *handle, reg_error_t *e)
+{
+    (void) store;
+    (void) handle;
+
+    lock_mode = mode;
+
+    return reg_error_set(e, REG_BUSY, "somebody does not let go of a lock");
+}
+
+
+static void
+test_busy(void)
+{
+    reg_error_t          e;
+    reg_scrub_t         *p;
+    reg_driver_t         others;
+    const reg_driver_t  *driver;
+
+    fresh();
+    flip(&layer);
+
+    driver = s->driver;
+    others = *driver;
+    others.lock = busy;
+    lock_mode = REG_LOCK_SHARED;
+    reg_error_clear(&e);
+
+    p = begin(NULL);
+    reg_scrub_begin(p, 1);
+
+    s->driver = &others;
+    while (reg_scrub_step(p, &cost, &e) == REG_OK) { /* void */ }
+    s->driver = driver;
+
+    is_num(e.rc, REG_BUSY, "F38 somebody else has the lock");
+    is_num(lock_mode, REG_LOCK_EXCLUSIVE, "F38 that all pushes share");
+    ok(is_there(data_of(&layer)) && reg_scrub_counts(p)->corrupt == 0,
+       "F38 nothing is moved, or told");
+
+    is_num(finish(p), REG_OK, "F38 when he gives it back");
+    is_num(seen[REG_SCRUB_MOVED], 1, "F38 it is");
+    is_num((long long) counts.corrupt, 1, "F38 and once");
+    is_num((long long) counts.blobs, 6, "F38 and so are the others");
+    reg_scrub_close(p);
+}
+
+
+/* What is another file at each look, and a directory that is not given. */
+
+static const reg_driver_t  *shipped;
+static int                  list_err;
+
+
+static reg_rc_t
+stat_other(reg_store_t *store, const char *path, reg_stat_t *st,
+    reg_error_t *e)
+{
+    reg_rc_t  rc;
+
+    rc = shipped->stat(store, path, st, e);
+    st->ino++;
+
+    return rc;
+}
+
+
+static reg_rc_t
+list_fails(reg_store_t *store, const char *path, reg_list_pt fn, void *ctx,
+    reg_error_t *e)
+{
+    if (list_err != 0 && strstr(path, "sha256/e3") != NULL) {
+        return reg_error_sys(e, list_err, "open", path);
+    }
+
+    return shipped->list(store, path, fn, ctx, e);
+}
+
+
+static void
+test_changes(void)
+{
+    reg_driver_t  others;
+
+    fresh();
+    flip(&layer);
+    flip(&large);
+
+    shipped = s->driver;
+    others = *shipped;
+    others.stat = stat_other;
+
+    s->driver = &others;
+    is_num(pass(), REG_OK, "blobs that change all the time");
+    s->driver = shipped;
+
+    ok(steps < 2000, "are left to the next pass in the end");
+    is_num((long long) counts.blobs, 4, "and all others looked at");
+    is_num((long long) counts.corrupt, 0, "they are not told");
+    ok(is_there(data_of(&layer)) && is_there(data_of(&large)), "nor moved");
+}
+
+
+static void
+test_list(void)
+{
+    reg_error_t    e;
+    reg_scrub_t   *p;
+    reg_driver_t   others;
+
+    /* the empty blob is the only one in its directory */
+
+    fresh();
+
+    shipped = s->driver;
+    others = *shipped;
+    others.list = list_fails;
+    s->driver = &others;
+
+    list_err = EIO;
+    is_num(pass(), REG_OK, "F18 a directory that the disk does not give");
+    is_num(seen[REG_SCRUB_UNREADABLE], 1, "F18 is told");
+    ok(strstr(last_path, "blobs/sha256/e3") != NULL, "F18 by its name");
+    is_num((long long) counts.blobs, 5, "F18 and all others are read");
+
+    list_err = EMFILE;
+    reg_error_clear(&e);
+    p = begin(NULL);
+    reg_scrub_begin(p, 1);
+    while (reg_scrub_step(p, &cost, &e) == REG_OK
+           && !reg_scrub_idle(p)) { /* void */ }
+
+    is_num(e.sys, EMFILE, "F21 one that we cannot open now");
+    list_err = 0;
+    is_num(finish(p), REG_OK, "F21 is looked at when we can");
+    is_num((long long) counts.blobs, 6, "F21 as are all");
+    reg_scrub_close(p);
+
+    s->driver = shipped;
 }
 
 
