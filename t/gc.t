@@ -14,6 +14,7 @@ use Time::HiRes qw(sleep time);
 
 use Test::Registry;
 use Test::Registry::Command;
+use Test::Registry::Notify qw(metric_of);
 
 # grace is short, so whatever has to survive for longer than that is tested
 use constant GRACE => 2;
@@ -22,7 +23,8 @@ configuration();
 
 my $gc = 'registry_gc on interval=1s grace=' . GRACE . 's rate=0 iops=0;'
     . ' registry_upload_idle_time 2s;';
-my $t = Test::Registry->new(location => "registry_delete on; $gc")->run;
+my $t = Test::Registry->new(location => "registry_delete on; $gc",
+    server => 'location = /metrics { registry_metrics; }')->run;
 
 garbage();
 head_and_mount();
@@ -30,6 +32,7 @@ child_first();
 kept();
 deep();
 uploads();
+never_idle();
 two_at_once();
 reloads();
 untagged();
@@ -270,6 +273,33 @@ sub deep {
 
 # F49: an upload that is idle goes, a slow one does not.
 
+# Temporaries go after the sessions, so that these were looked at by then.
+
+sub never_idle {
+    my $s = Test::Registry->new(location => 'registry_upload_idle_time 0;')
+        ->run;
+    my $own = $s->root . '/docker/registry/nginx';
+    my $old = time - 400 * 86400;
+    $s->push_blob('up', 'makes the directories');
+    my $l = $s->open_upload('up');
+
+    is_status($s->patch($l, body => 'abc'), 202, 'an upload is begun');
+    $s->stop or die "$s->{stop_text}\n";
+
+    open my $fh, '>', "$own/tmp/old" or die "$own/tmp/old: $!\n";
+    close $fh;
+    unlink "$own/purge";
+    utime($old, $old, $_) or die "$_: $!\n"
+        for "$own/tmp/old", reverse split /\n/, qx(find @{[ $s->root ]} -path '*/_uploads/*');
+
+    $s->run;
+    ok(wait_for(60, sub { !-e "$own/tmp/old" }), 'a purge has ended');
+    is_status($s->put(with_query($l, digest => sha256('abc')), body => ''),
+        201, 'with 0 an upload is never idle');
+    $s->finish;
+}
+
+
 sub uploads {
     my $bytes = blob(8, 'slow');
     my ($idle, $slow, $put);
@@ -302,6 +332,8 @@ sub uploads {
     wait_for(20, sub { !-e $t->repo_dir('up') . "/_uploads/$id" });
     is($slow->status, 202, 'F49 a slow upload is not purged');
     is($t->get($idle)->status, 404, 'F49 an idle one is');
+    ok(wait_for(20, sub { metric_of($t, 'registry_uploads_open') == 0 }),
+        'F49 and counts no more');
     is($put->status, 201, 'F49 and can be finished');
 
     my $line = qr/\[notice\].*purged uploads of ".*": 1 of \d/;

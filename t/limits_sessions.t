@@ -72,6 +72,7 @@ never_made();
 killed_while_made();
 flood();
 small_zone();
+gives_back();
 
 done_testing();
 
@@ -592,6 +593,25 @@ sub one_thread {
 
 sub open_in {
     return metric_of($_[0], 'registry_uploads_open');
+}
+
+
+# What was counted and has ended takes nothing of the zone's part for sessions.
+
+sub gives_back {
+    my $t = Test::Registry->new(workers => 1, http => 'registry_zone_size 64k;',
+        location => 'registry_upload_sessions 3;')->run;
+    my $c = $t->connect;
+    my %got;
+
+    $got{ $c->post(with_query($uploads, digest => sha256('abc')),
+        body => 'abc')->status }++ for 1 .. 300;
+    is_deeply(\%got, { 201 => 300 }, 'A113 300 sessions, one by one');
+
+    is_status($c->post($uploads, body => ''), 202, 'and three') for 1 .. 3;
+    is_refused($c->post($uploads, body => ''), 'one user may have 3',
+        'they count still');
+    $t->finish;
 }
 
 

@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use Fcntl qw(:flock);
 use File::Path qw(make_path);
 use JSON::PP qw(decode_json);
 use POSIX qw(mkfifo);
@@ -48,6 +49,7 @@ stopped();
 at_work();
 pushes();
 background();
+dates();
 others();
 
 # what open_file_cache holds is nginx's own
@@ -463,6 +465,44 @@ sub background {
         like(file_text($place), qr/^\Q$began\E$/m, 'and begins no other pass');
     }
     unlike($s->log_text, qr/cannot go on/, 'two managers are no error');
+    $s->finish;
+}
+
+
+# Across a restart a pass is due when it was, unless its date is of a clock that
+# was wrong.
+
+sub dates {
+    my $s = Test::Registry->new(location => 'registry_scrub 1g interval=1d;');
+    my $place = $s->root . '/docker/registry/nginx/scrub';
+    my $ended = sub { () = $s->log_text =~ /scrub of "\S+" ended after/g };
+
+    $s->run->push_blob('app', 'a blob');
+    ok(wait_for(60, sub { $ended->() == 1 }), 'a pass');
+
+    for my $row ([-3600, 1, 'not due'], [-90_000, 2, 'due'],
+        [86_400 * 400, 3, 'of a year to come'])
+    {
+        my ($ago, $passes, $name) = @$row;
+        my $began = time + $ago;
+
+        $s->stop or die "$s->{stop_text}\n";
+        my ($text) = file_text($place) =~ /\A(.*^)sum /ms;
+        $text =~ s/^began \d+$/began $began/m;
+        open my $fh, '+<', $place or die "$place: $!\n";
+        print {$fh} $text, 'sum ', sha256($text), "\n";
+        close $fh or die "$place: $!\n";
+        $s->run;
+
+        # the place is held by who has decided
+        ok(wait_for(60, sub {
+            open my $held, '<', $place or die "$place: $!\n";
+            return !flock($held, LOCK_EX | LOCK_NB);
+        }), "nginx looks at a pass that is $name");
+        ok(wait_for(60, sub { $ended->() >= $passes }), 'what is due is done');
+        is($ended->(), $passes, 'and no more');
+    }
+
     $s->finish;
 }
 

@@ -487,8 +487,13 @@ test_place(void)
     flip(&image);
 
     p = begin("scrub");
+    reg_scrub_begin(p, 76);
+    (void) reg_scrub_save(p, NULL);
+    memcpy(record, slurp(at(PLACE)).data, sizeof(record) - 1);
     is_num(reg_scrub_open(&other, s, &how, NULL), REG_BUSY,
            "F48 one of a name at a time");
+    ok(memcmp(record, slurp(at(PLACE)).data, sizeof(record) - 1) == 0,
+       "F48 who comes second leaves the place of the first");
     reg_scrub_begin(p, 77);
     is_num(finish(p), REG_OK, "a pass");
     is_num((long long) counts.corrupt, 1, "finds it");
@@ -860,10 +865,10 @@ test_list(void)
     while (reg_scrub_step(p, &cost, &e) == REG_OK
            && !reg_scrub_idle(p)) { /* void */ }
 
-    is_num(e.sys, EMFILE, "F21 one that we cannot open now");
+    is_num(e.sys, EMFILE, "one that we cannot open now");
     list_err = 0;
-    is_num(finish(p), REG_OK, "F21 is looked at when we can");
-    is_num((long long) counts.blobs, 6, "F21 as are all");
+    is_num(finish(p), REG_OK, "is looked at when we can");
+    is_num((long long) counts.blobs, 6, "as are all");
     reg_scrub_close(p);
 
     s->driver = shipped;
