@@ -225,7 +225,7 @@ sub noted {
 
 sub unreadable {
     SKIP: {
-        skip_tests('no strace here', 50)
+        skip_tests('no strace here', 55)
             if system('strace -V >/dev/null 2>&1') != 0;
 
         my $root = fresh();
@@ -248,9 +248,19 @@ sub unreadable {
             }
         }
         my $dest = "$work/no-manifest-EIO";
+        my $tar = "$work/ended.tar";
+        my $note = "$root/docker/registry/nginx/backup.done";
+        make_path("$root/docker/registry/nginx/tmp");
         is_exit(ctl('backup', $root, $dest), 0, 'the disk is well again');
+        ok(unlink($note), 'which is noted');
+        my @names = glob "$dest/backups/*";
         is_exit(without($what{manifest}, 'EMFILE', 'backup', $root, $dest), 3,
             'what is no damage ends a backup');
+        is_deeply([glob "$dest/backups/*"], \@names, 'which has no name');
+        is_exit(without($what{manifest}, 'EMFILE', 'backup', '--tar', $root,
+            $tar), 3, 'a tar, too');
+        ok(!-e $tar, 'which has none either');
+        ok(!-e $note, 'and neither is noted as done');
 
         # the backup's own disk
         for my $file ($bad, $layer) {
