@@ -579,6 +579,12 @@ sub calls {
     is_exit($r, 3, 'another one is at work');
     like($r->{err}, qr/somebody else is at work/, 'is told');
     is_exit(ctl('restore', $dest, $root), 3, 'nor is there a restore');
+
+    # but many that only read
+    flock $lock, 1 or die;
+    is_exit(ctl('restore', '-n', $dest, $root), 0, 'beside who reads, too');
+    is_exit(ctl('backups', '--verify', $dest), 0, 'is read');
+    is_exit(ctl('backup', $root, $dest), 3, 'and not written');
 }
 
 

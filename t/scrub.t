@@ -337,9 +337,10 @@ sub stopped {
     my $size = 8 << 20;
     $t->push_blob('app', blob($size, 'to be stopped in'));
     my $whole = decode_json(scrub('--json')->{out})->{counts};
+    my $place = "$own/scrub-now";
+    my $began = sub { (file_text($place) =~ /^(began \d+)$/m)[0] };
 
     for my $signal (qw(INT KILL)) {
-        my $place = "$own/scrub-now";
         unlink $place;
         my $run = ctl_begin('scrub', $root, qw(--rate 512k));
 
@@ -354,13 +355,24 @@ sub stopped {
         like($r->{err}, qr/stopped before the end; --resume goes on/,
             'says how to go on') if $signal ne 'KILL';
 
+        my $first = $began->();
         $r = scrub(qw(--resume --json));
         is_exit($r, 0, '--resume');
         my $c = decode_json($r->{out})->{counts};
         is($c->{blobs}, $whole->{blobs}, 'looks at the rest');
         is($c->{bytes}, $whole->{bytes}, 'reads no byte twice')
             if $signal ne 'KILL';
+        is($began->(), $first, 'it is the same pass');
     }
+
+    my $run = ctl_begin('scrub', $root, qw(--rate 512k));
+    ok(wait_for(30, sub { (file_text($place) // '') =~ /^in /m }),
+        'another one keeps its place');
+    kill 'INT', $run->{pid};
+    ctl_end($run);
+    my $first = $began->();
+    is_exit(scrub(), 0, 'without --resume');
+    isnt($began->(), $first, 'it is a new pass');
 
     is_exit(scrub('--resume'), 0, 'where there is nothing to resume');
 }

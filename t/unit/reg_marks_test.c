@@ -9,6 +9,9 @@
 
 #define MANY  1000000
 
+#define ALIKE                                                                 \
+    "sha256:00000000000000000000000000000000" "0000000000000000000000000000000"
+
 
 static void test_small(void);
 static void test_many(void);
@@ -54,6 +57,11 @@ test_small(void)
     reg_marks_t   m;
     reg_digest_t  a, b;
 
+    static const char  *const alike[] = {
+        ALIKE "1",
+        ALIKE "2"
+    };
+
     memset(&m, 0, sizeof(m));
     is_num(reg_marks_seed(&m), 0, "seed");
 
@@ -75,6 +83,10 @@ test_small(void)
     for (i = 0; i < 5000; i++) {
         a = nth(i);
         wrong += (reg_marks_add(&m, &a) != 0);
+
+        /* what is not there is told at any fill: a full table has no end */
+
+        wrong += reg_marks_has(&m, &b);
     }
 
     for (i = 0; i < 10000; i++) {
@@ -84,6 +96,11 @@ test_small(void)
 
     is_num(wrong, 0, "five thousand, and five thousand that are not there");
     reg_marks_clear(&m);
+
+    (void) reg_digest_parse(&a, reg_str_of(alike[0]), NULL);
+    (void) reg_digest_parse(&b, reg_str_of(alike[1]), NULL);
+    (void) reg_marks_add(&m, &a);
+    ok(!reg_marks_has(&m, &b), "one that begins as another is another");
     free(m.slots);
 }
 

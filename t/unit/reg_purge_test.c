@@ -349,6 +349,8 @@ test_clock(void)
 static void
 test_left(void)
 {
+    unsigned  i;
+
     spit(at(REG_FS_TMP "/young"), "x");
     spit(at(REG_FS_TMP "/old"), "x");
     spit(at(REG_FS_SPARE "/old/startedat"), "x");
@@ -364,6 +366,15 @@ test_left(void)
     ok(!is_there(at(REG_FS_TMP "/old")), "an old temporary goes");
     ok(!is_there(at(REG_FS_SPARE "/old")), "and an old spare");
     ok(is_there(at(REG_FS_TMP "/young")), "a new temporary stays");
+
+    /* more than is freed at a step */
+
+    for (i = 0; i < 200; i++) {
+        spit(at(REG_FS_TRASH "/gone/%u", i), "x");
+    }
+
+    is_num(purge(), REG_OK, "much in the trash");
+    ok(!is_there(at(REG_FS_TRASH "/gone")), "all of it is freed");
 }
 
 
@@ -476,10 +487,11 @@ open_fds(void)
 static void
 test_lock(void)
 {
-    int           fds;
-    char         *id;
-    reg_error_t   e;
-    reg_purge_t   p;
+    int               fds;
+    char             *id;
+    reg_error_t       e;
+    reg_purge_t       p;
+    reg_care_last_t   noted;
 
     id = session("some/app", 10);
     age(at(UPLOADS "%s", id), 4000);
@@ -497,6 +509,8 @@ test_lock(void)
     reg_purge_end(&p);
 
     is_num(open_fds(), fds, "F14 nothing of it is left open");
+    (void) reg_care_last(s, REG_PURGE_LOCK, &noted, NULL);
+    is_num(noted.unfinished, 1, "F14 it is known not to have ended");
     is_num(purge(), REG_OK, "F14 the next one");
     is_num((long long) counts.purged, 1, "F14 purges it");
 }

@@ -69,6 +69,9 @@ main(void)
     is_num((long long) u.tags, 2, "its tags");
     is_num((long long) u.manifests, 1, "its manifests");
     is_num((long long) u.blobs, 3, "its blobs");
+    is_num(reg_usage_one(s, reg_str("app"), &sums, &u, NULL), REG_OK,
+           "once more");
+    is_num((long long) u.blobs, 3, "as many");
     is_num(reg_usage_one(s, reg_str("none"), &sums, &u, NULL), REG_OK,
            "one that is not there");
     is_num((long long) u.blobs, 0, "has none");
@@ -84,6 +87,18 @@ main(void)
            "each byte is stored once");
     is_num((long long) total.unlinked, 0, "all is linked");
 
+    /* a third one takes of the first two what they shared already, no more */
+
+    (void) push_image(s, "third", NULL, ",\"annotations\":{\"c\":\"d\"}", NULL);
+    u = seen[0];
+    is_num(all(s), REG_OK, "a third");
+    is_num((long long) seen[0].exclusive, (long long) u.exclusive,
+           "what two shared is shared by three");
+    is_num((long long) (seen[2].logical - seen[2].exclusive), 7, "all of it");
+    (void) reg_repo_delete(s, reg_str("third"), NULL);
+    (void) all(s);
+    is_num((long long) total.unlinked, 1, "its manifest nobody has now");
+
     /* what is linked under both paths counts once */
 
     (void) reg_blob_link(s, reg_str("app"), &app, NULL);
@@ -96,7 +111,7 @@ main(void)
     is_num(all(s), REG_OK, "a repository is gone");
     is_num((long long) seen[0].logical, (long long) seen[0].exclusive,
            "the other holds all alone");
-    is_num((long long) total.unlinked, 2, "and two blobs nobody");
+    is_num((long long) total.unlinked, 3, "and two blobs nobody");
 
     is_num(reg_usage_all(s, stop, NULL, NULL, &total, NULL), REG_ABSENT,
            "what ends it comes back");
