@@ -23,6 +23,7 @@ my $root = $t->{root};
 one_by_one();
 patterns();
 question();
+refused();
 calls();
 owner();
 pushes();
@@ -81,6 +82,10 @@ sub patterns {
     is_exit($r, 2, 'a pattern without --yes');
     like($r->{err}, qr/fits 4 things.*--yes/, 'tells how many');
     is_deeply(tags('team/a'), \@tags, 'and removes nothing');
+    is_exit(ctl('rm', $root, @$_), 2, "@$_: neither")
+        for ['team/*'], ['other:*'], ['team/*', 'other'], ['other:N*', 'other'];
+    is_deeply([ map { @{ tags($_) } } qw(other team/a) ], [ @tags, @tags ],
+        'all is there');
 
     $r = ctl('rm', '-n', $root, 'team/*:Nightly-*', 'team/a:*ight*2');
     is_exit($r, 0, 'but shows them');
@@ -117,6 +122,28 @@ sub question {
     $r = at_terminal([ "y\n" ], 'rm', $root, 'ask/*');
     is_exit($r, 0, 'the answer is yes');
     is_deeply(repos(), [], 'all are removed');
+}
+
+
+# What the disk refuses is told, and those behind it stay.
+
+sub refused {
+    SKIP: {
+        skip_tests('no strace here', 4)
+            if system('strace -V >/dev/null 2>&1') != 0;
+
+        $t->push_image('refused', $_) for qw(a b);
+        my $r = ctl({ wrap => [ qw(strace -f -o /dev/null),
+            '-etrace=rename,renameat,renameat2',
+            '-einject=rename,renameat,renameat2:error=EIO:when=1' ] },
+            'rm', $root, 'refused:a', 'refused:b');
+        is_exit($r, 3, 'a tag that cannot be removed');
+        like($r->{err}, qr/refused:a: could not be removed\n.*rename.*error/s,
+            'is told, and why');
+        is($r->{out}, '', 'nothing else');
+        is_deeply(tags('refused'), [ qw(a b) ], 'and nothing is gone');
+        ctl('rm', $root, 'refused');
+    }
 }
 
 

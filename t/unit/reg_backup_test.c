@@ -1,4 +1,5 @@
 
+#include "reg_test_fault.h"
 #include "reg_test_store.h"
 
 #include "reg_restore.h"
@@ -497,13 +498,112 @@ test_overtaken(void)
 }
 
 
+/* More blobs than get names together, more lines than are written together. */
+
+static void
+test_many(void)
+{
+    char                   id[REG_BACKUP_ID + 1], more[80];
+    size_t                 i, step;
+    unsigned               wrong;
+    uint64_t               n;
+    reg_rc_t               rc;
+    reg_str_t              text;
+    reg_digest_t           config, layer, d;
+    reg_restore_t          how;
+    reg_backup_info_t      info;
+    reg_restore_counts_t   back;
+
+    fresh();
+    config = digest_of(REG_SHA256, reg_str("{}"));
+    layer = digest_of(REG_SHA256, reg_str("layer"));
+
+    for (i = 0; i < 400; i++) {
+        (void) snprintf(more, sizeof(more), ",\"annotations\":{\"n\":\"%zu\"}",
+                        i);
+        text = image_text(&config, &layer, more);
+        d = digest_of(REG_SHA256, text);
+
+        spit_bytes(at(V2 "blobs/sha256/%.2s/%s/data", reg_digest_hex(&d),
+                      reg_digest_hex(&d)), text.data, text.len);
+        spit(at(REPOS "a/b/_manifests/revisions/sha256/%s/link",
+                reg_digest_hex(&d)), d.text);
+    }
+
+    is_num(backup(1000000000, id, 0), REG_OK, "many manifests");
+    is_num((long long) counts.manifests, 403, "are taken");
+    is_num((long long) counts.copied, 405, "each blob once");
+
+    entries = 0;
+    is_num(reg_backup_list(dir, id, reg_null_str, entry, NULL, &info, NULL),
+           REG_OK, "a long listing is whole");
+    is_num(entries, 406, "with all of them");
+    bad = 0;
+    is_num(reg_backup_verify(dir, NULL, found, NULL, NULL, &n, NULL), REG_OK,
+           "and so is all that it names");
+    is_num(bad, 0, "nothing is bad");
+
+    /* a call fails: among those of the listing, then among those of all */
+
+    wrong = 0;
+
+    for (i = 1, step = 1; i < 5000; i += step) {
+        fault_arm((long) i, ENOSPC);
+        rc = backup(1000000100, id, 0);
+
+        if (!fault_disarm()) {
+
+            if (step != 1) {
+                break;
+            }
+
+            i = 0;
+            step = 211;
+        }
+
+        bad = 0;
+        wrong += (reg_backup_verify(dir, NULL, found, NULL, NULL, &n, NULL)
+                  != REG_OK
+                  || bad != 0
+                  || (rc == REG_OK && reg_backup_list(dir, id, reg_null_str,
+                                                      NULL, NULL, &info, NULL)
+                                      != REG_OK));
+
+        if (step != 1) {
+            (void) nftw(dir_path, root_remove_one, 32, FTW_DEPTH|FTW_PHYS);
+            make_dirs(dir_path);
+            reg_store_close(dir);
+
+            if (reg_store_open(&dir, dir_path, NULL) != REG_OK) {
+                bail("dest");
+            }
+        }
+    }
+
+    is_num(wrong, 0, "F14 a backup that is named is whole");
+    ok(i > 2000 && i < 5000, "F14 whichever of %zu calls fails", i);
+
+    (void) reg_repo_delete(s, reg_str("a/b"), NULL);
+    memset(&how, 0, sizeof(how));
+    how.id = id;
+    how.now = 1000000000;
+    how.dry = 1;
+    is_num(reg_restore(dir, s, &how, &back, NULL), REG_OK, "all could be back");
+    is_num((long long) back.manifests, 403, "each of them");
+    is_num((long long) back.failed, 0, "and none is missing");
+}
+
+
 int
 main(void)
 {
+    fault_lazy = 1;
+
     test_ids();
     test_damage();
     test_missing();
     test_cycle();
+    test_many();
     test_prune();
     test_restore();
     test_overtaken();
