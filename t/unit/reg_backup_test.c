@@ -40,6 +40,8 @@ static unsigned              left, entries, bad;
 static reg_digest_t          image, child, list;
 
 
+static reg_backup_how_t      pool_how = { .copy = 1 };
+
 static int                   no_uploads;
 static const reg_digest_t   *pushed;
 
@@ -117,15 +119,11 @@ backup(int64_t now, char *id, int sparse)
 {
     reg_rc_t            rc;
     reg_backup_t        how;
-    reg_backup_how_t    pool_how;
     reg_backup_pool_t  *pool;
 
     memset(&how, 0, sizeof(how));
-    memset(&pool_how, 0, sizeof(pool_how));
 
     left = 0;
-    pool_how.copy = 1;
-
     pool = NULL;
 
     if (reg_backup_new_id(dir, now, id, NULL) != REG_OK
@@ -310,6 +308,89 @@ test_missing(void)
     is_num(backup(1000000000, id, 0), REG_OK, "a layer is gone");
     is_num((long long) counts.manifests, 0, "no image is whole");
     is_num((long long) counts.repositories, 1, "the repository is there");
+
+    layer = digest_of(REG_SHA256, reg_str("{}"));
+    (void) reg_blob_delete(s, reg_str("a/b"), &layer, NULL);
+    is_num(backup(1000000000, id, 1), REG_OK, "a config is gone, sparse");
+    is_num((long long) counts.manifests, 1, "no image is without");
+}
+
+
+/* What is linked is not read unless that is asked for. */
+
+static void
+test_verify(void)
+{
+    char          id[REG_BACKUP_ID + 1];
+    reg_path_t    path;
+    reg_digest_t  layer;
+
+    fresh();
+    layer = digest_of(REG_SHA256, reg_str("layer"));
+    reg_layout_blob(&path, &layer);
+    spit(at("%s", path.s), "LAYER");
+
+    pool_how.copy = 0;
+    pool_how.verify = 1;
+    is_num(backup(1000000000, id, 0), REG_OK, "a layer that rotted, linked");
+    pool_how.copy = 1;
+    pool_how.verify = 0;
+
+    is_num((long long) counts.manifests, 0, "no image is taken");
+    is_num(left, 5, "three manifests and two tags are told");
+}
+
+
+/* Whoever can write there can make the digest fit. */
+
+static void
+test_forged(void)
+{
+    char                text[1024], path[1024];
+    size_t              i, len;
+    reg_digest_t        d;
+    reg_backup_info_t   info;
+
+#define SUM                                                                   \
+    "sha256:" "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+    static const row_t  lines[] = {
+        { "{\"repository\":\"a\"}", 1 },
+        { "{\"repository\":\"../a\"}", 0 },
+        { "{\"repository\":\"a/../../b\"}", 0 },
+        { "{\"repository\":\"a\",\"manifest\":\"" SUM "\"}", 1 },
+        { "{\"repository\":\"a\",\"manifest\":\"../x\"}", 0 },
+        { "{\"repository\":\"a\",\"manifest\":\"" SUM "\","
+          "\"subject\":\"x\"}", 0 },
+        { "{\"repository\":\"a\",\"tag\":\"t\",\"manifest\":\"" SUM "\"}", 1 },
+        { "{\"repository\":\"a\",\"tag\":\"../t\",\"manifest\":\"" SUM "\"}",
+          0 },
+        { "{\"repository\":\"a\",\"tag\":\"t\"}", 0 },
+        { "{\"repository\":\"a\",\"left_out\":\"t\",\"why\":\"gone\"}", 1 },
+        { "{\"repository\":\"a\",\"left_out\":\"t\",\"why\":\"\\u001b[2J\"}",
+          0 },
+        { "{\"repository\":\"a\",\"left_out\":\"\\u001b\",\"why\":\"\"}", 0 },
+        { "{\"repository\":\"a\"", 0 }
+    };
+
+    fresh();
+    (void) snprintf(path, sizeof(path), "%s/backups/20200101T000000Z.json",
+                    dir_path);
+
+    for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        len = (size_t) snprintf(text, sizeof(text), "{\"contents\":[\n%s\n],\n",
+                                lines[i].id);
+        d = digest_of(REG_SHA256, (reg_str_t) { len, text });
+        (void) snprintf(text + len, sizeof(text) - len,
+                        "\"counts\":{},\"digest\":\"%s\"}\n", d.text);
+        spit(path, text);
+
+        entries = 0;
+        is_num(reg_backup_list(dir, "20200101T000000Z", reg_null_str, entry,
+                               NULL, &info, NULL),
+               lines[i].valid ? REG_OK : REG_DIGEST_MISMATCH, lines[i].id);
+        is_num(entries, lines[i].valid, "is believed, or not");
+    }
 }
 
 
@@ -397,7 +478,8 @@ test_prune(void)
 static void
 test_restore(void)
 {
-    char                   id[REG_BACKUP_ID + 1];
+    char                   id[REG_BACKUP_ID + 1], text[2048];
+    reg_path_t             path;
     reg_restore_t          how;
     reg_restore_counts_t   n;
 
@@ -443,6 +525,22 @@ test_restore(void)
 
     how.id = "20200101T000000Z";
     is_num(reg_restore(dir, s, &how, &n, NULL), REG_ABSENT, "no such backup");
+
+    /* a manifest that is another one's bytes */
+
+    fresh();
+    (void) backup(1000000000, id, 0);
+    (void) reg_repo_delete(s, reg_str("a/b"), NULL);
+    reg_backup_path(&path, &image);
+    (void) snprintf(text, sizeof(text), "%s/%s", dir_path, path.s);
+    spit(text, "{}");
+
+    memset(&how, 0, sizeof(how));
+    how.id = id;
+    how.now = 1000000000;
+    is_num(reg_restore(dir, s, &how, &n, NULL), REG_OK, "of damaged ones");
+    is_num((long long) n.failed, 2, "a manifest and its tag do not come");
+    ok(tag_is(s, "a/b", "list", &list), "and the rest does");
 }
 
 
@@ -602,6 +700,8 @@ main(void)
     test_ids();
     test_damage();
     test_missing();
+    test_verify();
+    test_forged();
     test_cycle();
     test_many();
     test_prune();
