@@ -538,9 +538,31 @@ test_restore(void)
     memset(&how, 0, sizeof(how));
     how.id = id;
     how.now = 1000000000;
+    how.dry = 1;
+    is_num(reg_restore(dir, s, &how, &n, NULL), REG_OK, "asked before");
+    is_num((long long) n.failed, 2, "a manifest and its tag would not come");
+    is_num((long long) n.tags, 1, "and the other would");
+
+    how.dry = 0;
     is_num(reg_restore(dir, s, &how, &n, NULL), REG_OK, "of damaged ones");
     is_num((long long) n.failed, 2, "a manifest and its tag do not come");
     ok(tag_is(s, "a/b", "list", &list), "and the rest does");
+
+    /* the child of an index, which is there, and then is not */
+
+    reg_backup_path(&path, &child);
+    (void) snprintf(text, sizeof(text), "%s/%s", dir_path, path.s);
+    spit(text, "{}");
+    how.dry = 1;
+    is_num(reg_restore(dir, s, &how, &n, NULL), REG_OK, "a damaged child");
+    is_num((long long) n.failed, 3, "would not come, and none else");
+
+    (void) reg_repo_delete(s, reg_str("a/b"), NULL);
+    is_num(reg_restore(dir, s, &how, &n, NULL), REG_OK, "where it is not");
+    is_num((long long) n.failed, 5, "nor would its index, and the tag");
+    how.dry = 0;
+    is_num(reg_restore(dir, s, &how, &n, NULL), REG_OK, "in earnest");
+    is_num((long long) n.failed, 5, "the same");
 }
 
 

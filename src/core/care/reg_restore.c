@@ -20,6 +20,8 @@ static reg_rc_t reg_restore_left_out(reg_restore_run_t *r,
     const reg_backup_entry_t *entry);
 static reg_rc_t reg_restore_manifest(reg_restore_run_t *r,
     const reg_backup_entry_t *entry);
+static reg_rc_t reg_restore_children(reg_restore_run_t *r,
+    const reg_backup_entry_t *entry);
 static reg_rc_t reg_restore_read(reg_restore_run_t *r, const reg_digest_t *d,
     reg_buf_t *body, reg_error_t *why);
 static reg_rc_t reg_restore_put(reg_restore_run_t *r, reg_str_t name,
@@ -294,6 +296,10 @@ reg_restore_manifest(reg_restore_run_t *r, const reg_backup_entry_t *entry)
 
         rc = reg_restore_blobs(r, entry, &why);
 
+        if (rc == REG_OK && r->how->dry) {
+            rc = reg_restore_children(r, entry);
+        }
+
         if (rc != REG_OK || r->how->dry) {
             break;
         }
@@ -323,6 +329,7 @@ reg_restore_tag(reg_restore_run_t *r, const reg_backup_entry_t *entry)
     int           moves;
     reg_rc_t      rc;
     reg_buf_t     body;
+    reg_sum_t    *sum;
     reg_error_t   why;
     reg_digest_t  there;
 
@@ -346,6 +353,13 @@ reg_restore_tag(reg_restore_run_t *r, const reg_backup_entry_t *entry)
     }
 
     if (r->how->dry) {
+        sum = reg_sums_find(&r->sums, &entry->manifest);
+
+        if (sum != NULL && (sum->bits & REG_RESTORE_FAILED)) {
+            return reg_restore_lost(r, entry,
+                                    "what it names was not brought back");
+        }
+
         reg_restore_tagged(r, entry, moves ? &there : NULL);
         return REG_OK;
     }
@@ -399,6 +413,41 @@ reg_restore_tagged(reg_restore_run_t *r, const reg_backup_entry_t *entry,
 
 
 /* --- manifests ----------------------------------------------------------- */
+
+/* What a dry run knows of children: one that fails has to be there already. */
+
+static reg_rc_t
+reg_restore_children(reg_restore_run_t *r, const reg_backup_entry_t *entry)
+{
+    size_t            i;
+    reg_str_t         text;
+    reg_digest_t      d, target;
+    const json_t     *one;
+    const reg_sum_t  *sum;
+
+    if (entry->incomplete) {
+        return REG_OK;
+    }
+
+    json_array_foreach(entry->manifests, i, one) {
+        text.data = json_string_value(one);
+        text.len = json_string_length(one);
+
+        sum = (reg_digest_parse(&d, text, NULL) == REG_OK)
+              ? reg_sums_find(&r->sums, &d) : NULL;
+
+        if (sum != NULL && (sum->bits & REG_RESTORE_FAILED)
+            && reg_revision_find(r->s, entry->repository, &d, &target, NULL,
+                                 NULL)
+               != REG_OK)
+        {
+            return REG_MANIFEST_BLOB_UNKNOWN;
+        }
+    }
+
+    return REG_OK;
+}
+
 
 static reg_rc_t
 reg_restore_read(reg_restore_run_t *r, const reg_digest_t *d,

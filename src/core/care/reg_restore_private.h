@@ -18,7 +18,7 @@
 
 /* bits of a digest */
 #define REG_RESTORE_WANTED  1      /* by the tag that is brought back */
-#define REG_RESTORE_FAILED  2
+#define REG_RESTORE_FAILED  2      /* a manifest that did not come back */
 #define REG_RESTORE_SEEN    4      /* counted in a dry run */
 #define REG_RESTORE_SPARSE  8      /* a part of it is missing, as it was */
 #define REG_RESTORE_FINE    16     /* a blob whose bytes were hashed */
