@@ -18,11 +18,6 @@
 #include <unistd.h>
 
 
-/* bits of a digest that was verified */
-#define REG_BACKUP_FINE  1
-#define REG_BACKUP_BAD   2
-
-
 typedef struct {
     reg_store_t         *dir;
     const char          *id;            /* whose listing is read */
@@ -157,12 +152,9 @@ reg_backup_check_one(reg_backup_care_t *c, const reg_digest_t *d)
     int          fresh;
     uint64_t     size;
     reg_rc_t     rc;
-    reg_sum_t   *sum;
     reg_path_t   path;
 
-    sum = reg_sums_add(&c->sums, d, &fresh);
-
-    if (sum == NULL) {
+    if (reg_sums_add(&c->sums, d, &fresh) == NULL) {
         return reg_error_set(c->e, REG_NO_MEMORY, NULL);
     }
 
@@ -174,12 +166,7 @@ reg_backup_check_one(reg_backup_care_t *c, const reg_digest_t *d)
 
     rc = reg_backup_hash(c->dir, path.s, d, &size, c->e);
 
-    if (rc == REG_OK) {
-        sum->bits = REG_BACKUP_FINE;
-
-    } else if (rc == REG_ABSENT || rc == REG_DIGEST_MISMATCH) {
-        sum->bits = REG_BACKUP_BAD;
-
+    if (rc == REG_ABSENT || rc == REG_DIGEST_MISMATCH) {
         (*c->bad)++;
         c->fn(c->ctx, c->id, d->text, (rc == REG_ABSENT) ? "is missing"
                                                          : "is damaged");
