@@ -22,6 +22,7 @@ my $root = $t->{root};
 
 one_by_one();
 patterns();
+damaged();
 question();
 refused();
 calls();
@@ -107,6 +108,28 @@ sub patterns {
     is_deeply(repos(), ['other'], 'repositories are gone');
     is_exit(ctl('rm', '-y', $root, '**'), 0, 'everything');
     is_deeply(repos(), [], 'nothing is left');
+}
+
+
+# What a power cut left of a link is in nobody's way.
+
+sub damaged {
+    my $dir = $t->repo_dir('cut') . '/_manifests';
+    my $i = $t->push_image('cut', $_) for qw(v1 v2 v3 w1);
+    my $d = $t->push_image('cut', 'other', seed => 'other')->{digest};
+    my ($hex) = $d =~ /^sha256:(.*)/;
+
+    put_file("$dir/tags/$_/current/link", '') for qw(v1 v2 v3);
+    put_file("$dir/revisions/sha256/$hex/link", '');
+
+    my $r = ctl('rm', $root, 'cut:v1', "cut\@$d", 'cut:v9');
+    is_exit($r, 1, 'links that name nothing, and a tag that is none');
+    is($r->{out}, "cut:v1\ncut\@$d\n", 'what they stood for is removed');
+    is_exit(ctl('rm', '-y', $root, 'cut:v*'), 0, 'a pattern');
+    is_deeply([ map { s{.*/}{}r } glob "$dir/tags/*" ], ['w1'],
+        'fits such tags, too');
+    is_exit(ctl('audit', $root), 0, 'nothing wrong is left');
+    is_exit(ctl('rm', $root, 'cut'), 0, 'but the rest');
 }
 
 

@@ -240,12 +240,16 @@ rm_expand(rm_t *r)
 }
 
 
+/* What a damaged link stands for can be removed, too. */
+
 static reg_rc_t
 rm_repository(void *data, reg_str_t name)
 {
     rm_t                    *r;
     int                      fits;
     reg_rc_t                 rc;
+    reg_path_t               path;
+    reg_stat_t               st;
     reg_digest_t             d;
     reg_error_t              e;
     const reg_cli_target_t  *t;
@@ -266,22 +270,27 @@ rm_repository(void *data, reg_str_t name)
     r->name = name;
 
     if (t->tags) {
-        return reg_tags_walk(r->s, name, rm_tag, r, &r->e);
+        return reg_tags_all(r->s, name, rm_tag, r, &r->e);
     }
 
     reg_error_clear(&e);
 
     if (t->has_digest) {
+        reg_layout_revision(&path, name, &t->digest);
+
         rc = reg_revision_find(r->s, name, &t->digest, &d, NULL, &e);
 
-        if (rc == REG_OK) {
+        if (rc == REG_OK
+            || (rc == REG_MANIFEST_UNKNOWN
+                && r->s->driver->stat(r->s, path.s, &st, NULL) == REG_OK))
+        {
             return rm_add(r, "@", reg_digest_str(&t->digest));
         }
 
     } else if (t->tag.len != 0) {
         rc = reg_tag_read(r->s, name, t->tag, &d, &e);
 
-        if (rc == REG_OK) {
+        if (rc == REG_OK || (rc == REG_MANIFEST_UNKNOWN && e.damage)) {
             return rm_add(r, ":", t->tag);
         }
 
