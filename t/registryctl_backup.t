@@ -36,6 +36,7 @@ damage();
 damaged_store();
 look_alike();
 not_theirs();
+links();
 calls();
 owner();
 stream();
@@ -553,6 +554,42 @@ sub push_foreign {
     is_status($nginx->push_manifest($repo, $tag, manifest(
         descriptor(OCI_CONFIG, '{}'), [descriptor($type, $digest, 1000)])),
         201, "$repo:$tag");
+}
+
+
+# What stands behind a symbolic link is not there for us, as it was for another
+# registry: no backup without it looks like a whole one.
+
+sub links {
+    my $nginx = empty();
+    $nginx->push_image('team/app', 'v1');
+    my $other = work_dir();
+    my $v2 = 'docker/registry/v2';
+
+    for my $part ("$v2/repositories/team", "$v2/repositories", $v2,
+        'docker/registry', 'docker')
+    {
+        my $path = "$nginx->{root}/$part";
+        rename $path, "$other/part" or die "$part: $!\n";
+        symlink "$other/part", $path or die "symlink: $!\n";
+
+        is_exit(ctl('backup', $nginx->{root}, "$other/b"), 3,
+            "$part is a symbolic link: no backup");
+        for my $call ([ 'ls', $nginx->{root} ], [ 'du', $nginx->{root} ],
+            [ 'rm', '-n', $nginx->{root}, 'team/**' ])
+        {
+            my $r = ctl(@$call);
+            is_exit($r, 3, "nor $call->[0]");
+            like($r->{err}, qr/symbolic link|Not a directory/, 'is told');
+        }
+
+        unlink $path or die "$part: $!\n";
+        rename "$other/part", $path or die "$part: $!\n";
+    }
+
+    is_deeply(names("$other/b"), [], 'there is none');
+    is_exit(ctl('backup', $nginx->{root}, "$other/b"), 0, 'without links');
+    $nginx->finish;
 }
 
 

@@ -56,6 +56,7 @@ reg_cli_store(const char *root)
 reg_store_t *
 reg_cli_store_there(const char *root)
 {
+    char          path[PATH_MAX];
     reg_rc_t      rc;
     reg_stat_t    st;
     reg_error_t   e;
@@ -77,7 +78,14 @@ reg_cli_store_there(const char *root)
 
     reg_store_close(s);
 
-    if (rc == REG_ABSENT) {
+    (void) snprintf(path, sizeof(path), "%s/" REG_LAYOUT_V2, root);
+
+    if (rc == REG_ABSENT && access(path, F_OK) == 0) {
+        (void) reg_cli_fail(REG_CLI_FAILED, "%s: a symbolic link stands above "
+                            "its " REG_LAYOUT_V2 ", or is it, and none is "
+                            "followed", root);
+
+    } else if (rc == REG_ABSENT) {
         (void) reg_cli_fail(REG_CLI_FAILED, "%s: there is no registry's "
                             "store: " REG_LAYOUT_V2 ", which the first push "
                             "makes, is missing", root);

@@ -116,7 +116,11 @@ reg_tree_base(reg_store_t *s, reg_tree_t *t, int all, int *base,
 
     if (fd == -1 || fstat(fd, &st) == -1) {
 
-        rc = reg_fs_fail(e, errno, "open", REG_LAYOUT_REPOS);
+        /* what stands behind a symbolic link may be passed over, or not */
+
+        rc = (all && errno != ENOENT)
+             ? reg_error_sys(e, errno, "open", REG_LAYOUT_REPOS)
+             : reg_fs_fail(e, errno, "open", REG_LAYOUT_REPOS);
 
         if (fd != -1) {
             (void) close(fd);

@@ -11,6 +11,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,7 +38,9 @@ static reg_rc_t reg_tree_read_entries(reg_tree_work_t *w, DIR *list,
     reg_str_t name, reg_tree_dir_t *dir);
 static reg_rc_t reg_tree_fail(reg_tree_work_t *w, int err, const char *call,
     reg_str_t name);
-static int reg_tree_is_dir(int fd, const struct dirent *entry);
+static reg_rc_t reg_tree_link(reg_tree_work_t *w, reg_str_t name,
+    const char *entry);
+static int reg_tree_is(int fd, const struct dirent *entry, unsigned char type);
 static reg_rc_t reg_tree_child(reg_tree_work_t *w, reg_str_t name,
     const char *entry);
 static reg_rc_t reg_tree_fresh(reg_tree_work_t *w, reg_str_t name,
@@ -198,9 +202,16 @@ reg_tree_read_entries(reg_tree_work_t *w, DIR *list, reg_str_t name,
                                 : reg_tree_fail(w, errno, "readdir", name);
         }
 
-        if (entry->d_name[0] == '.'
-            || !reg_tree_is_dir(dirfd(list), entry))
-        {
+        if (entry->d_name[0] == '.') {
+            continue;
+        }
+
+        if (!reg_tree_is(dirfd(list), entry, DT_DIR)) {
+
+            if (w->all && reg_tree_is(dirfd(list), entry, DT_LNK)) {
+                return reg_tree_link(w, name, entry->d_name);
+            }
+
             continue;
         }
 
@@ -241,17 +252,37 @@ reg_tree_fail(reg_tree_work_t *w, int err, const char *call, reg_str_t name)
 }
 
 
+/* Whoever made it may have repositories behind it, which nobody sees here. */
+
+static reg_rc_t
+reg_tree_link(reg_tree_work_t *w, reg_str_t name, const char *entry)
+{
+    char        path[REG_PATH_MAX + NAME_MAX];
+    reg_path_t  dir;
+
+    (void) snprintf(dir.s, sizeof(dir.s), REG_LAYOUT_REPOS);
+
+    if (name.len > 0) {
+        reg_layout_repo(&dir, name, "");
+    }
+
+    (void) snprintf(path, sizeof(path), "%s/%s", dir.s, entry);
+
+    return reg_error_sys(w->e, ELOOP, "open", path);
+}
+
+
 static int
-reg_tree_is_dir(int fd, const struct dirent *entry)
+reg_tree_is(int fd, const struct dirent *entry, unsigned char type)
 {
     struct stat  st;
 
     if (entry->d_type != DT_UNKNOWN) {
-        return entry->d_type == DT_DIR;
+        return entry->d_type == type;
     }
 
     return fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0
-           && S_ISDIR(st.st_mode);
+           && IFTODT(st.st_mode) == type;
 }
 
 
