@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use File::Path qw(remove_tree);
 use JSON::PP qw(decode_json);
 use POSIX ();
 use Test::More;
@@ -34,6 +35,7 @@ retention();
 tars();
 damage();
 damaged_store();
+in_the_way();
 look_alike();
 not_theirs();
 links();
@@ -486,6 +488,47 @@ sub damaged_store {
     is(served($nginx)->{'bad:v1'}, $i->{digest}, 'with its tag');
     $nginx->finish(audit => 0);
     is_exit(ctl('rm', $root, 'bad'), 0, 'the end of it');
+}
+
+
+# What a repair of the file system left in one place does not keep what comes
+# behind it from being restored.
+
+sub in_the_way {
+    my $nginx = empty();
+    my %i = map { $_ => $nginx->push_image("way/$_", 'v1', seed => $_) } 'a'
+        .. 'd';
+    is_exit(ctl('backup', $nginx->{root}, "$work/way"), 0, 'four');
+
+    my %dir = map { $_ => $nginx->repo_dir("way/$_") } keys %i;
+    my ($hex) = $i{b}{digest} =~ /^sha256:(.*)/;
+    my @files = ("$dir{a}/_manifests/tags/v1/current",
+        "$dir{b}/_manifests/revisions/sha256/$hex");
+    my @dirs = ("$dir{c}/_manifests/tags/v1/current/link");
+    for (@files) {
+        remove_tree($_);
+        put_file($_, 'x');
+    }
+    for (@dirs) {
+        unlink $_;
+        mkdir $_ or die "$_: $!\n";
+    }
+    remove_tree($dir{d});
+
+    my $r = ctl(qw(restore --json), "$work/way", $nginx->{root});
+    is_exit($r, 1, 'a restore past what stands in its way');
+    is_deeply([ map { "$_->{repository} $_->{what}" } @{ in($r)->{failed} } ],
+        [ 'way/a v1', "way/b $i{b}{digest}", 'way/b v1', 'way/c v1' ],
+        'tells of it');
+    like($r->{err}, qr{way/a v1: something else .*/way/a/_manifests/tags/v1/},
+        'and where it is');
+    is(served($nginx)->{'way/d:v1'}, $i{d}{digest}, 'what is behind is back');
+
+    unlink @files;
+    rmdir $_ for @dirs;
+    is_exit(ctl('restore', "$work/way", $nginx->{root}), 0, 'then all is');
+    is(served($nginx)->{"way/$_:v1"}, $i{$_}{digest}, "way/$_") for keys %i;
+    $nginx->finish;
 }
 
 

@@ -3,6 +3,7 @@
 
 #include "reg_repo.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,12 +196,23 @@ reg_restore_left_out(reg_restore_run_t *r, const reg_backup_entry_t *entry)
 }
 
 
-/* What the backup cannot give is told, and the rest goes on. */
+/* What the backup cannot give, or the store take, is told; the rest goes on. */
 
 static reg_rc_t
 reg_restore_outcome(reg_restore_run_t *r, reg_rc_t rc,
     const reg_backup_entry_t *entry, const reg_error_t *why)
 {
+    char  text[REG_ERROR_DETAIL + 64];
+
+    if (rc == REG_STORAGE && !why->backup
+        && (why->sys == ENOTDIR || why->sys == EISDIR || why->sys == ELOOP))
+    {
+        (void) snprintf(text, sizeof(text), "something else stands in its "
+                        "way in the store: %s", why->path);
+
+        return reg_restore_lost(r, entry, text);
+    }
+
     switch (rc) {
 
     case REG_OK:
