@@ -30,6 +30,7 @@ formats();
 reference();
 requests();
 sizes();
+durations();
 in_flight();
 uploads();
 stores();
@@ -281,6 +282,36 @@ sub sizes {
         is($n[-1], $after->{"$name[0]_count{handler=\"$handler\"}"},
             "$handler: the last is the count");
     }
+}
+
+
+# As long as the client saw it, and no longer.
+
+sub durations {
+    my @of = (handler => 'blob_upload_chunk', method => 'patch');
+    my ($sum, $n) = map { "registry_http_request_duration_seconds_$_" }
+        qw(sum count);
+
+    my $path = path_of($t->open_upload('some/app'));
+    my $before = metrics();
+    my $began = time;
+    my $c = $t->connect;
+    $c->start('PATCH', $path, length => 2);
+    $c->send_body(body => 'x');
+    becomes(1, 'a slow upload has begun', 'registry_http_in_flight_requests',
+        handler => $of[1]);
+    my $seen = time;
+    sleep 1.2;
+    my $slept = time - $seen;
+    $c->send('x');
+    is($c->reply->status, 202, 'and ends');
+    becomes(sum_of($before, $n, @of) + 1, 'it is counted', $n, @of);
+    my $all = time - $began;
+
+    my $got = sum_of(metrics(), $sum, @of) - sum_of($before, $sum, @of);
+    cmp_ok($got, '>=', $slept - 0.1, 'it lasted as long as the client waited');
+    cmp_ok($got, '<=', $all + 0.1, 'and no longer than there was time');
+    $t->delete($path);
 }
 
 

@@ -478,6 +478,7 @@ static ngx_int_t
 ngx_http_registry_stats_end(ngx_http_request_t *r)
 {
     ngx_uint_t                     code;
+    ngx_time_t                    *tp;
     ngx_msec_int_t                 ms;
     ngx_http_registry_stats_t     *stats;
     ngx_http_registry_method_e     method;
@@ -506,8 +507,11 @@ ngx_http_registry_stats_end(ngx_http_request_t *r)
 
     ngx_time_update();
 
-    ms = (ngx_msec_int_t) ((ngx_time() - r->start_sec) * 1000
-                           + (ngx_timeofday()->msec - r->start_msec));
+    /* a cast without parentheses, to which no "->" may be put */
+
+    tp = ngx_timeofday();
+    ms = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000
+                           + (tp->msec - r->start_msec));
 
     ngx_http_registry_stats_time(&stats->duration[handler][method],
                                  ngx_http_registry_times, 13,
