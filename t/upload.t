@@ -32,6 +32,7 @@ query_strings();
 sizes();
 algorithms();
 status_and_cancel();
+cancelled_in_use();
 wrong_digest();
 used_after_close();
 one_byte_patches();
@@ -451,6 +452,27 @@ sub status_and_cancel {
         'BLOB_UPLOAD_UNKNOWN', 'A46 PUT after it');
     is_error($t->delete($l), 404, 'BLOB_UPLOAD_UNKNOWN',
         'A46 DELETE after it');
+}
+
+
+# Whoever writes to it meanwhile is told, however little he sent.
+
+sub cancelled_in_use {
+    for my $size (2, 600_000) {
+        my $l = $t->open_upload('app');
+        my $c = $t->connect;
+
+        # it is asked to go on when the session is open
+
+        $c->start('PATCH', $l, length => $size, expect => 1);
+        ok($c->wait_head(time + 20), "$size bytes are under way");
+        $c->send_body(body => 'x' x ($size - 1));
+        is_status($t->patch($l, body => 'y'), 429, 'to a session in use');
+
+        is_status($t->delete($l), 204, 'the session is cancelled');
+        $c->send('x');
+        is_error($c->reply, 404, 'BLOB_UPLOAD_UNKNOWN', 'so is the PATCH');
+    }
 }
 
 

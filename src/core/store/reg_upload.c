@@ -356,6 +356,12 @@ reg_upload_save(reg_upload_t *u, reg_error_t *e)
             u->states = 1;
             u->stated = 1;
         }
+
+    } else if (rc == REG_OK) {
+
+        /* no state is put there, which a session that is gone would refuse */
+
+        rc = reg_upload_unknown(reg_upload_current(u, e), e);
     }
 
     if (rc != REG_OK) {

@@ -21,7 +21,6 @@
 #define REG_UPLOAD_EARLY  (4 * 1024 * 1024)
 
 
-static reg_rc_t reg_upload_current(const reg_upload_t *u, reg_error_t *e);
 static reg_rc_t reg_upload_store(reg_upload_t *u, const reg_digest_t *d,
     reg_error_t *e);
 static reg_rc_t reg_upload_store_in(reg_upload_t *u, int up,
@@ -75,9 +74,7 @@ reg_upload_commit(reg_upload_t *u, const reg_digest_t *d, reg_error_t *e)
 }
 
 
-/* REG_ABSENT when the file that is locked is not the session's any more. */
-
-static reg_rc_t
+reg_rc_t
 reg_upload_current(const reg_upload_t *u, reg_error_t *e)
 {
     struct stat  named, st;

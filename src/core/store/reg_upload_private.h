@@ -67,6 +67,9 @@ reg_rc_t reg_upload_fail(reg_upload_t *u, reg_rc_t rc);
 reg_rc_t reg_upload_drop(reg_store_t *s, int up, const char *path,
     reg_error_t *e);
 
+/* REG_ABSENT when the file that is locked is not the session's any more. */
+reg_rc_t reg_upload_current(const reg_upload_t *u, reg_error_t *e);
+
 /* Ends a session whose data cannot be trusted any more. */
 void reg_upload_distrust(reg_upload_t *u);
 
