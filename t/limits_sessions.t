@@ -32,11 +32,11 @@ my $t = Test::Registry->new(
     servers => <<'EOF'
 server {
     listen 127.0.0.1:%%PORT1%%;
+    registry_upload_sessions 6 per_user=3 idle=3s;
     location /v2/ {
         registry %%ROOT%%;
         registry_user $http_x_user;
         registry_allow * * **;
-        registry_upload_sessions 6 per_user=3 idle=3s;
     }
 }
 server {
@@ -68,6 +68,7 @@ switched_off();
 $t->finish;
 
 order();
+two_stores();
 never_made();
 killed_while_made();
 flood();
@@ -588,6 +589,44 @@ sub one_thread {
         server => 'location = /metrics { registry_metrics; }',
         location => 'registry_thread_pool tiny; registry_delete on;
             registry_upload_sessions 6 per_user=3;')->run;
+}
+
+
+# Each store has sessions of its own, under limits that may be inherited.
+
+sub two_stores {
+    my $t = Test::Registry->new(workers => 1, ports => 1,
+        http => 'registry_upload_sessions 3 per_user=2;
+            registry_user $http_x_user; registry_allow * * **;',
+        servers => <<'EOF')->run;
+server {
+    listen 127.0.0.1:%%PORT1%%;
+    location /v2/ {
+        registry %%DIR%%/second;
+    }
+}
+EOF
+    my @ports = ($t->port, $t->extra_port(1));
+    my @full;
+
+    for my $port (@ports) {
+        my $at = $port == $ports[0] ? 'the first' : 'the second';
+        my $ask = sub { $t->post($uploads, body => '', port => $port,
+            headers => { 'X-User' => $_[0] }) };
+
+        is_status($ask->('alice'), 202, "A113 alice in $at store") for 1 .. 2;
+        is_refused($ask->('alice'), 'one user may have 2', "a third in $at");
+        is_status($ask->('bob'), 202, "A113 bob in $at store");
+        is_refused($ask->('carol'), 'there may be 3', "a fourth in $at");
+        push @full, $ask;
+    }
+
+    for my $ask (@full) {
+        is_refused($ask->('alice'), 'one user may have 2', 'of alice, as before');
+        is_refused($ask->('carol'), 'there may be 3', 'in all, as before');
+    }
+
+    $t->finish;
 }
 
 
