@@ -341,7 +341,7 @@ sub stopped {
     my $began = sub { (file_text($place) =~ /^(began \d+)$/m)[0] };
 
     for my $signal (qw(INT KILL)) {
-        unlink $place;
+        unlink $place, "$own/scrub.done";
         my $run = ctl_begin('scrub', $root, qw(--rate 512k));
 
         # until it has kept its place in the large one
@@ -354,10 +354,12 @@ sub stopped {
         is_exit($r, $signal eq 'KILL' ? 'signal 9' : 3, "stopped by $signal");
         like($r->{err}, qr/stopped before the end; --resume goes on/,
             'says how to go on') if $signal ne 'KILL';
+        ok(!-e "$own/scrub.done", 'what was stopped is not noted as done');
 
         my $first = $began->();
         $r = scrub(qw(--resume --json));
         is_exit($r, 0, '--resume');
+        ok(-e "$own/scrub.done", 'what came to its end is');
         my $c = decode_json($r->{out})->{counts};
         is($c->{blobs}, $whole->{blobs}, 'looks at the rest');
         is($c->{bytes}, $whole->{bytes}, 'reads no byte twice')
