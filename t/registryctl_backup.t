@@ -32,6 +32,7 @@ incremental();
 parts();
 live();
 retention();
+none();
 tars();
 damage();
 damaged_store();
@@ -328,6 +329,24 @@ sub retention {
     put_file("$dir/backups/$id.json", $text);
     is_exit(ctl('backups', $dir), 1, 'one that was changed is damaged, too');
     is_exit(ctl('rm', $root, 'keep'), 0, 'the end');
+}
+
+
+# A directory that was mistyped, or whose disk is away.
+
+sub none {
+    my $dir = work_dir();
+
+    for my $how ([], ['--verify']) {
+        my $r = ctl('backups', @$how, $dir);
+        is_exit($r, 1, "no backup to list: @$how");
+        is($r->{err}, "registryctl: $dir: there is no backup\n", 'as is told');
+        is($r->{out}, '', 'and nothing else');
+    }
+
+    my $r = ctl('backups', '--json', $dir);
+    is_exit($r, 1, 'nor in JSON');
+    is_deeply(in($r), { backups => [] }, 'an empty list');
 }
 
 
@@ -647,7 +666,6 @@ sub calls {
     is_exit(ctl('backup', '--keep', $_, $root, $dest), 2, "--keep $_")
         for qw(0 x -1);
     is_exit(ctl('backups', "$work/none"), 3, 'no directory');
-    is_exit(ctl('backups', work_dir()), 0, 'no backups');
     is_exit(ctl('restore', work_dir(), $root), 1, 'none to restore');
     is_exit(ctl('restore', $dest, "$work/none"), 3, 'nowhere to go');
     among_backups();

@@ -25,6 +25,7 @@ static reg_cli_exit_e backups_list(backups_t *b, reg_store_t *dir);
 static void backups_row(backups_t *b, const char *id,
     const reg_backup_info_t *info, int whole);
 static reg_cli_exit_e backups_verify(backups_t *b, reg_store_t *dir);
+static reg_cli_exit_e backups_any(backups_t *b, reg_store_t *dir);
 static void backups_bad(void *data, const char *id, const char *what,
     const char *why);
 static void backups_tick(void *data, uint64_t bytes);
@@ -87,6 +88,10 @@ backups_run(const reg_cli_t *c)
         if (lock != -1) {
             (void) close(lock);
         }
+    }
+
+    if (rc == REG_CLI_OK) {
+        rc = backups_any(&b, dir);
     }
 
     reg_store_close(dir);
@@ -194,6 +199,32 @@ backups_verify(backups_t *b, reg_store_t *dir)
 
     return (written != REG_CLI_OK) ? written
            : (bad != 0) ? REG_CLI_NO : REG_CLI_OK;
+}
+
+
+/* A directory that was mistyped, or whose disk is away, must not look well. */
+
+static reg_cli_exit_e
+backups_any(backups_t *b, reg_store_t *dir)
+{
+    size_t        n;
+    reg_rc_t      rc;
+    reg_names_t   ids;
+
+    memset(&ids, 0, sizeof(ids));
+
+    rc = reg_backup_ids(dir, &ids, &b->e);
+
+    n = ids.n;
+    reg_names_free(&ids);
+
+    if (rc != REG_OK) {
+        return reg_cli_error(b->dest, &b->e);
+    }
+
+    return (n != 0) ? REG_CLI_OK
+                    : reg_cli_fail(REG_CLI_NO, "%s: there is no backup",
+                                   b->dest);
 }
 
 
