@@ -15,7 +15,12 @@ use Test::Registry;
 settings();
 
 my $t = Test::Registry->new(server => 'location /health/ { registry_health; }'
-    . ' location /large/ { registry_health min_free=8000000g; }'
+    . ' location /large/ { registry_health min_free=8000000g;'
+    . ' if ($http_x_if) { set $x 1; } }'
+    . ' location /except/ { registry_health min_free=8000000g;'
+    . ' limit_except POST { allow all; } }'
+    . ' location = /metrics { registry_metrics;'
+    . ' limit_except POST { allow all; } }'
     . ' location /closed/ { registry_health; deny all; }'
 )->run;
 
@@ -23,6 +28,7 @@ my $image = $t->push_image('some/app', 'v1', seed => 1);
 
 well();
 space();
+inside();
 read_only();
 unwritable();
 maintenance();
@@ -109,6 +115,18 @@ sub space {
     like($j->{stores}[0]{space}, qr/bytes or inodes/, 'too little space');
     is($j->{stores}[0]{writable}, 'ok', 'the rest is well');
     pulls('no space');
+}
+
+
+# What nginx takes for a location of its own.
+
+sub inside {
+    is($t->get('/large/ready', headers => { 'X-If' => 1 })->status, 503,
+        '"if": min_free holds');
+    is($t->get('/except/ready')->status, 503,
+        '"limit_except": min_free holds');
+    is($t->get('/except/live')->status, 200, 'and it is alive');
+    is($t->get('/metrics')->status, 200, '"limit_except": the metrics');
 }
 
 

@@ -31,6 +31,10 @@ my $t = Test::Registry->new(
         . ' deny all; }'
         . ' location = /asks { registry %%ROOT%%; registry_events;'
         . ' auth_basic x; auth_basic_user_file %%DIR%%/users; }'
+        . ' location = /if { registry_events %%ROOT%%;'
+        . ' if ($http_x_if) { set $x 1; } }'
+        . ' location = /except { registry %%ROOT%%; registry_events;'
+        . ' limit_except POST { allow all; } }'
         . ' location = /metrics { registry_metrics; }',
     servers => 'server { listen 127.0.0.1:%%PORT1%%;'
         . ' location /v2/ { registry %%DIR%%/none; registry_notify off; } }'
@@ -300,6 +304,10 @@ sub access {
         'with a wrong one');
     is($t->as('ann', 'secret')->get('/asks?after=0')->status, 200,
         'with the right one');
+    is($t->get('/if?after=0', headers => { 'X-If' => 1 })->status, 200,
+        'inside of an "if"');
+    is($t->get('/except?after=0')->status, 200,
+        'inside of a "limit_except"');
 }
 
 

@@ -83,15 +83,8 @@ static ngx_int_t ngx_http_registry_events_answer(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_registry_events_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                         rc;
-    ngx_http_registry_ctx_t          *ctx;
-    ngx_http_registry_notify_conf_t  *nlcf;
-
-    nlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_notify_module);
-
-    if (nlcf->feed == NULL) {
-        return NGX_HTTP_NOT_FOUND;
-    }
+    ngx_int_t                 rc;
+    ngx_http_registry_ctx_t  *ctx;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return NGX_HTTP_NOT_ALLOWED;
@@ -144,7 +137,7 @@ ngx_http_registry_events_begin(ngx_http_request_t *r,
     job = cln->data;
     ngx_memzero(job, sizeof(ngx_http_registry_events_job_t));
 
-    job->events = nlcf->feed;
+    job->events = nlcf->source->feed;
     job->who = ngx_http_registry_identity(ctx);
     job->n = NGX_HTTP_REGISTRY_EVENTS_N;
     cln->handler = ngx_http_registry_events_cleanup;

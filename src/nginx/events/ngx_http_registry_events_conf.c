@@ -22,7 +22,7 @@ ngx_http_registry_events_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_registry_notify_conf_t       **feed;
     ngx_http_registry_notify_main_conf_t   *nmcf;
 
-    if (nlcf->feed_pulls != NGX_CONF_UNSET) {
+    if (nlcf->source) {
         return "is duplicate";
     }
 
@@ -34,6 +34,7 @@ ngx_http_registry_events_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "needs a location of its own";
     }
 
+    nlcf->source = nlcf;
     nlcf->feed_pulls = 1;
     value = cf->args->elts;
 

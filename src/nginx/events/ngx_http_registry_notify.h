@@ -89,7 +89,9 @@ typedef struct {
 } ngx_http_registry_notify_main_conf_t;
 
 
-typedef struct {
+typedef struct ngx_http_registry_notify_conf_s  ngx_http_registry_notify_conf_t;
+
+struct ngx_http_registry_notify_conf_s {
     ngx_array_t                   *endpoints;    /* NULL: none */
     ngx_str_t                      to;           /* their names */
     off_t                          size;
@@ -98,14 +100,18 @@ typedef struct {
 
     ngx_http_registry_root_t      *root;         /* NULL: no "registry" here */
 
+    /* where "registry_events" stands: here, or around an "if" or a
+       "limit_except"; NULL: no feed here */
+    ngx_http_registry_notify_conf_t  *source;
+
     /* of "registry_events" */
     ngx_str_t                      directory;    /* as written; or empty */
-    ngx_http_registry_events_t    *feed;         /* NULL: no feed here */
-    ngx_flag_t                     feed_pulls;
+    ngx_http_registry_events_t    *feed;
+    unsigned                       feed_pulls:1;
     void                          *access;       /* the same location's */
     u_char                        *conf_file;
     ngx_uint_t                     line;
-} ngx_http_registry_notify_conf_t;
+};
 
 
 extern ngx_module_t  ngx_http_registry_notify_module;

@@ -137,7 +137,6 @@ ngx_http_registry_notify_create(ngx_conf_t *cf)
     conf->endpoints = NGX_CONF_UNSET_PTR;
     conf->size = NGX_CONF_UNSET;
     conf->keep = NGX_CONF_UNSET;
-    conf->feed_pulls = NGX_CONF_UNSET;
 
     return conf;
 }
@@ -149,6 +148,7 @@ ngx_http_registry_notify_merge(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_registry_notify_conf_t *prev = parent;
     ngx_http_registry_notify_conf_t *conf = child;
 
+    ngx_http_core_loc_conf_t      *clcf;
     ngx_http_registry_loc_conf_t  *rlcf;
 
     ngx_conf_merge_ptr_value(conf->endpoints, prev->endpoints, NULL);
@@ -157,9 +157,19 @@ ngx_http_registry_notify_merge(ngx_conf_t *cf, void *parent, void *child)
 
     rlcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_registry_module);
 
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->noname || clcf->lmt_excpt) {
+        conf->source = prev->source;
+    }
+
+    if (clcf->lmt_excpt && conf->source) {
+        clcf->handler = ngx_http_registry_events_handler;
+    }
+
     /* a feed is read in threads, and has no store to name their pool for */
 
-    if (conf->feed_pulls != NGX_CONF_UNSET && rlcf->pool == NULL) {
+    if (conf->source && rlcf->pool == NULL) {
         rlcf->pool = ngx_thread_pool_add(cf, &rlcf->pool_name);
         if (rlcf->pool == NULL) {
             return NGX_CONF_ERROR;

@@ -10,7 +10,8 @@
 
 
 typedef struct {
-    off_t  min_free;               /* bytes */
+    ngx_http_handler_pt  handler;  /* NULL: not in this location */
+    off_t                min_free; /* bytes */
 } ngx_http_registry_status_conf_t;
 
 

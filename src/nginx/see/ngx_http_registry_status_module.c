@@ -11,11 +11,13 @@
 
 
 static void *ngx_http_registry_status_create(ngx_conf_t *cf);
+static char *ngx_http_registry_status_merge(ngx_conf_t *cf, void *parent,
+    void *child);
 static char *ngx_http_registry_health_set(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_registry_metrics_set(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_http_registry_status_take(ngx_conf_t *cf,
+static char *ngx_http_registry_status_take(ngx_conf_t *cf, void *conf,
     ngx_http_handler_pt handler);
 
 
@@ -24,7 +26,7 @@ static ngx_command_t  ngx_http_registry_status_commands[] = {
     { ngx_string("registry_metrics"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_registry_metrics_set,
-      0,
+      NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
@@ -50,7 +52,7 @@ static ngx_http_module_t  ngx_http_registry_status_module_ctx = {
     NULL,                                  /* merge server configuration */
 
     ngx_http_registry_status_create,       /* create location configuration */
-    NULL                                   /* merge location configuration */
+    ngx_http_registry_status_merge         /* merge location configuration */
 };
 
 
@@ -80,11 +82,34 @@ ngx_http_registry_status_create(ngx_conf_t *cf)
         return NULL;
     }
 
-    /* nothing is inherited: it belongs to the location that answers */
-
-    conf->min_free = NGX_HTTP_REGISTRY_MIN_FREE;
+    conf->handler = NULL;
+    conf->min_free = NGX_CONF_UNSET;
 
     return conf;
+}
+
+
+/* To nginx "if" and "limit_except" are locations inside of the one they are
+   in, and are answered as it is. */
+
+static char *
+ngx_http_registry_status_merge(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_registry_status_conf_t *prev = parent;
+    ngx_http_registry_status_conf_t *conf = child;
+
+    ngx_http_core_loc_conf_t  *clcf;
+
+    ngx_conf_merge_off_value(conf->min_free, prev->min_free,
+                             NGX_HTTP_REGISTRY_MIN_FREE);
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->lmt_excpt && clcf->handler == NULL) {
+        clcf->handler = prev->handler;
+    }
+
+    return NGX_CONF_OK;
 }
 
 
@@ -96,6 +121,7 @@ ngx_http_registry_health_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t  *value, s;
 
     value = cf->args->elts;
+    status->min_free = NGX_HTTP_REGISTRY_MIN_FREE;
 
     if (cf->args->nelts == 2) {
 
@@ -114,7 +140,7 @@ ngx_http_registry_health_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    return ngx_http_registry_status_take(cf,
+    return ngx_http_registry_status_take(cf, conf,
                                          ngx_http_registry_health_handler);
 }
 
@@ -122,7 +148,7 @@ ngx_http_registry_health_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static char *
 ngx_http_registry_metrics_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    return ngx_http_registry_status_take(cf,
+    return ngx_http_registry_status_take(cf, conf,
                                          ngx_http_registry_metrics_handler);
 }
 
@@ -130,8 +156,11 @@ ngx_http_registry_metrics_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 /* One location answers one question. */
 
 static char *
-ngx_http_registry_status_take(ngx_conf_t *cf, ngx_http_handler_pt handler)
+ngx_http_registry_status_take(ngx_conf_t *cf, void *conf,
+    ngx_http_handler_pt handler)
 {
+    ngx_http_registry_status_conf_t *status = conf;
+
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
@@ -145,6 +174,7 @@ ngx_http_registry_status_take(ngx_conf_t *cf, ngx_http_handler_pt handler)
     }
 
     clcf->handler = handler;
+    status->handler = handler;
 
     return NGX_CONF_OK;
 }
