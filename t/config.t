@@ -23,6 +23,7 @@ relative_root();
 linked_root();
 in_front();
 led_inside();
+plain_inside();
 one_process();
 reload_keeps();
 refused_late();
@@ -383,6 +384,23 @@ server {
 }
 EOF
     works($t, 'an internal location');
+    $t->finish;
+}
+
+
+# A location inside of ours without a "registry" is none, whatever the method.
+
+sub plain_inside {
+    my $t = Test::Registry->new(location => 'location /v2/plain/ {'
+        . ' limit_except GET { allow all; } }'
+        . ' limit_except GET { allow all; }')->run;
+
+    for my $name ('plain/app', 'app') {
+        is_status($t->post("/v2/$name/blobs/uploads/", body => ''),
+            $name eq 'app' ? 202 : 404, "limit_except: $name");
+    }
+
+    works($t, 'limit_except');
     $t->finish;
 }
 

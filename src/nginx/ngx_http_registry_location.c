@@ -87,6 +87,7 @@ ngx_http_registry_location_asked(ngx_http_core_loc_conf_t *clcf)
 
 char *
 ngx_http_registry_location_merge(ngx_conf_t *cf,
+    const ngx_http_registry_loc_conf_t *prev,
     ngx_http_registry_loc_conf_t *conf)
 {
     ngx_http_core_loc_conf_t  *clcf;
@@ -125,7 +126,7 @@ ngx_http_registry_location_merge(ngx_conf_t *cf,
 
     /* "limit_except" makes a location of its own, without a handler */
 
-    if (clcf->lmt_excpt && clcf->handler == NULL) {
+    if (clcf->lmt_excpt && clcf->handler == NULL && prev->conf_file) {
         clcf->handler = ngx_http_registry_handler;
     }
 

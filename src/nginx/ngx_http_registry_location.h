@@ -22,6 +22,7 @@ char *ngx_http_registry_location_set(ngx_conf_t *cf, ngx_command_t *cmd,
  * its own values already.
  */
 char *ngx_http_registry_location_merge(ngx_conf_t *cf,
+    const ngx_http_registry_loc_conf_t *prev,
     ngx_http_registry_loc_conf_t *conf);
 
 

@@ -263,7 +263,7 @@ ngx_http_registry_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_registry_location_merge(cf, conf);
+    return ngx_http_registry_location_merge(cf, prev, conf);
 }
 
 
