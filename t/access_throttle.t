@@ -102,6 +102,13 @@ sub by_default {
     is_throttled($t->as('alice', 'x')->get('/v2/'), 60, 'A78 then 429');
     is(status($t, 'bob', 'two'), 200, 'others are not concerned');
     $t->finish;
+
+    $t = server('registry_login_limit 1;',
+        http => 'registry_login_limit 5 per=1h;');
+    is(guesses($t, 1, 'alice'), '401', 'another number than that of http');
+    is_throttled($t->as('alice', 'x')->get('/v2/'), 60,
+        'and a minute, not its time');
+    $t->finish;
 }
 
 

@@ -10,6 +10,10 @@
 #include "reg_password.h"
 
 
+/* seconds of "registry_login_limit", where they are not said */
+#define NGX_HTTP_REGISTRY_LIMIT_TIME  60
+
+
 static void *ngx_http_registry_access_create_main(ngx_conf_t *cf);
 static void *ngx_http_registry_access_create(ngx_conf_t *cf);
 static char *ngx_http_registry_access_merge(ngx_conf_t *cf, void *parent,
@@ -244,7 +248,8 @@ ngx_http_registry_access_merge(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_sec_value(conf->cache, prev->cache, 300);
     ngx_conf_merge_sec_value(conf->grace, prev->grace, 12 * 3600);
     ngx_conf_merge_uint_value(conf->limit, prev->limit, 10);
-    ngx_conf_merge_sec_value(conf->limit_time, prev->limit_time, 60);
+    ngx_conf_merge_sec_value(conf->limit_time, prev->limit_time,
+                             NGX_HTTP_REGISTRY_LIMIT_TIME);
     ngx_conf_merge_value(conf->max_cost, prev->max_cost,
                          REG_BCRYPT_COST_LIMIT);
     ngx_conf_merge_value(conf->sha_crypt, prev->sha_crypt, 0);
@@ -470,6 +475,10 @@ ngx_http_registry_login_limit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     value = cf->args->elts;
+
+    /* its time belongs to it, and not to the level above */
+
+    alcf->limit_time = NGX_HTTP_REGISTRY_LIMIT_TIME;
 
     if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
         alcf->limit = 0;
