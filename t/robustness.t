@@ -21,6 +21,7 @@ huge_chunks();
 odd_headers();
 mirrored();
 mirrored_whole();
+mirrored_here();
 slow_uploads();
 slow_downloads();
 idle_connections();
@@ -280,6 +281,35 @@ sub mirrored {
     my @left = glob "$t->{dir}/temp/client_body/*";
     is("@left", '', 'mirror: no temporary file is left');
     $t->finish;
+}
+
+
+# What is mirrored may be a registry, too: there is one body for all of them.
+
+sub mirrored_here {
+    my $t = Test::Registry->new(
+        server => join('', map { "location = /$_ { internal;"
+            . " registry %%DIR%%/$_; rewrite ^ /v2/app/blobs/uploads/ break; }"
+            } qw(one two)),
+        location => 'mirror /one; mirror /two;'
+            . ' client_body_buffer_size 16k;')->run;
+
+    for my $size (100, 10_000, 1_000_000) {
+        my $bytes = blob($size, "here $size");
+        my $digest = sha256($bytes);
+
+        is_blob_created($t->post("/v2/app/blobs/uploads/?digest=$digest",
+            body => $bytes), 'app', $digest, "mirror here: $size bytes");
+
+        my ($hex) = $digest =~ /:((..).*)/;
+        for my $root (qw(one two)) {
+            my $data = "$t->{dir}/$root/docker/registry/v2/blobs/sha256/"
+                . substr($hex, 0, 2) . "/$hex/data";
+            ok(wait_for(30, sub { -e $data }), "mirror here: $root has them");
+        }
+    }
+
+    $t->finish(roots => ["$t->{dir}/one", "$t->{dir}/two"]);
 }
 
 

@@ -193,7 +193,9 @@ ngx_http_registry_body_start(ngx_http_request_t *r,
 
     body = ctx->body;
 
-    if (r->preserve_body && r->request_body
+    body->shared = (r->preserve_body || r != r->main);
+
+    if (body->shared && r->request_body
         && ngx_http_registry_body_own(r) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -223,7 +225,8 @@ ngx_http_registry_body_start(ngx_http_request_t *r,
 
 /*
  * Others are still to read what nginx has read, as the subrequest of "mirror"
- * is.  Taking the body uses up its buffers: they are copied, their bytes not.
+ * is, or as the request that it was made of.  Taking the body uses up its
+ * buffers: they are copied, their bytes not.
  */
 
 static ngx_int_t

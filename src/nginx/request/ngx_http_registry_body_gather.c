@@ -79,7 +79,7 @@ ngx_http_registry_body_copy(ngx_http_request_t *r,
         } else {
             reg_buf_add(&body->memory, b->pos, b->last - b->pos);
 
-            if (body->secret && !r->preserve_body) {
+            if (body->secret && !body->shared) {
                 ngx_explicit_memzero(b->pos, b->last - b->pos);
             }
         }

@@ -69,6 +69,7 @@ struct ngx_http_registry_body_s {
     unsigned                       started:1;  /* post handler was called */
     unsigned                       starting:1;
     unsigned                       fast:1;     /* buffer 0 was full once */
+    unsigned                       shared:1;   /* others read it, too */
     unsigned                       eof:1;
     unsigned                       refused:1;  /* ctx->error says why */
     unsigned                       secret:1;   /* wiped when done with */
