@@ -38,7 +38,6 @@ static ngx_int_t ngx_http_registry_task_start(ngx_http_request_t *r,
 static void ngx_http_registry_task_run(void *data, ngx_log_t *log);
 static void ngx_http_registry_task_run_beside(void *data, ngx_log_t *log);
 static void ngx_http_registry_task_done(ngx_event_t *ev);
-static void ngx_http_registry_task_wait(ngx_http_request_t *r);
 static void ngx_http_registry_sleep_done(ngx_event_t *ev);
 static void ngx_http_registry_sleep_cancel(void *data);
 
@@ -84,7 +83,7 @@ ngx_http_registry_task_try(ngx_http_request_t *r,
     ctx->busy = 1;
     ctx->beside = 0;
     r->aio = 1;
-    r->write_event_handler = ngx_http_registry_task_wait;
+    r->write_event_handler = ngx_http_registry_resume;
 
     return NGX_AGAIN;
 }
@@ -245,15 +244,6 @@ ngx_http_registry_task_done(ngx_event_t *ev)
 
     r->write_event_handler(r);
     ngx_http_run_posted_requests(c);
-}
-
-
-/* Writable sockets mean nothing to a parked request. */
-
-static void
-ngx_http_registry_task_wait(ngx_http_request_t *r)
-{
-    ngx_http_registry_resume(r);
 }
 
 
