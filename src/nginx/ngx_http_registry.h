@@ -200,6 +200,14 @@ ngx_int_t ngx_http_registry_handler(ngx_http_request_t *r);
 /* Goes on with ctx->next; for whatever woke the request up. */
 void ngx_http_registry_resume(ngx_http_request_t *r);
 
+/*
+ * Parks a request that waits for somebody else, who calls wake(): then next
+ * runs.  NGX_AGAIN.
+ */
+ngx_int_t ngx_http_registry_park(ngx_http_registry_ctx_t *ctx,
+    ngx_http_registry_step_pt next);
+void ngx_http_registry_wake(ngx_http_request_t *r);
+
 /* The open store of the location, or NULL after a log line. */
 reg_store_t *ngx_http_registry_store(ngx_http_registry_root_t *root,
     ngx_log_t *log);

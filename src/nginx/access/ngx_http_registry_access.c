@@ -13,7 +13,6 @@ static ngx_int_t ngx_http_registry_access_decide(ngx_http_request_t *r,
 static ngx_int_t ngx_http_registry_access_authorize(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_access_wake(ngx_http_request_t *r);
-static void ngx_http_registry_access_wake_content(ngx_http_request_t *r);
 
 
 ngx_int_t
@@ -211,14 +210,10 @@ ngx_http_registry_access_content(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    rc = ngx_http_registry_identify(r, ctx,
-                                    ngx_http_registry_access_wake_content);
+    rc = ngx_http_registry_identify(r, ctx, ngx_http_registry_wake);
 
     if (rc == NGX_AGAIN) {
-        ctx->next = again;
-        ctx->busy = 1;
-        ctx->beside = 0;
-        return NGX_AGAIN;
+        return ngx_http_registry_park(ctx, again);
     }
 
     if (rc != NGX_OK) {
@@ -284,17 +279,4 @@ ngx_http_registry_access_wake(ngx_http_request_t *r)
     r->read_event_handler = ngx_http_block_reading;
 
     ngx_http_core_run_phases(r);
-}
-
-
-static void
-ngx_http_registry_access_wake_content(ngx_http_request_t *r)
-{
-    ngx_http_registry_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-
-    ctx->busy = 0;
-
-    ngx_http_registry_resume(r);
 }

@@ -50,7 +50,7 @@ ngx_http_registry_issue_grant(ngx_http_request_t *r,
     }
 
     rc = ngx_http_registry_file_get(r, alcf->bearer->key,
-                                    ngx_http_registry_issue_wake, &table);
+                                    ngx_http_registry_wake, &table);
 
     if (rc == NGX_OK) {
         keys = table;
@@ -58,8 +58,7 @@ ngx_http_registry_issue_grant(ngx_http_request_t *r,
 
         if (alcf->groups) {
             rc = ngx_http_registry_file_get(r, alcf->groups,
-                                            ngx_http_registry_issue_wake,
-                                            &table);
+                                            ngx_http_registry_wake, &table);
             if (rc == NGX_OK) {
                 job->who.groups = table;
             }
@@ -67,8 +66,7 @@ ngx_http_registry_issue_grant(ngx_http_request_t *r,
     }
 
     if (rc == NGX_AGAIN) {
-        return ngx_http_registry_issue_park(ctx,
-                                            ngx_http_registry_issue_grant);
+        return ngx_http_registry_park(ctx, ngx_http_registry_issue_grant);
     }
 
     if (rc != NGX_OK

@@ -37,14 +37,6 @@ typedef struct {
 } ngx_http_registry_issue_t;
 
 
-/* --- ngx_http_registry_token_server.c --- */
-
-/* Goes on with next when what is waited for calls issue_wake(). */
-ngx_int_t ngx_http_registry_issue_park(ngx_http_registry_ctx_t *ctx,
-    ngx_http_registry_step_pt next);
-void ngx_http_registry_issue_wake(ngx_http_request_t *r);
-
-
 /* --- ngx_http_registry_token_answer.c --- */
 
 /* A step: tokens for job->who, as he asked and may have. */

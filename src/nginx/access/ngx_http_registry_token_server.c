@@ -253,8 +253,7 @@ ngx_http_registry_issue_login(ngx_http_request_t *r,
     if (rc == NGX_OK) {
         rc = ngx_http_registry_login(r, ctx, job->basic.user,
                                      job->basic.password,
-                                     ngx_http_registry_issue_wake, &job->who,
-                                     &retry);
+                                     ngx_http_registry_wake, &job->who, &retry);
     }
 
     if (rc == NGX_OK) {
@@ -278,8 +277,7 @@ ngx_http_registry_issue_login(ngx_http_request_t *r,
         return ngx_http_registry_issue_grant(r, ctx);
 
     case NGX_AGAIN:
-        return ngx_http_registry_issue_park(ctx,
-                                            ngx_http_registry_issue_login);
+        return ngx_http_registry_park(ctx, ngx_http_registry_issue_login);
 
     case NGX_DECLINED:
         return ngx_http_registry_issue_wrong(r, ctx,
@@ -316,8 +314,7 @@ ngx_http_registry_issue_marks(ngx_http_request_t *r,
         entry.user = job->basic.user;
         entry.robot = i;
 
-        rc = ngx_http_registry_token_entry(r, ngx_http_registry_issue_wake,
-                                           &entry);
+        rc = ngx_http_registry_token_entry(r, ngx_http_registry_wake, &entry);
 
         if (rc == NGX_OK) {
             ngx_memcpy(job->before[i], entry.mark, REG_CREDENTIALS_KEY);
@@ -343,8 +340,7 @@ ngx_http_registry_issue_is(ngx_http_request_t *r,
     entry.user = job->basic.user;
     entry.robot = (job->who.auth == NGX_HTTP_REGISTRY_AUTH_TOKEN);
 
-    rc = ngx_http_registry_token_entry(r, ngx_http_registry_issue_wake,
-                                       &entry);
+    rc = ngx_http_registry_token_entry(r, ngx_http_registry_wake, &entry);
 
     if (rc != NGX_OK) {
         return rc;
@@ -382,7 +378,7 @@ ngx_http_registry_issue_refresh(ngx_http_request_t *r,
     why = "there are no keys";
 
     rc = ngx_http_registry_file_get(r, alcf->bearer->key,
-                                    ngx_http_registry_issue_wake, &table);
+                                    ngx_http_registry_wake, &table);
 
     if (rc == NGX_OK) {
         keys = table;
@@ -416,8 +412,7 @@ ngx_http_registry_issue_refresh(ngx_http_request_t *r,
         return ngx_http_registry_issue_grant(r, ctx);
 
     case NGX_AGAIN:
-        return ngx_http_registry_issue_park(ctx,
-                                            ngx_http_registry_issue_refresh);
+        return ngx_http_registry_park(ctx, ngx_http_registry_issue_refresh);
 
     case NGX_DECLINED:
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
@@ -449,8 +444,7 @@ ngx_http_registry_issue_refreshed(ngx_http_request_t *r,
     entry.robot = reg_str_eq(reg_token_login(refresh->jwt.claims),
                              ngx_http_registry_token_robot);
 
-    rc = ngx_http_registry_token_entry(r, ngx_http_registry_issue_wake,
-                                       &entry);
+    rc = ngx_http_registry_token_entry(r, ngx_http_registry_wake, &entry);
 
     if (rc != NGX_OK) {
         return rc;
@@ -475,33 +469,6 @@ ngx_http_registry_issue_refreshed(ngx_http_request_t *r,
     ngx_memcpy(job->mark, entry.mark, REG_CREDENTIALS_KEY);
 
     return NGX_OK;
-}
-
-
-/* --- waiting -------------------------------------------------------------- */
-
-ngx_int_t
-ngx_http_registry_issue_park(ngx_http_registry_ctx_t *ctx,
-    ngx_http_registry_step_pt next)
-{
-    ctx->next = next;
-    ctx->busy = 1;
-    ctx->beside = 0;
-
-    return NGX_AGAIN;
-}
-
-
-void
-ngx_http_registry_issue_wake(ngx_http_request_t *r)
-{
-    ngx_http_registry_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
-
-    ctx->busy = 0;
-
-    ngx_http_registry_resume(r);
 }
 
 

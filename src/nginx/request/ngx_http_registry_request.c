@@ -209,3 +209,28 @@ ngx_http_registry_resume(ngx_http_request_t *r)
 
     ngx_http_finalize_request(r, rc);
 }
+
+
+ngx_int_t
+ngx_http_registry_park(ngx_http_registry_ctx_t *ctx,
+    ngx_http_registry_step_pt next)
+{
+    ctx->next = next;
+    ctx->busy = 1;
+    ctx->beside = 0;
+
+    return NGX_AGAIN;
+}
+
+
+void
+ngx_http_registry_wake(ngx_http_request_t *r)
+{
+    ngx_http_registry_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
+
+    ctx->busy = 0;
+
+    ngx_http_registry_resume(r);
+}

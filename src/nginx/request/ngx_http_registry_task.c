@@ -275,11 +275,7 @@ ngx_http_registry_sleep(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx,
 
     ngx_add_timer(ev, msec);
 
-    ctx->next = next;
-    ctx->busy = 1;
-    ctx->beside = 0;
-
-    return NGX_AGAIN;
+    return ngx_http_registry_park(ctx, next);
 }
 
 
@@ -308,9 +304,8 @@ ngx_http_registry_sleep_done(ngx_event_t *ev)
     ngx_http_set_log_request(c->log, r);
 
     ev->timedout = 0;
-    ctx->busy = 0;
 
-    ngx_http_registry_resume(r);
+    ngx_http_registry_wake(r);
     ngx_http_run_posted_requests(c);
 }
 
