@@ -6,6 +6,7 @@
 #endif
 #define _FILE_OFFSET_BITS  64
 
+#include "reg_fs_calls.h"
 #include "reg_fs_put_private.h"
 
 #include <errno.h>

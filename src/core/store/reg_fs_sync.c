@@ -5,6 +5,7 @@
 #define _FILE_OFFSET_BITS  64
 
 #include "reg_fs.h"
+#include "reg_fs_calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
