@@ -167,17 +167,21 @@ reg_time_parse(reg_str_t s, int64_t *time)
 int64_t
 reg_time_ns(const struct timespec *ts)
 {
-    /* half of it is left to those who subtract */
+    int64_t  seconds;
 
-    if (ts->tv_sec >= INT64_MAX / REG_TIME_SECOND) {
+    /* time_t may have 32 bits; half of ours is left to those who subtract */
+
+    seconds = ts->tv_sec;
+
+    if (seconds >= INT64_MAX / REG_TIME_SECOND) {
         return INT64_MAX;
     }
 
-    if (ts->tv_sec < -(INT64_MAX / REG_TIME_SECOND / 2)) {
+    if (seconds < -(INT64_MAX / REG_TIME_SECOND / 2)) {
         return -(INT64_MAX / 2);
     }
 
-    return (int64_t) ts->tv_sec * REG_TIME_SECOND + ts->tv_nsec;
+    return seconds * REG_TIME_SECOND + ts->tv_nsec;
 }
 
 

@@ -411,11 +411,11 @@ static char *
 ngx_http_registry_notify_time(ngx_conf_t *cf,
     ngx_http_registry_endpoint_t *ep, ngx_str_t *value, size_t offset)
 {
-    ngx_int_t  ms;
+    int64_t  ms;
 
     ms = ngx_parse_time(value, 0);
 
-    if (ms == NGX_ERROR || ms == 0 || ms > 365 * 24 * 3600 * (ngx_int_t) 1000) {
+    if (ms == NGX_ERROR || ms == 0 || ms > INT64_C(365) * 24 * 3600 * 1000) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"registry_notify\" has the time \"%V\", write it "
                            "as \"5s\"", value);
