@@ -98,6 +98,10 @@ sub well {
     cmp_ok($s->{free}, '>', 0, 'free bytes');
     cmp_ok($s->{size}, '>=', $s->{free}, 'of so many');
 
+    my ($blocks, $bytes) = split ' ', `stat -f -c '%b %S' ${\ $t->root}`;
+    cmp_ok(abs($s->{size} - $blocks * $bytes), '<=', $s->{size} / 100,
+        'which are those of the file system');
+
     my $live = $t->get('/health/live');
     is($live->status, 200, 'live');
     is_deeply($live->json, { status => 'ok' }, 'and nothing else');

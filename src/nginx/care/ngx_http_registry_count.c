@@ -42,7 +42,7 @@ const ngx_http_registry_job_t  ngx_http_registry_count_job = {
 static time_t
 ngx_http_registry_count_interval(ngx_http_registry_root_t *root)
 {
-    ngx_atomic_uint_t           seconds;
+    uint64_t                    seconds;
     ngx_http_registry_place_t  *place;
 
     place = root->place;

@@ -278,7 +278,7 @@ ngx_http_registry_emit_count(ngx_http_registry_emit_t *emit, reg_rc_t rc)
     place = emit->events->root->place;
 
     if (place) {
-        (void) ngx_atomic_fetch_add((rc == REG_OK) ? &place->appends
+        ngx_http_registry_large_add((rc == REG_OK) ? &place->appends
                                                    : &place->appends_failed,
                                     1);
     }

@@ -45,7 +45,7 @@ typedef struct {
     ngx_msec_t                      until;
     reg_str_t                       repository;  /* empty: all of them */
     reg_notify_batch_t              batch;
-    ngx_atomic_uint_t               seen;        /* the counter, before a
+    uint64_t                        seen;        /* the counter, before a
                                                     look */
     ngx_uint_t                      ticks;
     unsigned                        more:1;      /* the end was not reached */

@@ -253,8 +253,7 @@ ngx_http_registry_pulls_add(ngx_http_registry_pulls_t *p,
         half->text.state = REG_BUF_OK;
 
         if (p->events->root->place) {
-            (void) ngx_atomic_fetch_add(&p->events->root->place->pulls_lost,
-                                        1);
+            ngx_http_registry_large_add(&p->events->root->place->pulls_lost, 1);
         }
 
         return;
@@ -380,7 +379,7 @@ ngx_http_registry_pulls_written(ngx_http_registry_pulls_t *p,
     if (rc == REG_OK) {
 
         if (place) {
-            (void) ngx_atomic_fetch_add(&place->appends, 1);
+            ngx_http_registry_large_add(&place->appends, 1);
         }
 
     } else {
@@ -390,7 +389,7 @@ ngx_http_registry_pulls_written(ngx_http_registry_pulls_t *p,
                       &p->events->root->root, e->path);
 
         if (place) {
-            (void) ngx_atomic_fetch_add(&place->pulls_lost, half->n);
+            ngx_http_registry_large_add(&place->pulls_lost, half->n);
         }
     }
 

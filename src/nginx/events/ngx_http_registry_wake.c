@@ -493,7 +493,7 @@ ngx_http_registry_wake_deliver(ngx_event_t *ev)
     events = ev->data;
 
     if (events->root->place) {
-        (void) ngx_atomic_fetch_add(&events->root->place->appends, 1);
+        ngx_http_registry_large_add(&events->root->place->appends, 1);
     }
 
     ngx_http_registry_wake_all(events);

@@ -139,7 +139,7 @@ static ngx_uint_t
 ngx_http_registry_health_zone(ngx_http_registry_main_conf_t *rmcf)
 {
     ngx_uint_t                  i;
-    ngx_atomic_uint_t           seen;
+    uint64_t                    seen;
     ngx_http_registry_root_t  **root;
 
 #if (NGX_HAVE_ATOMIC_OPS)
@@ -200,7 +200,7 @@ ngx_http_registry_health_store(ngx_http_request_t *r,
     ngx_http_registry_root_t *root, reg_buf_t *b)
 {
     ngx_uint_t                        ok, space;
-    ngx_atomic_uint_t                 now, beat, due;
+    uint64_t                          now, beat, due;
     ngx_http_registry_place_t        *place;
     ngx_http_registry_status_conf_t  *conf;
 
@@ -231,7 +231,7 @@ ngx_http_registry_health_store(ngx_http_request_t *r,
     ok &= ngx_http_registry_health_say(b, "writable", place->writable,
               "the worker user cannot write to the store");
 
-    space = place->looked && place->free >= (ngx_atomic_uint_t) conf->min_free
+    space = place->looked && place->free >= (uint64_t) conf->min_free
             && (place->inodes == 0 || place->inodes_free != 0);
 
     ok &= ngx_http_registry_health_say(b, "space", space,

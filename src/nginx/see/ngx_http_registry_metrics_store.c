@@ -87,13 +87,15 @@ ngx_http_registry_metrics_store(ngx_http_registry_metrics_t *p,
     for (i = 0; i < p->rmcf->roots.nelts; i++) {
         place = (u_char *) root[i]->place;
 
-        if (place == NULL || *(ngx_atomic_t *) (place + known) == 0) {
+        if (place == NULL
+            || *(ngx_http_registry_large_t *) (place + known) == 0)
+        {
             continue;
         }
 
         label.value = ngx_http_registry_str(&root[i]->root);
         reg_metrics_value(&p->m, &label, 1,
-                          *(ngx_atomic_t *) (place + offset));
+                          *(ngx_http_registry_large_t *) (place + offset));
     }
 }
 
@@ -162,7 +164,8 @@ ngx_http_registry_metrics_job(ngx_http_registry_metrics_t *p,
                        ? w->interval != 0 : w->last != 0)
             {
                 reg_metrics_value(&p->m, labels, 2,
-                    *(ngx_atomic_t *) ((u_char *) w + offset) * factor);
+                    *(ngx_http_registry_large_t *) ((u_char *) w + offset)
+                    * factor);
             }
         }
     }

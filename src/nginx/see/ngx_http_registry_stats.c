@@ -263,7 +263,7 @@ ngx_http_registry_stats_time(ngx_http_registry_histogram_t *h,
     }
 
     (void) ngx_atomic_fetch_add(&h->n[i], 1);
-    (void) ngx_atomic_fetch_add(&h->sum, (ngx_atomic_int_t) value);
+    ngx_http_registry_large_add(&h->sum, value);
 }
 
 

@@ -22,6 +22,8 @@
 
 #include "reg_done.h"
 
+#include <stdatomic.h>
+
 
 /* The label "handler": distribution's names, and ours where it has none. */
 #define NGX_HTTP_REGISTRY_HANDLER_TABLE(X)                                    \
@@ -145,9 +147,19 @@ typedef enum {
 #define NGX_HTTP_REGISTRY_TARGET   65      /* bytes of an endpoint's name */
 
 
+/*
+ * Bytes and microseconds, which a word of 32 bits cannot hold; and what is
+ * printed by the same functions.
+ */
+typedef atomic_uint_fast64_t  ngx_http_registry_large_t;
+
+#define ngx_http_registry_large_add(large, n)                                 \
+    (void) atomic_fetch_add_explicit(large, n, memory_order_relaxed)
+
+
 typedef struct {
-    ngx_atomic_t   n[NGX_HTTP_REGISTRY_BUCKETS + 1];
-    ngx_atomic_t   sum;
+    ngx_atomic_t               n[NGX_HTTP_REGISTRY_BUCKETS + 1];
+    ngx_http_registry_large_t  sum;
 } ngx_http_registry_histogram_t;
 
 
@@ -162,43 +174,43 @@ typedef struct {
 
 /* Results of a job; times are seconds since the epoch, or ms. */
 typedef struct {
-    ngx_atomic_t   done;
-    ngx_atomic_t   failed;
-    ngx_atomic_t   removed;                /* things */
-    ngx_atomic_t   bytes;
-    ngx_atomic_t   problems;
-    ngx_atomic_t   last;                   /* when one was done; 0: never */
-    ngx_atomic_t   took;                   /* ms */
-    ngx_atomic_t   mark;                   /* when that was noted, in ns */
-    ngx_atomic_t   interval;               /* seconds; 0: off */
+    ngx_http_registry_large_t  done;
+    ngx_http_registry_large_t  failed;
+    ngx_http_registry_large_t  removed;    /* things */
+    ngx_http_registry_large_t  bytes;
+    ngx_http_registry_large_t  problems;
+    ngx_http_registry_large_t  last;       /* when one was done; 0: never */
+    ngx_http_registry_large_t  took;       /* ms */
+    ngx_http_registry_large_t  mark;       /* when that was noted, in ns */
+    ngx_http_registry_large_t  interval;   /* seconds; 0: off */
 } ngx_http_registry_work_stats_t;
 
 
 /* What the maintenance finds out about a root. */
 typedef struct ngx_http_registry_place_s {
-    ngx_atomic_t   beat;                   /* monotonic seconds; 0: never */
-    ngx_atomic_t   due;                    /* when it will be there again */
-    ngx_atomic_t   marked;                 /* notes of jobs were looked for */
-    ngx_atomic_t   looked;                 /* the figures below are there */
-    ngx_atomic_t   size;
-    ngx_atomic_t   free;
-    ngx_atomic_t   inodes;
-    ngx_atomic_t   inodes_free;
-    ngx_atomic_t   writable;
-    ngx_atomic_t   readonly;               /* a location says "on" */
-    ngx_atomic_t   corrupt;                /* blobs that were put aside */
-    ngx_atomic_t   counted;                /* seconds since the epoch: when
+    ngx_http_registry_large_t  beat;       /* monotonic seconds; 0: never */
+    ngx_http_registry_large_t  due;        /* when it will be there again */
+    ngx_http_registry_large_t  marked;     /* notes of jobs were looked for */
+    ngx_http_registry_large_t  looked;     /* the figures below are there */
+    ngx_http_registry_large_t  size;
+    ngx_http_registry_large_t  free;
+    ngx_http_registry_large_t  inodes;
+    ngx_http_registry_large_t  inodes_free;
+    ngx_http_registry_large_t  writable;
+    ngx_http_registry_large_t  readonly;   /* a location says "on" */
+    ngx_http_registry_large_t  corrupt;    /* blobs that were put aside */
+    ngx_http_registry_large_t  counted;    /* seconds since the epoch: when
                                               this was so; 0: never */
-    ngx_atomic_t   stale;                  /* and is not any more */
-    ngx_atomic_t   blobs;
-    ngx_atomic_t   bytes;
-    ngx_atomic_t   repositories;
-    ngx_atomic_t   locked;                 /* the longest, in us */
+    ngx_http_registry_large_t  stale;      /* and is not any more */
+    ngx_http_registry_large_t  blobs;
+    ngx_http_registry_large_t  bytes;
+    ngx_http_registry_large_t  repositories;
+    ngx_http_registry_large_t  locked;     /* the longest, in us */
     ngx_http_registry_work_stats_t  work[NGX_HTTP_REGISTRY_WORKS];
-    ngx_atomic_t   appends;                /* something is new in the spool */
-    ngx_atomic_t   appends_failed;
-    ngx_atomic_t   pulls_lost;             /* events for want of memory */
-    char           root[NGX_HTTP_REGISTRY_PLACE];
+    ngx_http_registry_large_t  appends;    /* something is new in the spool */
+    ngx_http_registry_large_t  appends_failed;
+    ngx_http_registry_large_t  pulls_lost; /* events for want of memory */
+    char                       root[NGX_HTTP_REGISTRY_PLACE];
 } ngx_http_registry_place_t;
 
 

@@ -35,7 +35,7 @@ ngx_http_registry_stats_look(ngx_http_registry_root_t *root,
 {
     ngx_uint_t                  writable;
     reg_error_t                 e;
-    ngx_atomic_uint_t           now;
+    uint64_t                    now;
     struct statvfs              fs;
     ngx_http_registry_place_t  *place;
 
@@ -66,8 +66,8 @@ ngx_http_registry_stats_look(ngx_http_registry_root_t *root,
     }
 
     if (statvfs((char *) root->root.data, &fs) == 0) {
-        place->size = (ngx_atomic_uint_t) fs.f_blocks * fs.f_frsize;
-        place->free = (ngx_atomic_uint_t) fs.f_bavail * fs.f_frsize;
+        place->size = (uint64_t) fs.f_blocks * fs.f_frsize;
+        place->free = (uint64_t) fs.f_bavail * fs.f_frsize;
         place->inodes = fs.f_files;
         place->inodes_free = fs.f_favail;
         place->looked = 1;
@@ -230,7 +230,7 @@ ngx_http_registry_stats_marks(ngx_http_registry_place_t *place,
 
         if (reg_done_when(store, ngx_http_registry_stats_jobs[i], &when, NULL)
             != REG_OK
-            || w->mark == (ngx_atomic_uint_t) when)
+            || w->mark == (uint64_t) when)
         {
             continue;
         }
@@ -241,16 +241,16 @@ ngx_http_registry_stats_marks(ngx_http_registry_place_t *place,
             continue;
         }
 
-        w->mark = (ngx_atomic_uint_t) when;
+        w->mark = (uint64_t) when;
 
-        if (w->last == (ngx_atomic_uint_t) d.time) {
+        if (w->last == (uint64_t) d.time) {
             continue;
         }
 
         /* what was there before us was not done since we count */
 
         if (place->marked) {
-            (void) ngx_atomic_fetch_add(&w->done, 1);
+            ngx_http_registry_large_add(&w->done, 1);
         }
 
         ngx_http_registry_stats_mark(place, i, &d);
@@ -270,13 +270,13 @@ ngx_http_registry_stats_mark(ngx_http_registry_place_t *place,
 
     w->problems = d->problems;
     w->took = d->took;
-    w->last = (ngx_atomic_uint_t) d->time;
+    w->last = (uint64_t) d->time;
 
     if (work == NGX_HTTP_REGISTRY_WORK_COUNT) {
         place->blobs = d->blobs;
         place->bytes = d->bytes;
         place->repositories = d->repositories;
-        place->counted = (ngx_atomic_uint_t) d->time;
+        place->counted = (uint64_t) d->time;
     }
 }
 
@@ -296,9 +296,9 @@ ngx_http_registry_stats_done(ngx_http_registry_root_t *root,
     if (root->place) {
         w = &root->place->work[work];
 
-        (void) ngx_atomic_fetch_add(&w->done, 1);
-        (void) ngx_atomic_fetch_add(&w->removed, (ngx_atomic_int_t) removed);
-        (void) ngx_atomic_fetch_add(&w->bytes, (ngx_atomic_int_t) bytes);
+        ngx_http_registry_large_add(&w->done, 1);
+        ngx_http_registry_large_add(&w->removed, removed);
+        ngx_http_registry_large_add(&w->bytes, bytes);
 
         ngx_http_registry_stats_mark(root->place, work, d);
 
@@ -327,7 +327,7 @@ ngx_http_registry_stats_failed(ngx_http_registry_root_t *root,
     ngx_http_registry_work_e work)
 {
     if (root->place) {
-        (void) ngx_atomic_fetch_add(&root->place->work[work].failed, 1);
+        ngx_http_registry_large_add(&root->place->work[work].failed, 1);
     }
 }
 
