@@ -49,7 +49,12 @@ FUZZ  := $(patsubst t/fuzz/%_fuzz.c,%,$(wildcard t/fuzz/*_fuzz.c))
 
 PKGS  = libssl libcrypto libpcre2-8 jansson libcrypt
 INCS  = -Isrc $(DIRS:%=-I%) -It/unit -It/fuzz
-LIBS  = $(shell pkg-config --libs $(PKGS)) -lpthread
+LIBS  = $(shell pkg-config --libs $(PKGS)) -lpthread $(ATOMIC)
+
+# where the processor, as an ARMv6, has no instructions for atomics of 64 bits
+ATOMIC = $(shell echo \
+	'_Atomic unsigned long long n; int main(void) { return (int) n++; }' \
+	| $(CC) $(CFLAGS) -x c -o /dev/null - 2>/dev/null || echo -latomic)
 
 CFLAGS_UNIT = -O1 -g $(WARN) $(SAN) $(INCS) \
 	$(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
