@@ -37,6 +37,8 @@ BUILD ?= build
 export CC BUILD PORT DESTDIR PREFIX MODULES_PATH CONF_PATH
 
 WARN  = -Wall -Wextra -Werror
+# struct stat is one for all, and knows large files, where a word has 32 bits
+LARGE = -D_FILE_OFFSET_BITS=64
 SAN   = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer
 
@@ -56,7 +58,7 @@ ATOMIC = $(shell echo \
 	'_Atomic unsigned long long n; int main(void) { return (int) n++; }' \
 	| $(CC) $(CFLAGS) -x c -o /dev/null - 2>/dev/null || echo -latomic)
 
-CFLAGS_UNIT = -O1 -g $(WARN) $(SAN) $(INCS) \
+CFLAGS_UNIT = -O1 -g $(WARN) $(SAN) $(LARGE) $(INCS) \
 	$(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 
 U     = $(BUILD)/unit
@@ -167,7 +169,7 @@ C     = $(BUILD)/cli
 CLI  := $(wildcard src/cli/*.c)
 
 CFLAGS_CLI = -O2 -g -fPIE -fstack-protector-strong -U_FORTIFY_SOURCE \
-	-D_FORTIFY_SOURCE=2 -ffile-prefix-map=$(CURDIR)=. $(WARN) \
+	-D_FORTIFY_SOURCE=2 -ffile-prefix-map=$(CURDIR)=. $(WARN) $(LARGE) \
 	-Isrc $(DIRS:%=-I%) $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 
 # what the command needs besides: tars
@@ -220,8 +222,8 @@ fuzz-programs: $(FUZZERS)
 FUZZ_CORE = $(CORE:%.c=$(F)/obj/%.o)
 
 CFLAGS_FUZZ = -O1 -g $(WARN) -fsanitize=fuzzer-no-link,address,undefined \
-	-fno-sanitize-recover=undefined -fno-omit-frame-pointer $(INCS) \
-	$(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
+	-fno-sanitize-recover=undefined -fno-omit-frame-pointer $(LARGE) \
+	$(INCS) $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 
 $(F)/libcore.a: $(FUZZ_CORE)
 	@rm -f $@

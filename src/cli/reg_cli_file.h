@@ -27,6 +27,9 @@
 #include <sys/stat.h>
 
 
+_Static_assert(sizeof(off_t) == 8, "_FILE_OFFSET_BITS is not 64");
+
+
 typedef struct {
     const char   *name;               /* as the operator wrote it */
     char          dir[PATH_MAX];      /* of the file itself, links followed */

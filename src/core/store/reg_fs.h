@@ -22,6 +22,9 @@
 #include <sys/uio.h>
 
 
+_Static_assert(sizeof(off_t) == 8, "_FILE_OFFSET_BITS is not 64");
+
+
 #define REG_FS_DIR_MODE    0755
 #define REG_FS_FILE_MODE   0644
 
