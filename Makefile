@@ -73,7 +73,7 @@ FUZZERS = $(FUZZ:%=$(F)/%)
 
 .PHONY: all module registryctl install uninstall run test check unit \
 	unit-programs shim asan torture fuzz fuzz-programs analyse tsan valgrind \
-	matrix bench lint clean FORCE
+	matrix bench lint clean word32 FORCE
 
 # what registryctl needs may have to be installed for the module
 all: module
@@ -196,6 +196,19 @@ $(C)/flags: FORCE
 		|| echo '$(BUILD) $(CC) $(CFLAGS_CLI) $(LDFLAGS_CLI) $(CORE) $(CLI)' > $@
 
 -include $(wildcard $(C)/obj/src/*/*.d $(C)/obj/src/*/*/*.d)
+
+
+# --- words of 32 bits --------------------------------------------------------
+
+# On x86_64, with the headers that are there: nothing is linked.
+CFLAGS_32 = -m32 -fsyntax-only -O1 -Wno-psabi $(WARN) $(LARGE) -Isrc \
+	$(DIRS:%=-I%) $(shell pkg-config --cflags $(PKGS)) \
+	-idirafter /usr/include/x86_64-linux-gnu
+
+word32: $(CORE:%=$(BUILD)/word32/%) $(CLI:%=$(BUILD)/word32/%)
+
+$(BUILD)/word32/%: % FORCE
+	@$(CC) $(CFLAGS_32) $<
 
 
 # --- the shim that faults are injected by -------------------------------------

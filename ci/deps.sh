@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing, by group (see the file "packages" beside this):
 #
-#     deps.sh build test clients fuzz matrix bench
+#     deps.sh build test analyse clients fuzz matrix bench word32
 #
 # Silent and quick when nothing is missing.  Packages come through apt, as
 # root or with sudo; no service is started by it, and a service that was not

@@ -5,7 +5,7 @@
 #
 #     lint      the scripts through shellcheck, conf.examples through nginx -t
 #     build     the module and registryctl by gcc and by clang, no warning let
-#               through
+#               through; with CI set, the core for words of 32 bits, too
 #     beside    begins analyse, and what matrix needs, to end beside the tests
 #     plain     the module as --add-dynamic-module --with-compat, built and
 #               loaded by an nginx from plain sources
@@ -154,6 +154,12 @@ install_needed()
         esac
     done
 
+    case " $stages " in
+        *" build "*)
+            ! words_of_32 || groups="$groups word32"
+        ;;
+    esac
+
     # shellcheck disable=SC2086
     sh ci/deps.sh $groups || return 1
 
@@ -180,6 +186,13 @@ install_needed()
         # shellcheck disable=SC2086
         sh ci/tools.sh $tools || warn "some suites will be skipped"
     fi
+}
+
+
+# Where a compiler for it is to be had in any case.
+words_of_32()
+{
+    [ -n "${CI:-}" ] && [ "$(uname -m)" = x86_64 ]
 }
 
 
@@ -269,6 +282,11 @@ build_stage()
         CC=$compiler step "the shim by $compiler, warnings are errors" \
             make -s BUILD="$build/by-$compiler" shim || true
     done
+
+    if words_of_32; then
+        step 'core and registryctl for words of 32 bits, warnings are errors' \
+            make -s BUILD="$build" -j "$jobs" word32 || true
+    fi
 }
 
 
