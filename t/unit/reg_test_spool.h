@@ -180,10 +180,10 @@ overwrite(uint64_t first, const void *data, size_t len, long where)
 
     fd = open(segment_path(first), O_WRONLY);
 
-    if (fd == -1 || syscall(SYS_pwrite64, fd, data, len, where)
-                    != (long) len)
+    if (fd == -1 || lseek(fd, where, SEEK_SET) != where
+        || syscall(SYS_write, fd, data, len) != (long) len)
     {
-        bail("pwrite");
+        bail("write");
     }
 
     (void) close(fd);
@@ -201,8 +201,10 @@ flip(uint64_t first, long where)
     c = '\0';
     fd = open(segment_path(first), O_RDONLY);
 
-    if (fd == -1 || syscall(SYS_pread64, fd, &c, 1, where) != 1) {
-        bail("pread");
+    if (fd == -1 || lseek(fd, where, SEEK_SET) != where
+        || syscall(SYS_read, fd, &c, 1) != 1)
+    {
+        bail("read");
     }
 
     (void) close(fd);
