@@ -26,7 +26,7 @@ use constant LIMIT => 100;         # calls on the spool of one deletion
 
 my @broken = qw(name write change sync open modify lock);
 
-alone(34);
+alone(44);
 seed();
 
 my $round = 0;
@@ -43,6 +43,7 @@ by_command('EIO');
 midway();
 full();
 first($_) for qw(ext4 xfs);
+scattered();
 
 done_testing();
 
@@ -462,5 +463,52 @@ sub first {
     }
 
     unlink glob $disk->at . '/filler*';
+    $t->finish(audit => { grace => 3600 });
+}
+
+
+# The last blocks of a disk lie apart, and a file's map of them takes some, which
+# are no room for events.
+
+sub scattered {
+    my $disk = Test::Registry::Disk->new(fs => 'ext4', size => 24);
+    my $t = server(root => $disk->root);
+    my ($n, $fh) = 0;
+
+    my $fill = sub {
+        run_command(60, 'sync', '-f', $disk->at);
+        open $fh, '>>', $disk->at . '/filler' or die "filler: $!\n";
+        1 while defined syswrite $fh, 'x' x 1024;
+        close $fh;
+    };
+
+    my $image = stock($t);
+    1 while open($fh, '>', $disk->at . '/filler' . ++$n)
+        && syswrite $fh, 'x' x 4096;
+    $fill->();
+    unlink map { $disk->at . '/filler' . 2 * $_ } 1 .. $n / 2;
+    run_command(60, 'sync', '-f', $disk->at);
+
+    my @tags = map { "s$_" } 1 .. 200;
+    pushed(tag_put($t, 'app', $_, $image)) for @tags;
+    is($t->delete('/v2/app/manifests/' . shift @tags)->status, 202,
+        'a first deletion');
+
+    # each that is done frees what its directories were in
+
+    my %got;
+    for my $tag (@tags) {
+        $fill->();
+        $got{$tag} = $t->delete("/v2/app/manifests/$tag")->status;
+    }
+    unlink glob $disk->at . '/filler*';
+
+    my @done = grep { $got{$_} != 507 } @tags;
+    my @told = told($t, [map { "delete app:$_" } @done]);
+    is_deeply(\@told, [map { "delete app:$_" } grep { $got{$_} == 202 } @tags],
+        'pieces of a full disk: each deletion is told');
+    is_deeply([grep { $t->head("/v2/app/manifests/$_")->status != 200 } @tags],
+        \@done, 'or refused, and nothing is deleted');
+    cmp_ok(scalar @done, '<', scalar @tags, 'what has no room is refused');
     $t->finish(audit => { grace => 3600 });
 }

@@ -17,6 +17,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +32,9 @@
 /* bytes of what st_blocks counts */
 #define REG_SPOOL_BLOCK  512
 
+/* pieces of the disk that may be behind the last event */
+#define REG_SPOOL_PIECES  32
+
 /* how often an event is appended before it is given up */
 #define REG_SPOOL_SURE   3
 
@@ -36,7 +43,7 @@ static reg_rc_t reg_spool_size_of(reg_str_t to, reg_event_t *ev, int64_t now,
     size_t *len, reg_error_t *e);
 static reg_rc_t reg_spool_try(reg_spool_t *sp, int fd, reg_error_t *e);
 static reg_rc_t reg_spool_room(reg_spool_t *sp, size_t len, reg_error_t *e);
-static int reg_spool_has_room(const reg_spool_t *sp, size_t len);
+static int reg_spool_has_room(const reg_spool_t *sp, size_t len, int sure);
 static int reg_spool_allocate(reg_spool_t *sp, size_t len);
 
 
@@ -66,7 +73,7 @@ reg_spool_reserve(reg_spool_t *sp, reg_str_t to, const reg_event_t *ev,
     if (rc == REG_OK) {
         rc = reg_spool_tail_ready(sp, len, now, e);
 
-        if (rc == REG_OK && (tried || !reg_spool_has_room(sp, n * len))) {
+        if (rc == REG_OK && (tried || !reg_spool_has_room(sp, n * len, 0))) {
             rc = reg_spool_room(sp, n * len, e);
         }
 
@@ -151,15 +158,50 @@ reg_spool_size_of(reg_str_t to, reg_event_t *ev, int64_t now, size_t *len,
 /*
  * 1 when so much behind the last record is allocated already, as mostly: to
  * allocate is a change of the file, which wakes those that wait for events.
+ * The blocks that are counted have the map of a scattered file among them; with
+ * sure set, a file system that does not show the map has no room.
  */
 
 static int
-reg_spool_has_room(const reg_spool_t *sp, size_t len)
+reg_spool_has_room(const reg_spool_t *sp, size_t len, int sure)
 {
-    struct stat  st;
+    uint64_t        end, room[(sizeof(struct fiemap) + REG_SPOOL_PIECES
+                               * sizeof(struct fiemap_extent)) / 8];
+    unsigned        i;
+    struct stat     st;
+    struct fiemap  *map;
 
-    return fstat(sp->tail.fd, &st) == 0
-           && (uint64_t) st.st_blocks * REG_SPOOL_BLOCK >= sp->tail.off + len;
+    end = sp->tail.off + len;
+
+    if (fstat(sp->tail.fd, &st) == -1
+        || (uint64_t) st.st_blocks * REG_SPOOL_BLOCK < end)
+    {
+        return 0;
+    }
+
+    memset(room, 0, sizeof(room));
+
+    map = (struct fiemap *) room;
+    map->fm_start = sp->tail.off;
+    map->fm_length = len;
+    map->fm_extent_count = REG_SPOOL_PIECES;
+
+    if (ioctl(sp->tail.fd, FS_IOC_FIEMAP, map) == -1) {
+        return !sure;
+    }
+
+    end = sp->tail.off;
+
+    for (i = 0; i < map->fm_mapped_extents; i++) {
+
+        if (map->fm_extents[i].fe_logical > end) {
+            return 0;
+        }
+
+        end = map->fm_extents[i].fe_logical + map->fm_extents[i].fe_length;
+    }
+
+    return end >= sp->tail.off + len;
 }
 
 
@@ -180,7 +222,7 @@ reg_spool_room(reg_spool_t *sp, size_t len, reg_error_t *e)
 
     /* XFS wants room even to find out that nothing has to be allocated */
 
-    if ((err == ENOSPC || err == EDQUOT) && reg_spool_has_room(sp, len)) {
+    if ((err == ENOSPC || err == EDQUOT) && reg_spool_has_room(sp, len, 1)) {
         err = 0;
     }
 
