@@ -2,6 +2,7 @@
 
 # An upload that is begun while its repository is deleted, at each name that is
 # opened or made for it, brings it back, as one does that is begun right after.
+# And one that nobody knows the id of does not stay when its worker ends then.
 
 use strict;
 use warnings;
@@ -54,4 +55,37 @@ for ( ;; ) {
 cmp_ok($at, '>', 3, 'as it is made, and as it is given to its owner');
 
 $t->finish;
+
+shut_down($_) for 1, 4;
 done_testing();
+
+
+sub shut_down {
+    my ($at) = @_;
+
+    my $n = Test::Registry->new(env => $shim->env,
+        main => 'worker_shutdown_timeout 1s;')->run;
+    my $bytes = blob(300_000, 'shut down');
+    my $digest = sha256($bytes);
+
+    $n->push_blob('gone', 'a blob');
+    my ($old) = $n->workers;
+    $shim->arm(pid => $old, dir => $n->root, calls => [qw(open name)],
+        action => 'delay', delay => 100e6, at => $at);
+
+    my $c = $n->connect;
+    $c->start('POST', "/v2/gone/blobs/uploads/?digest=$digest",
+        length => length $bytes);
+    ok(wait_for(20, sub { $shim->hits }), "a single POST is begun, call $at");
+
+    $n->reload;
+    is($c->reply(timeout => 20)->status, 0,
+        'worker_shutdown_timeout cuts it meanwhile');
+    $shim->go_on;
+    ok(wait_for(20, sub { !$n->workers(old => 1) }), 'the worker is gone');
+    $shim->disarm;
+
+    is(join(' ', glob $n->repo_dir('gone') . '/_uploads/*'), '',
+        'and with it what nobody can go on with');
+    $n->finish(audit => 0);
+}

@@ -48,10 +48,23 @@ ngx_http_registry_upload_job(ngx_http_request_t *r,
 }
 
 
+/*
+ * What "worker_shutdown_timeout" ends is wound up in a thread, but not while
+ * the session is made, nor where the threads have too much to do.  One that
+ * nobody knows the id of would stay until it is old; the disk may be waited
+ * for by a worker that exits.
+ */
+
 static void
 ngx_http_registry_upload_cleanup(void *data)
 {
     ngx_http_registry_upload_job_t  *job = data;
+
+    if (job->upload && job->single && ngx_exiting) {
+        (void) reg_upload_cancel(job->ctx->store, job->ctx->op.name,
+                                 reg_str_of(job->id), NULL);
+        job->ended = 1;
+    }
 
     reg_upload_close(job->upload);
 
