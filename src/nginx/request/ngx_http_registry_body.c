@@ -108,8 +108,7 @@ ngx_http_registry_body_lost(void *data)
         body->started = 1;
 
         if (!body->eof) {
-            body->end = ngx_http_registry_body_cut;
-            body->eof = 1;
+            ngx_http_registry_body_rest(r, body);
         }
 
         (void) ngx_http_registry_body_step(r, ctx);

@@ -97,6 +97,10 @@ ngx_int_t ngx_http_registry_body_start(ngx_http_request_t *r,
 ngx_int_t ngx_http_registry_body_read(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 
+/* The body is cut here, behind what nginx has read of it. */
+void ngx_http_registry_body_rest(ngx_http_request_t *r,
+    ngx_http_registry_body_t *body);
+
 
 /* --- ngx_http_registry_body_gather.c --- */
 

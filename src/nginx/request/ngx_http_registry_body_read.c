@@ -100,6 +100,21 @@ ngx_http_registry_body_read(ngx_http_request_t *r,
 }
 
 
+void
+ngx_http_registry_body_rest(ngx_http_request_t *r,
+    ngx_http_registry_body_t *body)
+{
+    body->end = ngx_http_registry_body_cut;
+    body->eof = 1;
+
+    if (r->request_body
+        && ngx_http_registry_body_take(r, body) == NGX_DECLINED)
+    {
+        body->end = ngx_http_registry_body_over;
+    }
+}
+
+
 /* Out of memory; a thread may be at work, so the end has to wait for it. */
 
 static ngx_int_t
