@@ -2,7 +2,8 @@
 
 # An upload that is begun while its repository is deleted, at each name that is
 # opened or made for it, brings it back, as one does that is begun right after.
-# And one that nobody knows the id of does not stay when its worker ends then.
+# And one that nobody knows the id of does not stay when its worker ends then;
+# of one that is known all is kept that came, while a thread is at work, too.
 
 use strict;
 use warnings;
@@ -57,6 +58,7 @@ cmp_ok($at, '>', 3, 'as it is made, and as it is given to its owner');
 $t->finish;
 
 shut_down($_) for 1, 4;
+at_work();
 done_testing();
 
 
@@ -87,5 +89,36 @@ sub shut_down {
 
     is(join(' ', glob $n->repo_dir('gone') . '/_uploads/*'), '',
         'and with it what nobody can go on with');
+    $n->finish(audit => 0);
+}
+
+
+sub at_work {
+    my $n = Test::Registry->new(env => $shim->env,
+        main => 'worker_shutdown_timeout 1s;')->run;
+    my $bytes = blob(2_000_000, 'at work');
+    my $l = $n->open_upload('app');
+
+    my ($old) = $n->workers;
+    $shim->arm(pid => $old, dir => $n->root, calls => ['write'],
+        action => 'delay', delay => 100e6);
+
+    my $c = $n->connect;
+    $c->start('PATCH', $l, length => length $bytes);
+    $c->send(substr $bytes, 0, 100_000);
+    ok(wait_for(20, sub { $shim->hits }), 'a thread is at work');
+    $c->send(substr $bytes, 100_000, 200_000);
+
+    $n->reload;
+    is($c->reply(timeout => 20)->status, 0, 'F30 a PATCH is cut meanwhile');
+    $shim->go_on;
+    ok(wait_for(20, sub { !$n->workers(old => 1) }), 'F30 the worker is gone');
+    $shim->disarm;
+
+    is_header($n->get($l), 'Range', '0-299999', 'F30 all that came is kept');
+    is_status($n->put(with_query($l, digest => sha256($bytes)),
+        body => substr $bytes, 300_000), 201, 'F30 and the rest follows');
+    is_whole($n->get('/v2/app/blobs/' . sha256($bytes)), $bytes,
+        'F30 the bytes are right');
     $n->finish(audit => 0);
 }

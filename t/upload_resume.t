@@ -14,7 +14,6 @@ use Time::HiRes qw(sleep);
 
 use Test::Registry;
 use Test::Registry::Peer;
-use Test::Registry::Shim;
 
 
 my $t = Test::Registry->new(
@@ -37,7 +36,6 @@ quit_in_flight();
 restarted($_) for qw(QUIT TERM);
 all_killed();
 shutdown_timeout();
-shutdown_at_work();
 damaged();
 begun_by_distribution();
 
@@ -326,33 +324,6 @@ sub shutdown_timeout {
     is(join(' ', glob $begun), '',
         'F30 and with it what nobody can go on with');
     go_on($l, 700_000, 700_000, 'F30 after worker_shutdown_timeout');
-    $n->finish(audit => 0);
-}
-
-
-# What came while a thread was at work is there as well.
-
-sub shutdown_at_work {
-    my $shim = Test::Registry::Shim->new;
-    my $n = Test::Registry->new(main => 'worker_shutdown_timeout 1s;',
-        root => $t->root, env => $shim->env)->run;
-    my $l = $n->open_upload('app');
-    my ($old) = $n->workers;
-
-    $shim->arm(pid => $old, dir => $n->root, calls => ['write'],
-        action => 'delay', delay => 100e6);
-    my $c = $n->connect;
-    $c->start('PATCH', $l, length => 2_000_000);
-    $c->send(substr $bytes, 0, 100_000);
-    ok(wait_for(20, sub { $shim->hits }), 'a thread is at work');
-    $c->send(substr $bytes, 100_000, 200_000);
-
-    $n->reload;
-    is($c->reply(timeout => 20)->status, 0, 'F30 a PATCH is cut meanwhile');
-    $shim->go_on;
-    ok(wait_for(20, sub { !$n->workers(old => 1) }), 'F30 the worker is gone');
-    $shim->disarm;
-    go_on($l, 300_000, 300_000, 'F30 after that');
     $n->finish(audit => 0);
 }
 
