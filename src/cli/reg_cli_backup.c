@@ -5,7 +5,6 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#define _FILE_OFFSET_BITS  64
 
 #include "reg_cli_store.h"
 #include "reg_cli_tar.h"

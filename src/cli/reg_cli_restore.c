@@ -2,8 +2,6 @@
 /* registryctl restore: content comes back from a backup. */
 
 
-#define _FILE_OFFSET_BITS  64
-
 #include "reg_cli_store.h"
 #include "reg_cli_text.h"
 

@@ -6,8 +6,6 @@
  */
 
 
-#define _FILE_OFFSET_BITS  64
-
 #include "reg_keyring.h"
 #include "reg_name.h"
 

@@ -1,6 +1,4 @@
 
-#define _FILE_OFFSET_BITS  64
-
 #include "reg_referrers_private.h"
 
 #include "reg_fs.h"
