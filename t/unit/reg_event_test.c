@@ -16,6 +16,7 @@
 static void test_print(void);
 static void test_tags(void);
 static void test_hostile(void);
+static void test_cut(void);
 static void test_size(void);
 static void test_time(void);
 static void test_load(void);
@@ -36,6 +37,7 @@ main(void)
     test_print();
     test_tags();
     test_hostile();
+    test_cut();
     test_size();
     test_time();
     test_load();
@@ -272,6 +274,51 @@ test_hostile(void)
     }
 
     free(big);
+}
+
+
+/* Characters of each length, beginning at each place before the cut. */
+
+static void
+test_cut(void)
+{
+    char          text[REG_EVENT_TEXT_MAX + 8];
+    json_t       *tree;
+    size_t        i, k, n, shift, want;
+    reg_event_t   ev, back;
+
+    static const char  *const kinds[] = {
+        "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"
+    };
+
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        n = strlen(kinds[i]);
+
+        for (shift = 0; shift < n; shift++) {
+            memset(text, 'x', shift);
+
+            for (k = shift; k + n <= sizeof(text); k += n) {
+                memcpy(text + k, kinds[i], n);
+            }
+
+            sample(&ev);
+            ev.who.useragent.data = text;
+            ev.who.useragent.len = k;
+
+            reg_buf_reset(&b);
+            (void) reg_event_print(&b, &ev, NULL);
+            (void) reg_event_load(&back, &tree, reg_buf_slice(&b), NULL);
+
+            want = shift + (REG_EVENT_TEXT_MAX - shift) / n * n;
+
+            ok(back.who.useragent.len == want
+               && memcmp(back.who.useragent.data, text, want) == 0,
+               "A109 %zu bytes and characters of %zu: cut between two", shift,
+               n);
+
+            json_decref(tree);
+        }
+    }
 }
 
 

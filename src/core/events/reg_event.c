@@ -271,7 +271,9 @@ reg_event_cut(reg_str_t value)
 
     len = REG_EVENT_TEXT_MAX;
 
-    for (back = 0; back < 3; back++) {
+    /* of a character up to three bytes stand behind its first */
+
+    for (back = 0; back <= 3; back++) {
         if (((unsigned char) value.data[len - back] & 0xc0) != 0x80) {
             len -= back;
             break;
