@@ -63,6 +63,8 @@ sub settings {
         ["registry_notify ci ftp://a/b;", qr{http://}],
         ["registry_notify ci nonsense;", qr{http://}],
         ["registry_notify ci http:///path;", qr/no host/],
+        ["registry_notify ci http://h:80a/;", qr/port/],
+        ["registry_notify ci http://u:p/w\@h/x;", qr/password.*%XX/],
         ["registry_notify a/b $url;", qr{a/b}],
         ["registry_notify ../a $url;", qr{\.\./a}],
         ["registry_notify ci $url color=red;", qr/"ci" takes action=/],

@@ -16,6 +16,7 @@
 static int reg_notify_token(reg_str_t s);
 static int reg_notify_reserved(reg_str_t name);
 static reg_str_t reg_notify_authority(reg_str_t url, size_t *scheme);
+static int reg_notify_port(reg_str_t host);
 
 
 /* --- parameters ---------------------------------------------------------- */
@@ -157,6 +158,14 @@ reg_notify_url(reg_str_t url, reg_why_t *why)
         return reg_why_set(why, "the URL has no host");
     }
 
+    /* a password with a slash in it, too: its beginning would be shown */
+
+    if (!reg_notify_port(host)) {
+        return reg_why_set(why, "the URL has a port that is none, or a user or "
+                           "password with bytes that have to be written as "
+                           "%%XX");
+    }
+
     return 0;
 }
 
@@ -200,6 +209,30 @@ reg_notify_authority(reg_str_t url, size_t *scheme)
     }
 
     return host;
+}
+
+
+/* 1 when there is none, or an empty one, or a number. */
+
+static int
+reg_notify_port(reg_str_t host)
+{
+    size_t     i;
+    uint64_t   n;
+    reg_str_t  port;
+
+    for (i = host.len; i > 0 && host.data[i - 1] != ']'; i--) {
+
+        if (host.data[i - 1] == ':') {
+            port.data = host.data + i;
+            port.len = host.len - i;
+
+            return port.len == 0
+                   || (reg_str_number(port, 65535, &n) == 0 && n != 0);
+        }
+    }
+
+    return 1;
 }
 
 
