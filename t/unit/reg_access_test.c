@@ -381,4 +381,21 @@ test_catalogue(void)
        "A93: nor for nobody");
 
     reg_rules_free(r);
+
+    /* what is denied is no right, and takes none away elsewhere */
+
+    r = rules("deny ann list secret/**\n"
+              "deny bob list secret/**\n"
+              "allow ann list **\n"
+              "allow bob pull **\n");
+
+    s.user = reg_str("ann");
+    ok(reg_access_somewhere(r, &s, REG_MAY_LIST) == REG_ACCESS_ALLOW,
+       "A93: for her who may not see some");
+
+    s.user = reg_str("bob");
+    ok(reg_access_somewhere(r, &s, REG_MAY_LIST) == REG_ACCESS_DENY,
+       "A93: not for him whom rules deny it alone");
+
+    reg_rules_free(r);
 }

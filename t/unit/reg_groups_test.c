@@ -55,6 +55,8 @@ test_groups(void)
         { reg_str("Dev"),   reg_str("ann"),      0 },
         { reg_str("ops"),   reg_str("ann"),      1 },
         { reg_str("ops"),   reg_str("bob"),      0 },
+        { reg_str("tabs"),  reg_str("ann"),      1 },
+        { reg_str("tabs"),  reg_str("dee"),      1 },
         { reg_str("none"),  reg_str("ann"),      0 },
         { reg_str("no"),    reg_str("ann"),      0 },
         { reg_str("dev:"),  reg_str("ann"),      0 }
@@ -62,6 +64,7 @@ test_groups(void)
 
     g = reg_groups_parse(reg_str("# groups\ndev: ann bob\tcat\n"
                                  "ops:ann\r\nnone:\n"
+                                 "tabs:ann\tbob\tcat\tdee\n"
                                  "dev: ann \"dan dee\"\n"),
                          skip, &skipped, &why);
 

@@ -7,7 +7,9 @@
 
 static void test_header(void);
 static void test_chain(void);
+static void test_weak(void);
 static void test_kid(void);
+static void test_same_kid(void);
 static void test_one_key(void);
 static char *x5c(X509 *a, X509 *b, X509 *c);
 
@@ -19,7 +21,9 @@ main(void)
 
     test_header();
     test_chain();
+    test_weak();
     test_kid();
+    test_same_kid();
     test_one_key();
 
     teardown();
@@ -258,6 +262,52 @@ test_chain(void)
 }
 
 
+/* What a root has signed, but so that others could have signed it, too. */
+
+static void
+test_weak(void)
+{
+    char         *raw, *header, *chain;
+    size_t        i;
+    X509         *sha1, *mid, *below;
+    EVP_PKEY     *small;
+    test_cert_t   c;
+
+    small = test_key("RSA1024");
+
+    memset(&c, 0, sizeof(c));
+    c.name = "sha1";
+    c.key = mallory;
+    c.issuer = root;
+    c.issuer_key = root_key;
+    c.from = NOW - DAY;
+    c.to = NOW + DAY;
+    c.hash = "SHA1";
+
+    sha1 = test_cert(&c);
+    mid = cert("mid", small, root, root_key, NOW - DAY, NOW + DAY, 1);
+    below = cert("below", mallory, mid, small, NOW - DAY, NOW + DAY, 0);
+
+    for (i = 0; i < 2; i++) {
+        chain = (i == 0) ? x5c(sha1, NULL, NULL) : x5c(below, mid, NULL);
+        header = test_text("{\"alg\":\"ES256\",\"x5c\":%s}", chain);
+        raw = test_token("ES256", mallory, header, GOOD);
+
+        ok(verify(raw, NOW) == REG_TOKEN_INVALID, "x5c: %s",
+           (i == 0) ? "signed by way of SHA-1" : "below RSA of 1024 bits");
+
+        free(raw);
+        free(header);
+        free(chain);
+    }
+
+    X509_free(sha1);
+    X509_free(mid);
+    X509_free(below);
+    EVP_PKEY_free(small);
+}
+
+
 static void
 test_kid(void)
 {
@@ -298,6 +348,59 @@ test_kid(void)
     ok(verify(raw, NOW) == REG_TOKEN_INVALID,
        "A82: no kid, with several keys");
     free(raw);
+}
+
+
+/* Two keys of one name, as while one takes the other's place. */
+
+static void
+test_same_kid(void)
+{
+    char        *raw;
+    size_t       i;
+    reg_buf_t    b, jwk;
+    reg_why_t    why;
+    EVP_PKEY    *two[3];
+    reg_keys_t  *set;
+
+    static const char  header[] = "{\"alg\":\"ES256\",\"kid\":\"two\"}";
+
+    two[0] = ec;
+    two[1] = mallory;
+    two[2] = test_key("P-256");
+
+    reg_buf_init(&b, 8192);
+    reg_buf_str(&b, reg_str("{\"keys\":["));
+
+    for (i = 0; i < 2; i++) {
+        reg_buf_init(&jwk, 8192);
+        (void) reg_key_print(&jwk, two[i], reg_str("two"), reg_str("ES256"));
+        reg_buf_str(&b, (i == 0) ? reg_null_str : reg_str(","));
+        reg_buf_str(&b, reg_buf_slice(&jwk));
+        reg_buf_free(&jwk);
+    }
+
+    reg_buf_str(&b, reg_str("]}"));
+
+    set = reg_keys_create();
+    ok(reg_keys_add_jwks(set, reg_buf_slice(&b), NULL, NULL, &why) == 0,
+       "two keys of one name");
+
+    policy.keys = set;
+
+    for (i = 0; i < 3; i++) {
+        raw = test_token("ES256", two[i], header, GOOD);
+        ok(verify(raw, NOW) == ((i < 2) ? REG_TOKEN_OK : REG_TOKEN_INVALID),
+           "A82: a token of %s",
+           (i == 0) ? "the first" : (i == 1) ? "the second" : "neither");
+        free(raw);
+    }
+
+    policy.keys = keys;
+
+    reg_keys_free(set);
+    reg_buf_free(&b);
+    EVP_PKEY_free(two[2]);
 }
 
 

@@ -9,6 +9,7 @@
 
 static void test_good(void);
 static void test_bad(void);
+static void test_many(void);
 static void test_print(void);
 static void test_names(void);
 
@@ -18,6 +19,7 @@ main(void)
 {
     test_good();
     test_bad();
+    test_many();
     test_print();
     test_names();
 
@@ -169,6 +171,37 @@ test_bad(void)
         ok(strstr(why, "never") == NULL || strstr(why, "\"never\"") != NULL,
            "it says nothing of the line");
     }
+}
+
+
+/* As many allow= as a line may have, and one more. */
+
+static void
+test_many(void)
+{
+    size_t             i;
+    reg_buf_t          b;
+    const char        *why;
+    reg_tokens_line_t  l;
+
+    reg_buf_init(&b, 4096);
+    reg_buf_str(&b, reg_str("ci " HASH " expires=never"));
+
+    for (i = 0; i < REG_TOKENS_ALLOW_MAX; i++) {
+        reg_buf_printf(&b, " allow=pull:a%zu", i);
+    }
+
+    why = "";
+    ok(reg_tokens_line_parse(&l, reg_buf_slice(&b), &why) == 0
+       && l.n == REG_TOKENS_ALLOW_MAX
+       && reg_str_eq(l.allow[l.n - 1], reg_str("pull:a63")),
+       "%d allow= %s", REG_TOKENS_ALLOW_MAX, why);
+
+    reg_buf_str(&b, reg_str(" allow=pull:b"));
+    ok(reg_tokens_line_parse(&l, reg_buf_slice(&b), &why) == -1,
+       "one more: %s", why);
+
+    reg_buf_free(&b);
 }
 
 
