@@ -421,8 +421,8 @@ test_reply(void)
         { REG_MANIFEST_BLOB_UNKNOWN, "", "sha256:0a", "MANIFEST_BLOB_UNKNOWN",
           "manifest references a manifest or blob unknown to registry: "
           "sha256:0a" },
-        { REG_TAG_INVALID, "", "a\"b\r\n\x1b[2J\xc2\x9b\xff", "TAG_INVALID",
-          "invalid tag: a\"b???[2J???" },
+        { REG_TAG_INVALID, "", "a\"b\r\n\x1b[2J\x7f\xc2\x9b\xff", "TAG_INVALID",
+          "invalid tag: a\"b???[2J????" },
         { REG_WRITES_CLOSED, "back at six", "", "DENIED", "back at six" },
         { REG_WRITES_CLOSED, "back at six", "soon", "DENIED",
           "back at six: soon" },

@@ -5,6 +5,9 @@
 #include "reg_json_parse.c"
 
 
+#define TEN  "1234567890"
+
+
 static void test_documents(void);
 static void test_values(void);
 static void test_against_jansson(void);
@@ -332,6 +335,10 @@ test_stored(void)
         { reg_str("{\"v\":\"\xe2\x82\"}"),                    "\"?""?\"", 0 },
         { reg_str("{\"v\":[1e400,9223372036854775808]}"),
                                           "[null,null]", 0 },
+        { reg_str("{\"v\":[" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+                  TEN ",1]}"),                      "[null,1]", 0 },
+        { reg_str("{\"v\":[0." TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+                  TEN ",1]}"),                      "[null,1]", 0 },
         { reg_str("{\"v\":\"\xff"),                           NULL, 0 },
         { reg_str("{\"v\":\"\\ud800\\u12g4\"}"),              NULL, 0 },
         { reg_str("{\"v\":\"\\ud800\\x\"}"),                  NULL, 0 },

@@ -697,7 +697,7 @@ test_referrer(void)
 static void
 test_read(void)
 {
-    size_t           i;
+    size_t           i, len;
     reg_rc_t         rc;
     reg_buf_t        b;
     reg_str_t        s;
@@ -705,7 +705,7 @@ test_read(void)
     reg_digest_t     d;
     reg_manifest_t   m, n;
 
-    char  type[REG_MEDIA_TYPE_MAX + 1];
+    char  type[REG_MEDIA_TYPE_MAX + 1], text[6000];
 
     static const struct {
         const char  *text;
@@ -877,6 +877,11 @@ test_read(void)
     ok(reg_manifest_read(&m, s.data, s.len, NULL) == REG_OK && m.unread,
        "one is not");
     reg_manifest_free(&m);
+    s = doc("{'schemaVersion':1,'fsLayers':[{'blobSum':'" D1 "','BlobSum':'"
+            D2 "'}]}");
+    ok(reg_manifest_read(&m, s.data, s.len, NULL) == REG_OK && m.unread,
+       "one is another one to programs in Go");
+    reg_manifest_free(&m);
     s = doc("{'schemaVersion':1}");
     ok(reg_manifest_read(&m, s.data, s.len, NULL) == REG_OK && m.unread,
        "no list of them");
@@ -913,6 +918,16 @@ test_read(void)
         reg_manifest_free(&m);
     }
 
+    /* the last counts, though it is longer than any type there is */
+
+    len = (size_t) snprintf(text, sizeof(text), "{\"mediaType\":\"" INDEX
+                            "\",\"mediaType\":\"\\/%05000d\"}", 0);
+    reg_manifest_type_of(text, len, type);
+    is(reg_str_of(type), IMAGE, "a type of 5000 bytes");
+    ok(reg_manifest_read(&m, text, len, NULL) == REG_OK, "it is read");
+    is(m.media_type, type, "  with a tree");
+    reg_manifest_free(&m);
+
     /* annotations of any kind are there; strings are shown */
 
     s = doc(SMALL ",'annotations':{'a':1,'b':'x','c':null}}");
@@ -926,6 +941,15 @@ test_read(void)
                     reg_str(",\"annotations\":{\"b\":\"x\"}}")),
        "those that make sense are shown");
     reg_buf_free(&b);
+    reg_manifest_free(&m);
+
+    /* sizes are summed up: none is below zero */
+
+    s = doc(HEAD(IMAGE) CONFIG ",'layers':[" DESC(TAR, D1, "-5") ","
+            DESC(TAR, D2, "'x'") "]}");
+    ok(reg_manifest_read(&m, s.data, s.len, NULL) == REG_OK && m.nrefs == 3
+       && m.refs[1].size == 0 && m.refs[2].size == 0,
+       "a size that is none is 0");
     reg_manifest_free(&m);
 
     ok(reg_manifest_read(&m, "[", 1, NULL) == REG_MANIFEST_INVALID,
