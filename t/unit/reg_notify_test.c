@@ -122,6 +122,7 @@ test_parse(void)
 static void
 test_match(void)
 {
+    char                  name[REG_NAME_MAX];
     size_t                i;
     reg_event_t           ev;
     reg_notify_filter_t   f;
@@ -197,6 +198,20 @@ test_match(void)
 
         reg_notify_filter_free(&f);
     }
+
+    /* an expression that gives up: an event too many is better than none */
+
+    memset(name, 'a', sizeof(name));
+    memset(&f, 0, sizeof(f));
+    memset(&ev, 0, sizeof(ev));
+
+    f.actions = ev.action = REG_EVENT_PUSH;
+    ev.repository.data = name;
+    ev.repository.len = sizeof(name);
+
+    (void) reg_notify_filter_repositories(&f, reg_str("~(a+)+[bc]"), NULL);
+    is_num(reg_notify_filter_match(&f, &ev), 1, "nobody can say whether");
+    reg_notify_filter_free(&f);
 }
 
 

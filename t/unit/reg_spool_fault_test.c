@@ -505,6 +505,17 @@ test_reader_sync(void)
     ok(!fault_disarm(), "and no more");
     fault_only = 0;
 
+    (void) put(sp, "", "four", NULL);
+
+    fault_only = FAULT_SYNC;
+    fault_arm(1, EIO);
+    is_num(reg_spool_next(r, &rec, NULL), REG_STORAGE,
+           "what comes later has a sync of its own");
+    ok(fault_disarm(), "it fails");
+    is_num(reg_spool_next(r, &rec, NULL), REG_OK, "then it does not");
+    is(rec.event, "four", "it is given out");
+    fault_only = 0;
+
     reg_spool_reader_close(r);
 
     /* one that does so only when it is told to */
@@ -519,7 +530,7 @@ test_reader_sync(void)
         /* void */
     }
 
-    is_num(n, 3, "all three");
+    is_num(n, 4, "all four");
     is_num(reg_spool_sure(r, NULL), REG_STORAGE, "a sync fails");
     ok(fault_disarm(), "which is the first");
     is_num(reg_spool_sure(r, NULL), REG_OK, "and then not");

@@ -11,6 +11,7 @@ static void test_reader(void);
 static void test_rest(void);
 static void test_torn(void);
 static void test_damage(void);
+static void test_window(void);
 static void test_forged(void);
 static void test_rotate(void);
 static void test_kept(void);
@@ -37,6 +38,7 @@ main(void)
     test_rest();
     test_torn();
     test_damage();
+    test_window();
     test_forged();
     test_rotate();
     test_kept();
@@ -289,6 +291,11 @@ test_reader(void)
     ok(at == FIRST, "back to the first");
     (void) reg_spool_next(r, &rec, NULL);
     ok(rec.seq == FIRST + 1, "behind it comes the second");
+
+    reg_spool_again(r);
+    (void) reg_spool_seek(r, 0, NULL, NULL);
+    (void) reg_spool_next(r, &rec, NULL);
+    ok(rec.seq == FIRST, "who goes elsewhere is given nothing once more");
 
     (void) reg_spool_seek(r, REG_SPOOL_END, &at, NULL);
     ok(at == FIRST + 2, "at the end");
@@ -590,6 +597,54 @@ test_damage(void)
 
     free(text);
     reg_spool_close(sp);
+}
+
+
+/* Damage that looks like records, and one behind it, in two windows. */
+
+static void
+test_window(void)
+{
+    char              *text;
+    size_t             i, k, len;
+    reg_buf_t          b;
+    reg_spool_t       *sp;
+    reg_spool_item_t   item;
+
+    static const char  alike[] = "\nE1 ";
+
+    item.to = reg_null_str;
+    item.event = reg_str("two");
+
+    reg_buf_init(&b, 1000);
+    reg_spool_record_print(&b, FIRST + 1, &item);
+
+    text = malloc(3 * REG_SPOOL_WINDOW + 1000);
+
+    for (k = 0; k < 7; k++) {
+        again();
+        sp = spool_open(0, 0);
+        (void) put(sp, "", "one", NULL);
+        reg_spool_close(sp);
+
+        /* the last: nothing but beginnings of lines */
+
+        len = (k == 6) ? 3 * REG_SPOOL_WINDOW : REG_SPOOL_WINDOW + 1 - k;
+
+        for (i = 0; i < len; i++) {
+            text[i] = (k == 6) ? alike[i % 4] : 'x';
+        }
+
+        text[len - 1] = '\n';
+        memcpy(text + len, b.data, b.len);
+
+        overwrite(FIRST, text, len + b.len, segment(FIRST));
+
+        events_are(0, "one,two,", "a record behind damage of a window");
+    }
+
+    free(text);
+    reg_buf_free(&b);
 }
 
 
