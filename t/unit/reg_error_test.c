@@ -78,7 +78,7 @@ test_texts(void)
 
         for (status = 400; status < 600; status++) {
             if (strcmp(reg_error_status_text(status), theirs[i]) == 0) {
-                ok(0, theirs[i]);
+                ok(0, "%s", theirs[i]);
             }
         }
     }

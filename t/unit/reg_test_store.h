@@ -38,6 +38,7 @@ static char   root_path[256];
 static pid_t  root_owner;
 
 
+__attribute__((noreturn))
 REG_TEST_UNUSED static void
 bail(const char *what)
 {
