@@ -766,4 +766,17 @@ test_sure(int err, const char *what)
            "calls is made up for", what, n - 1);
     }
 
+    /* less than 64 KB, where there is no more */
+
+    again(1);
+    sp = spool_open(REG_SPOOL_SIZE_MIN, 0);
+
+    fault_only = FAULT_WRITE;
+    fault_arm(1, err);
+    rc = reg_spool_reserve(sp, reg_str("ci"), &ev, 40, 1, NOW, NULL);
+    ok(fault_disarm() && rc == (err == ENOSPC ? REG_OK : REG_STORAGE),
+       "F15 %s where 64 KB are asked for", what);
+    fault_only = 0;
+
+    reg_spool_close(sp);
 }
