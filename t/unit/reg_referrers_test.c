@@ -15,6 +15,7 @@ static void test_filter(void);
 static void test_pages(void);
 static void test_deleted(void);
 static void test_foreign(void);
+static void test_foreign_again(void);
 static void test_mark(void);
 static void test_read_only(void);
 static void test_damaged(void);
@@ -45,6 +46,7 @@ main(void)
     test_pages();
     test_deleted();
     test_foreign();
+    test_foreign_again();
     test_mark();
     test_read_only();
     test_damaged();
@@ -402,6 +404,37 @@ test_foreign(void)
     d[11] = refer("foreign", &subject, TYPE_A, 11);
     is(reg_str_of(page("foreign", &subject, "")), those(d, 12),
        "one by the other and one of ours, at once");
+}
+
+
+/* Another registry deletes a manifest by its link alone, and takes it again. */
+
+static void
+test_foreign_again(void)
+{
+    reg_path_t    path;
+    reg_digest_t  subject, d[2];
+
+    subject = digest_of(REG_SHA256, reg_str("again"));
+
+    d[0] = refer_foreign("again", &subject, 0);
+    d[1] = refer_foreign("again", &subject, 1);
+
+    reg_layout_revision(&path, reg_str("again"), &d[1]);
+    (void) unlink(at("%s", path.s));
+
+    (void) usleep(60000);
+    is(reg_str_of(page("again", &subject, "")), those(d, 1),
+       "one was deleted by another registry");
+    is(reg_str_of(page("again", &subject, "")), those(d, 1), "still");
+
+    spit(at("%s", path.s), d[1].text);
+    is(reg_str_of(page("again", &subject, "")), those(d, 2),
+       "and pushed again, into the directory that was left");
+
+    (void) usleep(60000);
+    (void) page("again", &subject, "");
+    ok(is_there(at(SCANNED, "again")), "now the index is complete");
 }
 
 

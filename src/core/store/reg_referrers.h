@@ -7,9 +7,11 @@
  * revisions when it may miss some: _referrers/scanned holds what the
  * directories of revisions looked like (inode, time of change) when it was
  * complete.  Our own pushes and deletes move the mark on; a push by another
- * registry leaves it behind, and the next question scans.  The one case in
- * which that is not seen: the other one pushes to the same repository in the
- * very milliseconds of one of ours; its next push makes up for it.
+ * registry leaves it behind, and the next question scans.  Each does as long as
+ * a revision has a directory and no link, for a push of that one is no change
+ * of the directories; the collector takes it away.  The one case in which a
+ * push is not seen: the other one pushes to the same repository in the very
+ * milliseconds of one of ours; its next push makes up for it.
  *
  * A repository that nobody asked for referrers yet has no mark, and pushes to
  * it pay nothing for one.

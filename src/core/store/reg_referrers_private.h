@@ -95,8 +95,9 @@ struct reg_referrers_list_s {
     unsigned                scanning:1;
     unsigned                lost:1;        /* entries could not be written */
     unsigned                unread:1;      /* a manifest is there, but not its
-                                              bytes: what it refers to will be
-                                              known when these come back */
+                                              bytes or its link: what it refers
+                                              to will be known when these come
+                                              back */
     unsigned                paused:1;      /* the slice is over */
     unsigned                cut:1;         /* the page is, without being full */
 };

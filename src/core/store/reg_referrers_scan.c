@@ -140,18 +140,24 @@ reg_referrers_scan_one(reg_referrers_list_t *l, const reg_digest_t *d,
 {
     reg_rc_t       rc;
     reg_put_t     *item;
-    reg_path_t    *path;
+    reg_path_t    *path, link;
+    reg_stat_t     st;
     reg_digest_t   known, *found;
 
     rc = reg_referrers_look(l, d, r, e);
 
     if (rc == REG_ABSENT) {
 
-        /* or was it deleted just now, and its bytes with it */
+        /*
+         * Or was it deleted just now, with its directory?  distribution leaves
+         * that, and who then puts the link back changes nothing that the mark
+         * tells of.
+         */
 
-        if (r->unread
-            && reg_revision_find(l->store, l->op->name, d, &known, NULL, NULL)
-               != REG_MANIFEST_UNKNOWN)
+        reg_layout_revision(&link, l->op->name, d);
+        link.s[reg_fs_parent(link.s, link.len)] = '\0';
+
+        if (l->store->driver->stat(l->store, link.s, &st, NULL) != REG_ABSENT)
         {
             l->unread = 1;
         }
