@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 
-# Another binary takes over while clients are at work, and gives back.
+# Another binary takes over while clients are at work, and gives back; and so
+# does another build of the module.
 
 use strict;
 use warnings;
@@ -8,10 +9,12 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use File::Copy qw(copy);
 use Test::More;
 use Time::HiRes qw(time sleep);
 
 use Test::Registry;
+use Test::Registry::Binary;
 use Test::Registry::Daemon;
 use Test::Registry::Load;
 use Test::Registry::Torture;
@@ -44,7 +47,15 @@ is("@lost", '', 'F32 everything acknowledged is there');
 figure('upgrades, and ways back', 2 * $rounds);
 figure('under load', $sum->text . ', lost ' . @lost);
 
-finish($t);
+$t->finish;
+
+SKIP: {
+    skip('the module is linked in', 7 + Test::Registry::Nginx::FINISH)
+        if module() eq '';
+    moved();
+}
+
+done_testing();
 
 
 # A PUT in the middle of its body, and a session that waits: (connection,
@@ -120,4 +131,41 @@ sub back {
     ok(wait_for(20, sub { !alive($new) }), 'F32 the new one has ended');
     $t->take($old);
     is_status($t->get('/v2/'), 200, 'F32 the old one serves');
+}
+
+
+# A reload that finds another build of the module, at another path: nothing of
+# the old one is called from then on, and the master lets go of it.
+
+sub moved {
+    my $t = Test::Registry->new(workers => 2)->run;
+    my $so = module();
+    my $other = $t->dir . '/other.so';
+    my $l = $t->open_upload('upgrade/moved');
+
+    copy($so, $other) or die "$other: $!\n";
+    $t->patch($l, body => substr $bytes, 0, 1_200_000);
+
+    for my $to ($other, $so) {
+        local $ENV{TEST_NGINX_MODULE} = $to;
+
+        $t->reload;
+        is("@{[ grep { mapped($t->pid, $_) } $so, $other ]}", $to,
+            'another build: the master has it alone');
+        is_status($t->get('/v2/'), 200, 'another build: it serves');
+        is_header($t->get($l), 'Range', '0-1199999',
+            'another build: a session is where it was');
+    }
+
+    is_status($t->put("$l?digest=$digest",
+        body => substr $bytes, 1_200_000), 201, 'another build: and ends');
+    $t->finish;
+}
+
+
+sub mapped {
+    my ($pid, $file) = @_;
+
+    open my $fh, '<', "/proc/$pid/maps" or die "maps of $pid: $!\n";
+    return scalar grep { / \Q$file\E\n\z/ } <$fh>;
 }
