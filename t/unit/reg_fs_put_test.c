@@ -635,7 +635,8 @@ race_writer(void *ctx)
         rc = race_store->driver->write(race_store, path, reg_str("x"), i % 2,
                                        NULL);
         failed += (rc != REG_OK);
-        rc = race_store->driver->remove(race_store, path, "race", NULL);
+        rc = race_store->driver->remove(race_store, path, "race", NULL,
+                                        NULL);
         failed += (rc != REG_OK);
     }
 

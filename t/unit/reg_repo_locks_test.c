@@ -21,17 +21,38 @@ static void test_delete_repository(void);
 static void test_stopped(void);
 static void test_no_directory_locks(void);
 static void test_locks_taken(void);
+static void test_slow_sync(void);
 
 
 static reg_store_t  *s;
 
+static int           syncs;
+static int           syncs_alone;    /* that others had to wait for */
+
 
 /* Nothing is synced really, which takes most of the time. */
+
+static void
+note_sync(void)
+{
+    int  fd;
+
+    syncs++;
+    fd = open(at(REG_FS_LOCK), O_RDWR);
+
+    if (fd != -1) {
+        syncs_alone += (syscall(SYS_flock, fd, LOCK_SH|LOCK_NB) == -1);
+        (void) close(fd);
+    }
+}
+
 
 int
 fsync(int fd)
 {
     (void) fd;
+
+    note_sync();
 
     return 0;
 }
@@ -41,6 +62,8 @@ int
 fdatasync(int fd)
 {
     (void) fd;
+
+    note_sync();
 
     return 0;
 }
@@ -60,6 +83,7 @@ main(void)
     test_stopped();
     test_no_directory_locks();
     test_locks_taken();
+    test_slow_sync();
 
     reg_store_close(s);
 
@@ -784,4 +808,32 @@ test_locks_taken(void)
     locks_taken[0] = '\0';
     is_num(one_of(0), REG_OK, "the first manifest of a repository");
     is(reg_str_of(locks_taken), rows[0].taken[0], "is put under both locks");
+}
+
+
+/* A disk may take a minute for a sync: the store must not wait with it. */
+
+static void
+test_slow_sync(void)
+{
+    int  what, nested;
+
+    static const char  *const names[] = { "blob", "manifest", "repository" };
+
+    for (nested = 0; nested < 2; nested++) {
+        for (what = 0; what < 3; what++) {
+            (void) push_image(s, "locks", "v1", "", NULL);
+
+            if (nested) {
+                (void) push_image(s, "locks/inner", "v1", "", NULL);
+            }
+
+            syncs = 0;
+            syncs_alone = 0;
+
+            is_num(one_of(what + 2), REG_OK, "delete");
+            ok(syncs > 0, "F24 delete of a %s: it is synced", names[what]);
+            is_num(syncs_alone, 0, "F24 and nobody has to wait for that");
+        }
+    }
 }

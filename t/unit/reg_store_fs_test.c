@@ -226,7 +226,7 @@ test_planted(reg_store_t *s)
        "%s: no new file behind a symbolic link", mode);
     ok(s->driver->mkdir(s, "p/out/newdir", 1, NULL) == REG_STORAGE
        && !is_there(at("outside/newdir")), "%s: no directory either", mode);
-    is_num(s->driver->remove(s, "p/out/file", "p", NULL), REG_ABSENT,
+    is_num(s->driver->remove(s, "p/out/file", "p", NULL, NULL), REG_ABSENT,
            "and nothing is removed there");
     ok(is_there(at("outside/file")), "%s: indeed", mode);
 }
@@ -443,8 +443,10 @@ test_write(reg_store_t *s)
         is_num(s->driver->mkdir(s, "w/x/y/z/o", durable, NULL), REG_STORAGE,
                "mkdir below a file");
 
-        is_num(s->driver->remove(s, "w/x/y/z", "w", NULL), REG_OK, "remove");
-        is_num(s->driver->remove(s, "w/x/y/e", "w", NULL), REG_OK, "remove");
+        is_num(s->driver->remove(s, "w/x/y/z", "w", NULL, NULL), REG_OK,
+               "remove");
+        is_num(s->driver->remove(s, "w/x/y/e", "w", NULL, NULL), REG_OK,
+               "remove");
         (void) rmdir(at("w/m/n/o"));
         (void) rmdir(at("w/m/n"));
     }
@@ -479,17 +481,18 @@ test_remove(reg_store_t *s)
     spit(at("rm/a/b/c/f"), "x");
     spit(at("rm/a/b/other"), "x");
 
-    is_num(s->driver->remove(s, "rm/a/b/c/f", "rm", NULL), REG_OK, "remove");
+    is_num(s->driver->remove(s, "rm/a/b/c/f", "rm", NULL, NULL), REG_OK,
+           "remove");
     ok(!is_there(at("rm/a/b/c")), "%s: with its empty directory", mode);
     ok(is_there(at("rm/a/b")), "%s: but no other", mode);
-    is_num(s->driver->remove(s, "rm/a/b/other", "rm/a", NULL), REG_OK,
+    is_num(s->driver->remove(s, "rm/a/b/other", "rm/a", NULL, NULL), REG_OK,
            "remove");
     ok(!is_there(at("rm/a/b")), "%s: up to stop", mode);
     ok(is_there(at("rm/a")), "%s: but without it", mode);
-    is_num(s->driver->remove(s, "rm/a/b/other", "rm/a", NULL), REG_ABSENT,
+    is_num(s->driver->remove(s, "rm/a/b/other", "rm/a", NULL, NULL), REG_ABSENT,
            "remove of nothing");
     make_dirs(at("rm/a/dir"));
-    ok(s->driver->remove(s, "rm/a/dir", "rm", NULL) != REG_OK
+    ok(s->driver->remove(s, "rm/a/dir", "rm", NULL, NULL) != REG_OK
        && is_there(at("rm/a/dir")), "%s: a directory is no file", mode);
 }
 
@@ -506,9 +509,9 @@ test_discard(reg_store_t *s)
 
     make_symlink(at("outside"), at("dis/tree/out"));
 
-    is_num(s->driver->discard(s, "dis/tree", NULL), REG_OK, "discard");
+    is_num(s->driver->discard(s, "dis/tree", NULL, NULL), REG_OK, "discard");
     ok(!is_there(at("dis/tree")), "%s: it is out of sight", mode);
-    is_num(s->driver->discard(s, "dis/tree", NULL), REG_ABSENT,
+    is_num(s->driver->discard(s, "dis/tree", NULL, NULL), REG_ABSENT,
            "discard of nothing");
 
     rounds = 0;
@@ -532,7 +535,7 @@ test_discard(reg_store_t *s)
     spit(at("dis/full/a/b"), "x");
     fault_only = FAULT_NAME;
     fault_arm(1, ENOSPC);
-    is_num(s->driver->discard(s, "dis/full", NULL), REG_OK,
+    is_num(s->driver->discard(s, "dis/full", NULL, NULL), REG_OK,
            "F15 discard on a full disk");
     ok(fault_disarm() && !is_there(at("dis/full")), "%s: removes", mode);
     fault_only = 0;

@@ -26,7 +26,7 @@ lock_late(reg_store_t *st, reg_lock_e mode, int *handle, reg_error_t *e)
     st->driver = real;
 
     if (trashed) {
-        (void) real->discard(st, REPOS NAME, NULL);
+        (void) real->discard(st, REPOS NAME, NULL, NULL);
 
     } else if (whole) {
         (void) reg_repo_delete(st, reg_str(NAME), NULL);

@@ -260,7 +260,8 @@ reg_backup_old(reg_backup_care_t *c, const reg_names_t *ids, unsigned keep,
 
         (void) snprintf(path.s, sizeof(path.s), "backups/%s.json", id.data);
 
-        rc = c->dir->driver->remove(c->dir, path.s, "backups", c->e);
+        rc = c->dir->driver->remove(c->dir, path.s, "backups", NULL,
+                                    c->e);
 
         if (rc != REG_OK && rc != REG_ABSENT) {
             return rc;

@@ -378,7 +378,7 @@ reg_gc_look(reg_gc_t *g, reg_gc_item_t *item, reg_error_t *e)
 
     if (!g->how->dry) {
         g->counts.calls += 2;
-        rc = reg_fs_discard(reg_fs_of(g->s), item->path.s, 0, name, e);
+        rc = reg_fs_discard(reg_fs_of(g->s), item->path.s, name, e);
     }
 
     if (rc == REG_ABSENT) {

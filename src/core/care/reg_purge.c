@@ -251,7 +251,7 @@ reg_purge_locked(reg_purge_t *p, const char *path, int64_t before,
         }
 
         if (!p->how->dry) {
-            rc = reg_fs_discard(fs, path, 0, name, e);
+            rc = reg_fs_discard(fs, path, name, e);
         }
 
         if (rc == REG_OK) {

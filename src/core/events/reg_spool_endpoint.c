@@ -564,7 +564,7 @@ reg_spool_replay_done(reg_store_t *s, const char *name, uint64_t after,
 
     (void) reg_spool_named(path, name, ".from", NULL);
 
-    rc = s->driver->remove(s, path, REG_SPOOL_ENDPOINTS, e);
+    rc = s->driver->remove(s, path, REG_SPOOL_ENDPOINTS, NULL, e);
 
     return (rc == REG_ABSENT) ? REG_OK : rc;
 }

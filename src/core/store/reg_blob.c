@@ -435,7 +435,7 @@ reg_rc_t
 reg_blob_delete(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
     reg_error_t *e)
 {
-    int         lock;
+    int         lock, dir;
     reg_rc_t    rc;
     reg_path_t  path, stop;
 
@@ -450,9 +450,13 @@ reg_blob_delete(reg_store_t *s, reg_str_t name, const reg_digest_t *d,
         return rc;
     }
 
-    rc = s->driver->remove(s, path.s, stop.s, e);
+    rc = s->driver->remove(s, path.s, stop.s, &dir, e);
 
     s->driver->unlock(s, lock);
+
+    if (rc == REG_OK) {
+        rc = s->driver->settle(s, dir, path.s, e);
+    }
 
     return reg_blob_unknown(rc, d, e);
 }

@@ -287,22 +287,22 @@ reg_rc_t reg_fs_remove_old(reg_store_t *s, const char *path, int64_t before,
 /*
  * Moves a directory into the trash; name (of REG_FS_UNIQUE bytes) tells what
  * it is called there.  On a disk that is full it is removed where it is, and
- * name is empty.  With durable set it stays away after a power cut.
+ * name is empty.  It may be back after a power cut.
  */
-reg_rc_t reg_fs_discard(reg_fs_t *fs, const char *path, int durable,
-    char *name, reg_error_t *e);
+reg_rc_t reg_fs_discard(reg_fs_t *fs, const char *path, char *name,
+    reg_error_t *e);
 
 /* The same of what stands in the open directory up, without a descriptor. */
 reg_rc_t reg_fs_discard_at(reg_fs_t *fs, int up, const char *path,
-    int durable, char *name, reg_error_t *e);
+    char *name, reg_error_t *e);
 
 /*
- * Removes the directory dir, whose path is the first len bytes of path, and
- * those above it as long as they are empty and longer than stop, and syncs
- * the first that stays.  Closes dir.
+ * Removes the directory *dir, whose path is the first len bytes of path, and
+ * those above it as long as they are empty and longer than stop.  *dir becomes
+ * the first that stays; nothing is synced.
  */
-reg_rc_t reg_fs_prune(reg_fs_t *fs, int dir, const char *path, size_t len,
-    size_t stop, reg_error_t *e);
+void reg_fs_prune(reg_fs_t *fs, int *dir, const char *path, size_t len,
+    size_t stop);
 
 /*
  * The directory of an upload that has ended, with nothing but its startedat in
@@ -331,6 +331,8 @@ reg_rc_t reg_fs_look(reg_store_t *s, const char *path, reg_file_t *f,
 reg_rc_t reg_fs_put(reg_store_t *s, const reg_put_t *items, size_t n,
     reg_error_t *e);
 reg_rc_t reg_fs_remove(reg_store_t *s, const char *path, const char *stop,
+    int *dir, reg_error_t *e);
+reg_rc_t reg_fs_settle(reg_store_t *s, int dir, const char *path,
     reg_error_t *e);
 reg_rc_t reg_fs_empty_trash(reg_store_t *s, unsigned files, int *left,
     reg_error_t *e);

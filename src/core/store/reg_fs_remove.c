@@ -110,8 +110,7 @@ reg_fs_rmdir(reg_fs_t *fs, int dir, const char *name, unsigned *budget,
 
 
 reg_rc_t
-reg_fs_discard(reg_fs_t *fs, const char *path, int durable, char *name,
-    reg_error_t *e)
+reg_fs_discard(reg_fs_t *fs, const char *path, char *name, reg_error_t *e)
 {
     int       up;
     reg_rc_t  rc;
@@ -122,7 +121,7 @@ reg_fs_discard(reg_fs_t *fs, const char *path, int durable, char *name,
         return reg_fs_fail(e, errno, "open", path);
     }
 
-    rc = reg_fs_discard_at(fs, up, path, durable, name, e);
+    rc = reg_fs_discard_at(fs, up, path, name, e);
 
     (void) close(up);
 
@@ -131,8 +130,8 @@ reg_fs_discard(reg_fs_t *fs, const char *path, int durable, char *name,
 
 
 reg_rc_t
-reg_fs_discard_at(reg_fs_t *fs, int up, const char *path, int durable,
-    char *name, reg_error_t *e)
+reg_fs_discard_at(reg_fs_t *fs, int up, const char *path, char *name,
+    reg_error_t *e)
 {
     int          err;
     unsigned     budget;
@@ -155,11 +154,6 @@ reg_fs_discard_at(reg_fs_t *fs, int up, const char *path, int durable,
 
         err = (reg_fs_rmtree(fs, up, base, &budget) == -1) ? errno : 0;
         call = "unlink";
-    }
-
-    if (err == 0 && durable && reg_fs_sync_entries(fs, up) == -1) {
-        err = errno;
-        call = "fsync";
     }
 
     return (err == 0) ? REG_OK : reg_fs_fail(e, err, call, path);
@@ -204,38 +198,45 @@ reg_fs_trash(reg_fs_t *fs, int dir, const char *base, char *name)
 
 
 reg_rc_t
-reg_fs_remove(reg_store_t *s, const char *path, const char *stop,
+reg_fs_remove(reg_store_t *s, const char *path, const char *stop, int *dir,
     reg_error_t *e)
 {
-    int        dir, err;
+    int        up, err;
     size_t     len;
     reg_fs_t  *fs;
 
     fs = reg_fs_of(s);
     len = reg_fs_parent(path, strlen(path));
 
-    dir = reg_fs_openlen(fs, path, len);
+    up = reg_fs_openlen(fs, path, len);
 
-    if (dir == -1) {
+    if (up == -1) {
         return reg_fs_fail(e, errno, "open", path);
     }
 
-    if (unlinkat(dir, path + len + (len > 0), 0) == -1) {
+    if (unlinkat(up, path + len + (len > 0), 0) == -1) {
         err = errno;
-        (void) close(dir);
+        (void) close(up);
 
         return reg_fs_fail(e, err, "unlink", path);
     }
 
-    return reg_fs_prune(fs, dir, path, len, strlen(stop), e);
+    reg_fs_prune(fs, &up, path, len, strlen(stop));
+
+    if (dir != NULL) {
+        *dir = up;
+        return REG_OK;
+    }
+
+    return reg_fs_settle(s, up, path, e);
 }
 
 
-reg_rc_t
-reg_fs_prune(reg_fs_t *fs, int dir, const char *path, size_t len,
-    size_t stop, reg_error_t *e)
+void
+reg_fs_prune(reg_fs_t *fs, int *dir, const char *path, size_t len,
+    size_t stop)
 {
-    int     up, rc, err;
+    int     up;
     char    name[NAME_MAX + 1];
     size_t  above, n;
 
@@ -257,13 +258,20 @@ reg_fs_prune(reg_fs_t *fs, int dir, const char *path, size_t len,
             break;
         }
 
-        (void) close(dir);
+        (void) close(*dir);
 
-        dir = up;
+        *dir = up;
         len = above;
     }
+}
 
-    rc = reg_fs_sync_entries(fs, dir);
+
+reg_rc_t
+reg_fs_settle(reg_store_t *s, int dir, const char *path, reg_error_t *e)
+{
+    int  rc, err;
+
+    rc = reg_fs_sync_entries(reg_fs_of(s), dir);
     err = errno;
 
     (void) close(dir);

@@ -313,7 +313,7 @@ reg_untag_some(reg_untag_t *u, size_t n, reg_error_t *e)
         if (rc == REG_OK && reg_digest_eq(&d, u->digest)) {
             reg_layout_tag(&path, u->name, tag, "");
 
-            rc = u->s->driver->discard(u->s, path.s, e);
+            rc = u->s->driver->discard(u->s, path.s, NULL, e);
 
             /* one that could not be synced is gone all the same */
 
@@ -374,7 +374,7 @@ reg_untag_revision(reg_untag_t *u, reg_error_t *e)
 
     reg_referrers_begin(u->s, u->name, &mark);
 
-    rc = u->s->driver->remove(u->s, u->link.s, stop.s, e);
+    rc = u->s->driver->remove(u->s, u->link.s, stop.s, NULL, e);
 
     if (rc != REG_OK) {
         return rc;

@@ -28,7 +28,7 @@ reg_referrers_remove(reg_store_t *s, reg_str_t name,
     reg_layout_referrers(&path, name, subject, d);
     reg_layout_repo(&stop, name, "/_referrers");
 
-    rc = s->driver->remove(s, path.s, stop.s, e);
+    rc = s->driver->remove(s, path.s, stop.s, NULL, e);
 
     return (rc == REG_ABSENT) ? REG_OK : rc;
 }

@@ -9,6 +9,7 @@
 #include "reg_fs.h"
 
 #include <time.h>
+#include <unistd.h>
 
 
 /* discarded files that a delete frees itself before it answers */
@@ -20,14 +21,14 @@
 
 
 static reg_rc_t reg_repo_delete_locked(reg_store_t *s, reg_str_t name,
-    reg_error_t *e);
+    int *dir, reg_error_t *e);
 static reg_rc_t reg_repo_delete_alone(reg_store_t *s, reg_str_t name,
-    reg_error_t *e);
+    int *dir, reg_error_t *e);
 static reg_rc_t reg_repo_part(void *ctx, reg_str_t name, int dir);
 static reg_rc_t reg_repo_delete_whole(reg_store_t *s, const reg_path_t *path,
-    reg_error_t *e);
+    int *dir, reg_error_t *e);
 static reg_rc_t reg_repo_delete_parts(reg_store_t *s, reg_str_t name,
-    reg_error_t *e);
+    int *dir, reg_error_t *e);
 
 
 /* What was discarded is out of sight: what of it stays costs space, no more. */
@@ -51,7 +52,7 @@ reg_tag_delete(reg_store_t *s, reg_str_t name, reg_str_t tag, reg_error_t *e)
 
     reg_manifest_untagged(s, name, tag);
 
-    rc = s->driver->discard(s, path.s, e);
+    rc = s->driver->discard(s, path.s, NULL, e);
 
     if (rc == REG_ABSENT) {
         return reg_error_set(e, REG_MANIFEST_UNKNOWN, "unknown tag %.*s",
@@ -69,10 +70,13 @@ reg_tag_delete(reg_store_t *s, reg_str_t name, reg_str_t tag, reg_error_t *e)
 reg_rc_t
 reg_repo_delete(reg_store_t *s, reg_str_t name, reg_error_t *e)
 {
-    int              lock;
-    reg_rc_t         rc;
+    int              lock, dir;
+    reg_rc_t         rc, settled;
     unsigned         waited;
+    reg_path_t       path;
     struct timespec  ts;
+
+    dir = -1;
 
     for (waited = 0; /* void */ ; waited += REG_DELETE_PAUSE) {
 
@@ -82,7 +86,7 @@ reg_repo_delete(reg_store_t *s, reg_str_t name, reg_error_t *e)
             return rc;
         }
 
-        rc = reg_repo_delete_locked(s, name, e);
+        rc = reg_repo_delete_locked(s, name, &dir, e);
 
         s->driver->unlock(s, lock);
 
@@ -96,6 +100,17 @@ reg_repo_delete(reg_store_t *s, reg_str_t name, reg_error_t *e)
         ts.tv_nsec = REG_DELETE_PAUSE * 1000000L;
 
         (void) nanosleep(&ts, NULL);
+    }
+
+    if (dir != -1) {
+
+        /* parts may have gone before one that could not */
+
+        reg_layout_repo(&path, name, "");
+
+        settled = s->driver->settle(s, dir, path.s,
+                                    (rc == REG_OK) ? e : NULL);
+        rc = (rc == REG_OK) ? settled : rc;
     }
 
     if (rc == REG_BUSY) {
@@ -122,7 +137,8 @@ reg_repo_delete(reg_store_t *s, reg_str_t name, reg_error_t *e)
  */
 
 static reg_rc_t
-reg_repo_delete_locked(reg_store_t *s, reg_str_t name, reg_error_t *e)
+reg_repo_delete_locked(reg_store_t *s, reg_str_t name, int *dir,
+    reg_error_t *e)
 {
     int         fd;
     reg_rc_t    rc;
@@ -136,7 +152,7 @@ reg_repo_delete_locked(reg_store_t *s, reg_str_t name, reg_error_t *e)
         return rc;
     }
 
-    rc = reg_repo_delete_alone(s, name, e);
+    rc = reg_repo_delete_alone(s, name, dir, e);
 
     if (fd != -1) {
         s->driver->unlock(s, fd);
@@ -147,7 +163,8 @@ reg_repo_delete_locked(reg_store_t *s, reg_str_t name, reg_error_t *e)
 
 
 static reg_rc_t
-reg_repo_delete_alone(reg_store_t *s, reg_str_t name, reg_error_t *e)
+reg_repo_delete_alone(reg_store_t *s, reg_str_t name, int *dir,
+    reg_error_t *e)
 {
     int         nested;
     reg_rc_t    rc;
@@ -175,8 +192,8 @@ reg_repo_delete_alone(reg_store_t *s, reg_str_t name, reg_error_t *e)
         return rc;
     }
 
-    return nested ? reg_repo_delete_parts(s, name, e)
-                  : reg_repo_delete_whole(s, &path, e);
+    return nested ? reg_repo_delete_parts(s, name, dir, e)
+                  : reg_repo_delete_whole(s, &path, dir, e);
 }
 
 
@@ -196,40 +213,33 @@ reg_repo_part(void *ctx, reg_str_t name, int dir)
 /* In one move, so that it is there or gone; then the empty ones above it. */
 
 static reg_rc_t
-reg_repo_delete_whole(reg_store_t *s, const reg_path_t *path, reg_error_t *e)
+reg_repo_delete_whole(reg_store_t *s, const reg_path_t *path, int *dir,
+    reg_error_t *e)
 {
-    int        dir;
-    size_t     len;
-    reg_rc_t   rc;
-    reg_fs_t  *fs;
+    reg_rc_t  rc;
 
-    rc = s->driver->discard(s, path->s, e);
+    rc = s->driver->discard(s, path->s, dir, e);
 
-    if (rc != REG_OK) {
-        return rc;
+    if (rc == REG_OK) {
+        reg_fs_prune(reg_fs_of(s), dir, path->s,
+                     reg_fs_parent(path->s, path->len),
+                     sizeof(REG_LAYOUT_REPOS) - 1);
     }
 
-    fs = reg_fs_of(s);
-    len = reg_fs_parent(path->s, path->len);
-    dir = reg_fs_openlen(fs, path->s, len);
-
-    if (dir == -1) {
-        return REG_OK;
-    }
-
-    return reg_fs_prune(fs, dir, path->s, len, sizeof(REG_LAYOUT_REPOS) - 1,
-                        e);
+    return rc;
 }
 
 
 /*
  * What makes it a repository goes last: whoever is killed before leaves one
- * that can be deleted once more.
+ * that can be deleted once more.  All of them were in the one directory.
  */
 
 static reg_rc_t
-reg_repo_delete_parts(reg_store_t *s, reg_str_t name, reg_error_t *e)
+reg_repo_delete_parts(reg_store_t *s, reg_str_t name, int *dir,
+    reg_error_t *e)
 {
+    int          up;
     size_t       i;
     reg_rc_t     rc;
     reg_path_t   path;
@@ -241,10 +251,19 @@ reg_repo_delete_parts(reg_store_t *s, reg_str_t name, reg_error_t *e)
     for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         reg_layout_repo(&path, name, parts[i]);
 
-        rc = s->driver->discard(s, path.s, e);
+        rc = s->driver->discard(s, path.s, &up, e);
 
         if (rc != REG_OK && rc != REG_ABSENT) {
             return rc;
+        }
+
+        if (rc == REG_OK) {
+
+            if (*dir != -1) {
+                (void) close(*dir);
+            }
+
+            *dir = up;
         }
     }
 

@@ -169,16 +169,26 @@ struct reg_driver_s {
 
     /*
      * Removes a file and those of its parents that became empty, up to but
-     * without stop (a prefix of path), and syncs what is left.
+     * without stop (a prefix of path), and syncs what is left: at once, where
+     * dir is NULL, or by settle(), to which *dir goes.  After an error there
+     * is nothing to settle.
      */
     reg_rc_t  (*remove)(reg_store_t *s, const char *path, const char *stop,
-                        reg_error_t *e);
+                        int *dir, reg_error_t *e);
 
     /*
      * Moves a whole directory out of sight at once, durably, and returns; its
-     * content is freed by empty_trash().
+     * content is freed by empty_trash().  dir as above.
      */
-    reg_rc_t  (*discard)(reg_store_t *s, const char *path, reg_error_t *e);
+    reg_rc_t  (*discard)(reg_store_t *s, const char *path, int *dir,
+                         reg_error_t *e);
+
+    /*
+     * Syncs what was removed, when nobody waits for a lock of its caller's any
+     * more: a disk may take its time.  path is for the error.
+     */
+    reg_rc_t  (*settle)(reg_store_t *s, int dir, const char *path,
+                        reg_error_t *e);
 
     /*
      * Frees discarded things, at most the given number of files, so that a

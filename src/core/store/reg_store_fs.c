@@ -45,7 +45,7 @@ static reg_rc_t reg_store_fs_mkdir(reg_store_t *s, const char *path,
 static int reg_store_fs_sync(reg_fs_t *fs, const reg_fs_dir_t *d,
     const char *path);
 static reg_rc_t reg_store_fs_discard(reg_store_t *s, const char *path,
-    reg_error_t *e);
+    int *dir, reg_error_t *e);
 static uint64_t reg_store_mount(reg_fs_t *fs, const char *path);
 
 
@@ -63,6 +63,7 @@ static const reg_driver_t  reg_store_fs = {
     reg_store_fs_mkdir,
     reg_fs_remove,
     reg_store_fs_discard,
+    reg_fs_settle,
     reg_fs_empty_trash,
     reg_fs_lock,
     reg_fs_unlock,
@@ -579,11 +580,34 @@ reg_store_fs_sync(reg_fs_t *fs, const reg_fs_dir_t *d, const char *path)
 
 
 static reg_rc_t
-reg_store_fs_discard(reg_store_t *s, const char *path, reg_error_t *e)
+reg_store_fs_discard(reg_store_t *s, const char *path, int *dir,
+    reg_error_t *e)
 {
-    char  name[REG_FS_UNIQUE];
+    int        up;
+    char       name[REG_FS_UNIQUE];
+    reg_fs_t  *fs;
+    reg_rc_t   rc;
 
-    return reg_fs_discard(reg_fs_of(s), path, 1, name, e);
+    fs = reg_fs_of(s);
+    up = reg_fs_openlen(fs, path, reg_fs_parent(path, strlen(path)));
+
+    if (up == -1) {
+        return reg_fs_fail(e, errno, "open", path);
+    }
+
+    rc = reg_fs_discard_at(fs, up, path, name, e);
+
+    if (rc != REG_OK) {
+        (void) close(up);
+        return rc;
+    }
+
+    if (dir != NULL) {
+        *dir = up;
+        return REG_OK;
+    }
+
+    return reg_fs_settle(s, up, path, e);
 }
 
 

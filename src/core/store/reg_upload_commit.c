@@ -331,7 +331,7 @@ reg_upload_drop(reg_store_t *s, int up, const char *path, reg_error_t *e)
 
     fs = reg_fs_of(s);
 
-    rc = reg_fs_discard_at(fs, up, path, 0, name, e);
+    rc = reg_fs_discard_at(fs, up, path, name, e);
 
     if (rc != REG_OK) {
         return rc;

@@ -52,11 +52,15 @@
       (reg_store_t *s, const char *path, int durable, reg_error_t *e),        \
       (s, path, durable, e))                                                  \
     X(remove, DELETE,                                                         \
-      (reg_store_t *s, const char *path, const char *stop, reg_error_t *e),   \
-      (s, path, stop, e))                                                     \
+      (reg_store_t *s, const char *path, const char *stop, int *dir,          \
+       reg_error_t *e),                                                       \
+      (s, path, stop, dir, e))                                                \
     X(discard, DELETE,                                                        \
-      (reg_store_t *s, const char *path, reg_error_t *e),                     \
-      (s, path, e))                                                           \
+      (reg_store_t *s, const char *path, int *dir, reg_error_t *e),           \
+      (s, path, dir, e))                                                      \
+    X(settle, DELETE,                                                         \
+      (reg_store_t *s, int dir, const char *path, reg_error_t *e),            \
+      (s, dir, path, e))                                                      \
     X(empty_trash, EMPTY_TRASH,                                               \
       (reg_store_t *s, unsigned files, int *left, reg_error_t *e),            \
       (s, files, left, e))                                                    \
