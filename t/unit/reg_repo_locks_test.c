@@ -676,8 +676,8 @@ one_of(int what)
     put.name = reg_str("locks");
     put.body = image_text(&config, &layer, "");
     put.tags = &tag;
-    put.ntags = 1;
-    put.keep_tags = (what == 1);
+    put.ntags = (what != 10);
+    put.keep_tags = (what == 1 || what == 10);
 
     d = digest_of(REG_SHA256, put.body);
 
@@ -778,7 +778,10 @@ test_locks_taken(void)
         { "mount", { "lock shared", "lock shared" } },
         { "link of a blob", { "lock shared", "lock shared" } },
         { "lease of a blob", { "lock shared", "lock shared" } },
-        { "lease of a manifest", { "lock shared", "lock shared" } }
+        { "lease of a manifest", { "lock shared", "lock shared" } },
+        { "put without a tag by who may not move tags",
+          { "lock shared, _manifests shared",
+            "lock shared, lock-manifests shared" } }
     };
 
     for (i = 0; i < 2; i++) {

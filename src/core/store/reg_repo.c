@@ -389,7 +389,8 @@ reg_manifest_put_locked(reg_store_t *s, const reg_manifest_put_t *put,
 
     /* who may not move a tag must not be overtaken by who makes it */
 
-    mode = put->keep_tags ? REG_LOCK_EXCLUSIVE : REG_LOCK_SHARED;
+    mode = (put->keep_tags && put->ntags > 0) ? REG_LOCK_EXCLUSIVE
+                                              : REG_LOCK_SHARED;
 
     reg_layout_repo(&path, put->name, "/_manifests");
 
