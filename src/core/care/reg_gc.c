@@ -17,7 +17,7 @@
 
 
 /* files freed at a step */
-#define REG_GC_FREES   64
+#define REG_GC_FREES   8
 
 
 static reg_rc_t reg_gc_start(reg_gc_t *g, reg_error_t *e);

@@ -18,7 +18,7 @@
 
 
 /* files freed at a step */
-#define REG_PURGE_FREES  64
+#define REG_PURGE_FREES  8
 
 /* hashstates/<alg>/<offset> below a session */
 #define REG_PURGE_DEPTH  4

@@ -12,14 +12,20 @@
 #include <unistd.h>
 
 
-/* discarded files that a delete frees itself before it answers */
+/*
+ * Discarded files that a delete frees itself before it answers, so many at a
+ * time, and the ms for which it does: they may be others', and the disk slow.
+ */
 #define REG_DELETE_FREES  1000
+#define REG_DELETE_SOME   20
+#define REG_DELETE_MS     500
 
 /* ms between two attempts at the lock of a repository, and all together */
 #define REG_DELETE_PAUSE  5
 #define REG_DELETE_WAIT   30000
 
 
+static int64_t reg_repo_now(void);
 static reg_rc_t reg_repo_delete_locked(reg_store_t *s, reg_str_t name,
     int *dir, reg_error_t *e);
 static reg_rc_t reg_repo_delete_alone(reg_store_t *s, reg_str_t name,
@@ -36,9 +42,31 @@ static reg_rc_t reg_repo_delete_parts(reg_store_t *s, reg_str_t name,
 void
 reg_repo_free(reg_store_t *s)
 {
-    int  left;
+    int       left;
+    int64_t   until;
+    unsigned  files;
 
-    (void) s->driver->empty_trash(s, REG_DELETE_FREES, &left, NULL);
+    until = reg_repo_now() + REG_DELETE_MS;
+    files = 0;
+
+    do {
+        left = 0;
+        (void) s->driver->empty_trash(s, REG_DELETE_SOME, &left, NULL);
+
+        files += REG_DELETE_SOME;
+
+    } while (left && files < REG_DELETE_FREES && reg_repo_now() < until);
+}
+
+
+static int64_t
+reg_repo_now(void)
+{
+    struct timespec  ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+    return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 

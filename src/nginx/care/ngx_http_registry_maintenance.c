@@ -9,10 +9,10 @@
 #include "reg_care.h"
 
 
-/* files freed by one call: a slice of some milliseconds */
-#define NGX_HTTP_REGISTRY_FREES      200
+/* files freed by one call: a disk may take a second for each of them */
+#define NGX_HTTP_REGISTRY_FREES      8
 
-/* ms that a job works at a time; nothing else is done meanwhile */
+/* ms that is worked at a time; nothing else is done meanwhile */
 #define NGX_HTTP_REGISTRY_SLICE      10
 
 #define NGX_HTTP_REGISTRY_IDLE       5000
@@ -151,13 +151,20 @@ ngx_http_registry_free(ngx_http_registry_root_t *root, reg_store_t *store)
 {
     int          left;
     reg_rc_t     rc;
+    ngx_msec_t   began;
     reg_error_t  e;
 
-    left = 0;
+    began = ngx_current_msec;
     reg_error_clear(&e);
 
-    rc = store->driver->empty_trash(store, NGX_HTTP_REGISTRY_FREES, &left,
-                                    &e);
+    do {
+        left = 0;
+        rc = store->driver->empty_trash(store, NGX_HTTP_REGISTRY_FREES, &left,
+                                        &e);
+        ngx_time_update();
+
+    } while (rc == REG_OK && left
+             && ngx_current_msec - began < NGX_HTTP_REGISTRY_SLICE);
 
     if (rc != REG_OK) {
         ngx_http_registry_log_failed(root, "free deleted content", &e);

@@ -1,0 +1,122 @@
+#!/usr/bin/perl
+
+# A disk that takes its time (F24): for what one client asked, or the
+# maintenance does, nobody else has to wait.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+
+use Test::Registry;
+use Test::Registry::Shim;
+
+deletes();
+trash();
+maintenance();
+
+done_testing();
+
+
+# A DELETE whose sync does not end, and a push into another repository.
+
+sub deletes {
+    my $shim = Test::Registry::Shim->new;
+    my $t = Test::Registry->new(env => $shim->env,
+        location => 'registry_delete on;')->run;
+    my $n = 0;
+
+    for my $case (
+        ['a blob', sub { "blobs/$_[0]" }],
+        ['a repository', sub { '_nginx/repository/content' }]
+    ) {
+        my ($what, $path) = @$case;
+        my $digest = $t->push_blob('app', 'a blob');
+        $t->push_blob('other', 'a blob');
+
+        $shim->arm(pid => ($t->workers)[0], dir => $t->root,
+            calls => ['sync'], action => 'delay', delay => 100e6);
+
+        my $c = $t->connect;
+        $c->start('DELETE', '/v2/app/' . $path->($digest));
+        ok(wait_for(20, sub { $shim->hits }), "F24 DELETE of $what is synced");
+        ok(eval { $t->push_blob('other', 'blob ' . $n++) },
+            'F24 a push does not wait for that') or diag $@;
+
+        $shim->go_on;
+        is_status($c->reply, 202, "F24 DELETE of $what ends");
+        $shim->disarm;
+    }
+
+    $t->finish;
+}
+
+
+# What others have deleted is freed by the way, and only for a moment.
+
+sub trash {
+    my $shim = Test::Registry::Shim->new;
+    my $t = Test::Registry->new(env => $shim->env,
+        location => 'registry_delete on;')->run;
+
+    $t->push_image('app', 'v1');
+    fill($t, 600);
+    $shim->arm(pid => ($t->workers)[0], dir => $t->root,
+        calls => ['remove'], action => 'delay', delay => 20_000, times => 0);
+
+    is_status($t->delete('/v2/app/manifests/v1', timeout => 60), 202,
+        'F24 DELETE of a tag, and a trash that others left');
+    my $hits = $shim->disarm;
+    cmp_ok($hits, '>', 0, 'F24 some of it is freed');
+    cmp_ok($hits, '<', 200, 'F24 and not all, where that takes long');
+    empty($t);
+    $t->finish;
+}
+
+
+# The maintenance is there all the time, and so are its deliveries.
+
+sub maintenance {
+    my $shim = Test::Registry::Shim->new;
+    my $t = Test::Registry->new(env => $shim->env,
+        server => 'location = /metrics { registry_metrics; }')->run;
+
+    $t->push_blob('app', 'a blob');
+    my ($manager) = grep { command_of($_) =~ /cache manager process/ }
+        children($t->pid);
+    $shim->arm(pid => $manager, dir => $t->root,
+        calls => ['remove'], action => 'delay', delay => 50_000, times => 0);
+    fill($t, 400);
+
+    ok(wait_for(90, sub { $shim->hits >= 190 }), 'F24 a trash is emptied');
+    my ($seen) = $t->get('/metrics')->body
+        =~ /^registry_maintenance_seen_seconds\{[^}]*\} (\d+)$/m;
+    cmp_ok($seen, '<', 8, 'F24 and the maintenance was seen meanwhile');
+    $shim->disarm;
+    empty($t);
+    $t->finish;
+}
+
+
+sub fill {
+    my ($t, $n) = @_;
+
+    my $dir = $t->root . '/docker/registry/nginx/trash';
+    mkdir $dir;
+
+    for my $i (1 .. $n) {
+        open my $f, '>', "$dir/left-$i" or die "$dir/left-$i: $!\n";
+        close $f;
+    }
+}
+
+
+sub empty {
+    my ($t) = @_;
+
+    run_command(20, 'rm', '-rf',
+        glob $t->root . '/docker/registry/nginx/trash/*');
+}
