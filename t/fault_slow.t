@@ -14,9 +14,12 @@ use Test::More;
 use Test::Registry;
 use Test::Registry::Shim;
 
+my $hanging = hang();
+
 deletes();
 trash();
 maintenance();
+waits_for_a_thread(@$hanging);
 
 done_testing();
 
@@ -119,4 +122,55 @@ sub empty {
 
     run_command(20, 'rm', '-rf',
         glob $t->root . '/docker/registry/nginx/trash/*');
+}
+
+
+# The one thread there is waits for the disk, and a login for the thread.
+
+sub hang {
+    my $shim = Test::Registry::Shim->new;
+    my $t = Test::Registry->new(env => $shim->env,
+        write => { users => htpasswd(ann => 'secret') },
+        main => 'thread_pool one threads=1;', location => <<'EOC')->run;
+registry_thread_pool one;
+registry_htpasswd slow %%DIR%%/users;
+registry_allow anonymous pull,push **;
+registry_allow authenticated * **;
+EOC
+
+    # what was written a moment ago would be read again, by the same thread
+
+    sleep 1;
+    is_status($t->as('eve', 'secret')->get('/v2/'), 401, 'F24 a login');
+
+    $shim->arm(pid => ($t->workers)[0], dir => $t->root, calls => ['sync'],
+        action => 'delay', delay => 200e6);
+
+    my @c = map { $t->connect(timeout => 120) } 1 .. 2;
+    $c[0]->start('POST', '/v2/app/blobs/uploads/?digest=' . sha256('slow'),
+        body => 'slow');
+    $c[0]->send_body(body => 'slow');
+    ok(wait_for(20, sub { $shim->hits }), 'F24 a sync that does not end');
+    $c[1]->start('GET', '/v2/', headers =>
+        [['Authorization', basic('ann', 'secret')]]);
+
+    return [$t, $shim, @c];
+}
+
+
+sub waits_for_a_thread {
+    my ($t, $shim, @c) = @_;
+
+    ok(wait_for(90, sub { $t->log_text =~ /a password has / }),
+        'F24 the log tells of a login that waits for the disk');
+    like($t->log_text, qr/a password has waited 60 seconds for a thread/,
+        'F24 and what for');
+    like($t->log_text, qr/storage has not answered for 60 seconds/,
+        'F24 as of the request that is at it');
+
+    $shim->go_on;
+    is_status($c[0]->reply, 201, 'F24 who waited for the disk is answered');
+    is_status($c[1]->reply, 200, 'F24 and who waited for him');
+    $shim->disarm;
+    $t->finish;
 }

@@ -94,8 +94,9 @@ ngx_http_registry_file_loaded(ngx_event_t *ev)
         ev->timedout = 0;
         ngx_log_error(NGX_LOG_ERR, ev->log, 0,
                       "the %s \"%V\" could not be read for %d seconds, look "
-                      "at its disk", file->kind->what, &file->path,
-                      NGX_HTTP_REGISTRY_FILE_TIMEOUT / 1000);
+                      "at its disk, and at that of the registry's root, which "
+                      "all threads may wait for", file->kind->what,
+                      &file->path, NGX_HTTP_REGISTRY_FILE_TIMEOUT / 1000);
         ngx_add_timer(ev, NGX_HTTP_REGISTRY_FILE_TIMEOUT);
         return;
     }

@@ -34,6 +34,7 @@ typedef enum {
 typedef struct {
     ngx_queue_t                     queue;
     uint64_t                        posted;  /* ngx_http_registry_stats.h */
+    ngx_atomic_t                    begun;   /* by a thread */
     ngx_queue_t                     waiters;
     ngx_http_registry_job_e         state;
 
@@ -389,6 +390,7 @@ ngx_http_registry_job_work(void *data, ngx_log_t *log)
     reg_str_t  password;
 
     began = ngx_http_registry_stats_run(job->posted);
+    (void) ngx_atomic_fetch_add(&job->begun, 1);
 
     password.len = job->len;
     password.data = job->password;
@@ -409,10 +411,21 @@ ngx_http_registry_job_done(ngx_event_t *ev)
 
     if (ev->timedout) {
         ev->timedout = 0;
-        ngx_log_error(NGX_LOG_ERR, ev->log, 0,
-                      "a password has been checked for %d seconds, lower the "
-                      "cost of the hashes in the password file",
-                      NGX_HTTP_REGISTRY_LOGIN_TIMEOUT / 1000);
+
+        if (ngx_atomic_fetch_add(&job->begun, 0)) {
+            ngx_log_error(NGX_LOG_ERR, ev->log, 0,
+                          "a password has been checked for %d seconds, lower "
+                          "the cost of the hashes in the password file",
+                          NGX_HTTP_REGISTRY_LOGIN_TIMEOUT / 1000);
+
+        } else {
+            ngx_log_error(NGX_LOG_ERR, ev->log, 0,
+                          "a password has waited %d seconds for a thread, "
+                          "look at the disk of the registry's root, and at "
+                          "\"threads\" of the \"thread_pool\"",
+                          NGX_HTTP_REGISTRY_LOGIN_TIMEOUT / 1000);
+        }
+
         ngx_add_timer(ev, NGX_HTTP_REGISTRY_LOGIN_TIMEOUT);
         return;
     }
