@@ -7,10 +7,11 @@
  * revisions when it may miss some: _referrers/scanned holds what the
  * directories of revisions looked like (inode, time of change) when it was
  * complete.  Our own pushes and deletes move the mark on; a push by another
- * registry leaves it behind, and the next question scans.  Each does as long as
- * a revision has a directory and no link, for a push of that one is no change
- * of the directories; the collector takes it away.  The one case in which a
- * push is not seen: the other one pushes to the same repository in the very
+ * registry leaves it behind, and the next question scans.  Where a revision has
+ * a directory and no link, as distribution leaves what it deletes, a push of
+ * that one by distribution changes none of these, and so the mark holds for a
+ * minute only; until the collector takes the directory.  The one case in which
+ * a push is not seen: the other one pushes to the same repository in the very
  * milliseconds of one of ours; its next push makes up for it.
  *
  * A repository that nobody asked for referrers yet has no mark, and pushes to
@@ -78,6 +79,7 @@ reg_rc_t reg_referrers_page(reg_store_t *s, const reg_op_t *op,
  */
 typedef struct {
     unsigned  complete:1;
+    int64_t   until;        /* s; 0: for as long as nobody else pushes */
 } reg_referrers_mark_t;
 
 void reg_referrers_begin(reg_store_t *s, reg_str_t name,

@@ -6,8 +6,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+
+#define REG_MARK_UNTIL  "until "
 
 
 void
@@ -20,7 +24,7 @@ reg_referrers_begin(reg_store_t *s, reg_str_t name,
 
     /* nobody asked yet: who asks first will scan, and all pushes are free */
 
-    if (reg_referrers_mark_read(s, name, was) != 0
+    if (reg_referrers_mark_read(s, name, was, &mark->until) != 0
         || reg_referrers_mark_now(s, name, is, NULL, NULL) != REG_OK)
     {
         return;
@@ -39,7 +43,7 @@ reg_referrers_end(reg_store_t *s, reg_str_t name,
     if (mark->complete
         && reg_referrers_mark_now(s, name, text, NULL, NULL) == REG_OK)
     {
-        reg_referrers_mark_write(s, name, text);
+        reg_referrers_mark_write(s, name, text, mark->until);
     }
 }
 
@@ -92,9 +96,12 @@ reg_referrers_mark_now(reg_store_t *s, reg_str_t name, char *text,
 
 
 int
-reg_referrers_mark_read(reg_store_t *s, reg_str_t name, char *text)
+reg_referrers_mark_read(reg_store_t *s, reg_str_t name, char *text,
+    int64_t *until)
 {
     int         rc;
+    char       *end;
+    size_t      len;
     reg_buf_t   b;
     reg_path_t  path;
 
@@ -114,6 +121,20 @@ reg_referrers_mark_read(reg_store_t *s, reg_str_t name, char *text)
 
     reg_buf_free(&b);
 
+    *until = 0;
+    len = sizeof(REG_MARK_UNTIL) - 1;
+
+    if (rc == 0 && strncmp(text, REG_MARK_UNTIL, len) == 0) {
+
+        *until = strtoll(text + len, &end, 10);
+
+        if (*end != '\n') {
+            return -1;
+        }
+
+        memmove(text, end + 1, strlen(end + 1) + 1);
+    }
+
     return rc;
 }
 
@@ -124,10 +145,18 @@ reg_referrers_mark_read(reg_store_t *s, reg_str_t name, char *text)
  */
 
 void
-reg_referrers_mark_write(reg_store_t *s, reg_str_t name, const char *text)
+reg_referrers_mark_write(reg_store_t *s, reg_str_t name, const char *text,
+    int64_t until)
 {
     int         fd, rc;
+    char        mark[REG_MARK_MAX + 32];
     reg_path_t  path;
+
+    if (until != 0) {
+        (void) snprintf(mark, sizeof(mark), REG_MARK_UNTIL "%" PRId64 "\n%s",
+                        until, text);
+        text = mark;
+    }
 
     reg_layout_repo(&path, name, "/_referrers/scanned");
 

@@ -15,8 +15,14 @@
 #include "reg_referrers.h"
 
 
-/* "<ino> <ctime>" of each algorithm's directory, or "-", a line each */
-#define REG_MARK_MAX  256
+/*
+ * "<ino> <ctime>" of each algorithm's directory, or "-", a line each; before
+ * them "until <s>", where that does not tell of all that may come
+ */
+#define REG_MARK_MAX    256
+
+/* s for which such a mark holds */
+#define REG_MARK_LASTS  60
 
 
 /* what one slice may do: a look alone costs some microseconds */
@@ -95,9 +101,10 @@ struct reg_referrers_list_s {
     unsigned                scanning:1;
     unsigned                lost:1;        /* entries could not be written */
     unsigned                unread:1;      /* a manifest is there, but not its
-                                              bytes or its link: what it refers
-                                              to will be known when these come
-                                              back */
+                                              bytes: what it refers to will be
+                                              known when these come back */
+    unsigned                unlinked:1;    /* a directory of one is there, but
+                                              not its link */
     unsigned                paused:1;      /* the slice is over */
     unsigned                cut:1;         /* the page is, without being full */
 };
@@ -158,10 +165,14 @@ size_t reg_referrers_cache_bytes(reg_store_t *s);
 reg_rc_t reg_referrers_mark_now(reg_store_t *s, reg_str_t name, char *text,
     int64_t *newest, reg_error_t *e);
 
-/* What they looked like when the index was complete; -1 when it never was. */
-int reg_referrers_mark_read(reg_store_t *s, reg_str_t name, char *text);
+/*
+ * What they looked like when the index was complete, and until when (s, or 0)
+ * that is to be believed; -1 when it never was.
+ */
+int reg_referrers_mark_read(reg_store_t *s, reg_str_t name, char *text,
+    int64_t *until);
 void reg_referrers_mark_write(reg_store_t *s, reg_str_t name,
-    const char *text);
+    const char *text, int64_t until);
 
 
 /* --- reg_referrers_scan.c --- */

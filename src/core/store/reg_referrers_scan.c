@@ -28,6 +28,8 @@ static reg_rc_t reg_referrers_scan_some(reg_referrers_list_t *l,
 static reg_rc_t reg_referrers_scan_one(reg_referrers_list_t *l,
     const reg_digest_t *d, reg_referrer_t *r, reg_scan_batch_t *batch,
     reg_error_t *e);
+static int reg_referrers_unlinked(reg_referrers_list_t *l,
+    const reg_digest_t *d);
 static void reg_referrers_scan_write(reg_referrers_list_t *l,
     reg_scan_batch_t *batch);
 static void reg_referrers_scan_end(reg_referrers_list_t *l);
@@ -38,6 +40,7 @@ reg_rc_t
 reg_referrers_scan_begin(reg_referrers_list_t *l, reg_error_t *e)
 {
     char             was[REG_MARK_MAX];
+    int64_t          until, now;
     reg_rc_t         rc;
     struct timespec  ts;
 
@@ -47,14 +50,20 @@ reg_referrers_scan_begin(reg_referrers_list_t *l, reg_error_t *e)
         return rc;
     }
 
+    (void) clock_gettime(CLOCK_REALTIME, &ts);
+
+    now = (int64_t) ts.tv_sec;
+
+    /* a clock that was set back does not make it last */
+
     if (strcmp(l->mark, "-\n-\n") == 0
-        || (reg_referrers_mark_read(l->store, l->op->name, was) == 0
-            && strcmp(was, l->mark) == 0))
+        || (reg_referrers_mark_read(l->store, l->op->name, was, &until) == 0
+            && strcmp(was, l->mark) == 0
+            && (until == 0
+                || (now < until && until <= now + REG_MARK_LASTS))))
     {
         return REG_OK;
     }
-
-    (void) clock_gettime(CLOCK_REALTIME, &ts);
 
     l->began = reg_time_ns(&ts);
     l->scanning = 1;
@@ -140,26 +149,23 @@ reg_referrers_scan_one(reg_referrers_list_t *l, const reg_digest_t *d,
 {
     reg_rc_t       rc;
     reg_put_t     *item;
-    reg_path_t    *path, link;
-    reg_stat_t     st;
+    reg_path_t    *path;
     reg_digest_t   known, *found;
 
     rc = reg_referrers_look(l, d, r, e);
 
     if (rc == REG_ABSENT) {
 
-        /*
-         * Or was it deleted just now, with its directory?  distribution leaves
-         * that, and who then puts the link back changes nothing that the mark
-         * tells of.
-         */
+        /* or was it deleted just now, and its bytes with it */
 
-        reg_layout_revision(&link, l->op->name, d);
-        link.s[reg_fs_parent(link.s, link.len)] = '\0';
-
-        if (l->store->driver->stat(l->store, link.s, &st, NULL) != REG_ABSENT)
+        if (r->unread
+            && reg_revision_find(l->store, l->op->name, d, &known, NULL, NULL)
+               != REG_MANIFEST_UNKNOWN)
         {
             l->unread = 1;
+
+        } else if (reg_referrers_unlinked(l, d)) {
+            l->unlinked = 1;
         }
 
         return REG_OK;
@@ -207,6 +213,21 @@ reg_referrers_scan_one(reg_referrers_list_t *l, const reg_digest_t *d,
 }
 
 
+/* 1 when it has a directory, in which a link may appear. */
+
+static int
+reg_referrers_unlinked(reg_referrers_list_t *l, const reg_digest_t *d)
+{
+    reg_path_t  path;
+    reg_stat_t  st;
+
+    reg_layout_revision(&path, l->op->name, d);
+    path.s[reg_fs_parent(path.s, path.len)] = '\0';
+
+    return l->store->driver->stat(l->store, path.s, &st, NULL) != REG_ABSENT;
+}
+
+
 /* On disk before the mark says so. */
 
 static void
@@ -238,7 +259,8 @@ reg_referrers_scan_write(reg_referrers_list_t *l, reg_scan_batch_t *batch)
 static void
 reg_referrers_scan_end(reg_referrers_list_t *l)
 {
-    int  lock;
+    int      lock;
+    int64_t  until;
 
     l->scanning = 0;
 
@@ -250,7 +272,9 @@ reg_referrers_scan_end(reg_referrers_list_t *l)
         lock = reg_referrers_lock(l->store, l->op->name);
 
         if (lock != -1) {
-            reg_referrers_mark_write(l->store, l->op->name, l->mark);
+            until = l->unlinked ? l->began / 1000000000 + REG_MARK_LASTS : 0;
+
+            reg_referrers_mark_write(l->store, l->op->name, l->mark, until);
             l->store->driver->unlock(l->store, lock);
         }
     }
