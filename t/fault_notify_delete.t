@@ -315,20 +315,20 @@ sub midway {
     );
     my %want = ('DELETE' => [500, 202], 'registryctl rm' => [3, 0]);
 
-    # a tag goes into the trash, which is there from the first on, and then its
-    # folder is synced
+    # tags go into the trash, which is there from the first on, and their folder
+    # is synced for eight of them
 
     pushed(tag_put($t, 'app', 'early', image(seed => 'stock app')));
     is($t->delete('/v2/app/manifests/early')->status, 202, 'a tag');
 
     my $top = $t->root . '/docker/registry';
-    my @calls = (['name', "$top/nginx/trash", 10],
-        ['sync', "$top/v2/repositories/app/_manifests/tags", 11]);
+    my @calls = (['name', "$top/nginx/trash", 11, 10],
+        ['sync', "$top/v2/repositories/app/_manifests/tags", 2, 16]);
 
     for my $row (map { my $how = $_; map { [$how, @$_] } @calls }
         sort keys %delete)
     {
-        my ($how, $class, $dir, $some) = @$row;
+        my ($how, $class, $dir, $at, $some) = @$row;
         my $n = ++$round;
         my $m = image(seed => 'stock app', more => { annotations => {
             n => "number $n" } });
@@ -336,7 +336,8 @@ sub midway {
         pushed(tag_put($t, 'app', $_, $m)) for @tags;
         sleep 1;
 
-        $shim->arm(dir => $dir, action => 'EIO', calls => [$class], at => 11);
+        $shim->arm(dir => $dir, action => 'EIO', calls => [$class],
+            at => $at);
         is($delete{$how}->($m->{digest}), $want{$how}[0], "$how fails");
         is($shim->disarm, 1, 'in the middle: ' . $shim->last);
 

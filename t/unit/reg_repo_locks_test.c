@@ -819,7 +819,8 @@ test_locks_taken(void)
 static void
 test_slow_sync(void)
 {
-    int  what, nested;
+    int   what, nested;
+    char  name[16];
 
     static const char  *const names[] = { "blob", "manifest", "repository" };
 
@@ -839,4 +840,15 @@ test_slow_sync(void)
             is_num(syncs_alone, 0, "F24 and nobody has to wait for that");
         }
     }
+
+    /* nor those who push into its repository for more than they have to */
+
+    for (what = 0; what < 8; what++) {
+        (void) snprintf(name, sizeof(name), "t%d", what);
+        (void) push_image(s, "locks", name, "", NULL);
+    }
+
+    syncs = 0;
+    is_num(one_of(3), REG_OK, "delete of a manifest with 8 tags");
+    is_num(syncs, 2, "F24 its tags are synced together, then what they named");
 }

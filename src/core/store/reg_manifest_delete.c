@@ -29,6 +29,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 
 /* tags that are taken away under one lock, and the ns between two */
@@ -66,6 +67,8 @@ static reg_rc_t reg_untag_found(void *ctx, reg_str_t tag,
     const reg_digest_t *d);
 static reg_rc_t reg_untag_slice(reg_untag_t *u, int *again, reg_error_t *e);
 static reg_rc_t reg_untag_some(reg_untag_t *u, size_t n, reg_error_t *e);
+static reg_rc_t reg_untag_tags(reg_untag_t *u, size_t n, int *dir,
+    reg_error_t *e);
 static int reg_untag_gone(reg_untag_t *u, reg_str_t tag);
 static reg_rc_t reg_untag_revision(reg_untag_t *u, reg_error_t *e);
 static void reg_manifest_subject(reg_store_t *s, const reg_digest_t *target,
@@ -293,11 +296,35 @@ reg_untag_slice(reg_untag_t *u, int *again, reg_error_t *e)
 }
 
 
-/* Under the lock: those that are on it still. */
+/* Under the lock: those that are on it still, with one sync for all of them. */
 
 static reg_rc_t
 reg_untag_some(reg_untag_t *u, size_t n, reg_error_t *e)
 {
+    int         dir;
+    reg_rc_t    rc, settled;
+    reg_path_t  path;
+
+    dir = -1;
+    rc = reg_untag_tags(u, n, &dir, e);
+
+    if (dir == -1) {
+        return rc;
+    }
+
+    reg_layout_repo(&path, u->name, "/_manifests/tags");
+
+    settled = u->s->driver->settle(u->s, dir, path.s,
+                                   (rc == REG_OK) ? e : NULL);
+
+    return (rc == REG_OK) ? settled : rc;
+}
+
+
+static reg_rc_t
+reg_untag_tags(reg_untag_t *u, size_t n, int *dir, reg_error_t *e)
+{
+    int           up;
     reg_rc_t      rc;
     reg_str_t     tag;
     reg_path_t    path;
@@ -313,9 +340,18 @@ reg_untag_some(reg_untag_t *u, size_t n, reg_error_t *e)
         if (rc == REG_OK && reg_digest_eq(&d, u->digest)) {
             reg_layout_tag(&path, u->name, tag, "");
 
-            rc = u->s->driver->discard(u->s, path.s, NULL, e);
+            rc = u->s->driver->discard(u->s, path.s, &up, e);
 
-            /* one that could not be synced is gone all the same */
+            if (rc == REG_OK) {
+
+                if (*dir != -1) {
+                    (void) close(*dir);
+                }
+
+                *dir = up;
+            }
+
+            /* one of which not all could be removed is gone all the same */
 
             if (u->untagged != NULL
                 && (rc == REG_OK || reg_untag_gone(u, tag))
