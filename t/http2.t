@@ -28,6 +28,7 @@ errors();
 early_answer();
 stream_reset();
 connection_lost();
+one_post_lost();
 wrong_length();
 one_session_at_once();
 many_streams();
@@ -363,6 +364,36 @@ sub connection_lost {
         $c->client->$how;
         resume($l, $bytes, 200_000, "connection lost by $how");
     }
+}
+
+
+# Bodies that are whole, or wrong, before there is a session for them: nobody
+# is told its id, so none may stay.
+
+sub one_post_lost {
+    my $c = h2();
+
+    for my $i (1 .. 5) {
+        my $b = "reset $i";
+        my $id = $c->open_stream('POST',
+            '/v2/lost/blobs/uploads/?digest=' . sha256($b));
+        $c->data($id, $b, end => 1);
+        $c->reset_stream($id);
+
+        $b = "length $i";
+        $id = $c->open_stream('POST',
+            '/v2/lost/blobs/uploads/?digest=' . sha256($b),
+            headers => [['content-length', 100]]);
+        $c->data($id, $b, end => 1);
+        is($c->reply($id)->status, 400,
+            'A101 one POST, shorter than it says');
+    }
+
+    my @left;
+    my $dir = $t->repo_dir('lost') . '/_uploads';
+    ok(wait_for(5, sub { !(@left = glob "$dir/*") }),
+        'A101 one POST that is reset, or wrong, leaves no session')
+        or diag "@left";
 }
 
 

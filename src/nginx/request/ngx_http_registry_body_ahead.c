@@ -36,7 +36,13 @@ ngx_http_registry_body_ahead_init(void)
 }
 
 
-/* nginx has parsed what came, and set rb->rest to what it would ask for. */
+/*
+ * nginx has parsed what came, and set rb->rest to what it would ask for.
+ *
+ * Over HTTP/2 it asks before it begins, and would read the body of a stream
+ * that is closed already without us; of one that was reset since, or that has
+ * another length than it said, it would end the request, and leave the session.
+ */
 
 static ngx_int_t
 ngx_http_registry_body_ahead_filter(ngx_http_request_t *r, ngx_chain_t *in)
@@ -46,12 +52,15 @@ ngx_http_registry_body_ahead_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     rb = r->request_body;
 
-    if (rb->chunked && rb->buf) {
+    if ((r->stream && in == NULL) || (rb->chunked && rb->buf)) {
         ctx = ngx_http_get_module_ctx(r, ngx_http_registry_module);
 
         if (ctx && ctx->body && ctx->body->upload) {
 
-            if (rb->rest) {
+            if (r->stream) {
+                rb->filter_need_buffering = 1;
+
+            } else if (rb->rest) {
                 rb->rest = ngx_max(rb->rest, NGX_HTTP_REGISTRY_BODY_AHEAD);
 
             } else {
