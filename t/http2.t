@@ -364,6 +364,23 @@ sub connection_lost {
         $c->client->$how;
         resume($l, $bytes, 200_000, "connection lost by $how");
     }
+
+    # That more than the first window could be sent tells that it was taken;
+    # the server may learn of the loss as it opens the next one.
+
+    my $least;
+
+    for (1 .. 40) {
+        my $l = $t->open_upload('h2');
+        my $c = h2c();
+        my $id = $c->open_stream('PATCH', $l);
+        $c->send_body($id, $bytes, end => 0);
+        $c->client->reset;
+        my $end = offset($l) // 0;
+        $least = $end if !defined $least || $end < $least;
+    }
+
+    cmp_ok($least, '>=', 65_534, 'what was taken is kept each time');
 }
 
 

@@ -45,9 +45,13 @@ ngx_http_registry_body_read(ngx_http_request_t *r,
         rc = ngx_http_read_unbuffered_request_body(r);
 
         if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+
+            /* a stream whose connection could not be written to ends by 500 */
+
             body->status = rc;
             body->end = (r->connection->error
-                         || rc == NGX_HTTP_REQUEST_TIME_OUT)
+                         || rc == NGX_HTTP_REQUEST_TIME_OUT
+                         || rc == NGX_HTTP_INTERNAL_SERVER_ERROR)
                         ? ngx_http_registry_body_cut
                         : ngx_http_registry_body_bad;
             body->eof = 1;
