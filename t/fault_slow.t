@@ -9,16 +9,19 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use Fcntl qw(:flock);
 use Test::More;
 
 use Test::Registry;
 use Test::Registry::Shim;
 
 my $hanging = hang();
+my $held = hold();
 
 deletes();
 trash();
 maintenance();
+is_held(@$held);
 waits_for_a_thread(@$hanging);
 
 done_testing();
@@ -122,6 +125,39 @@ sub empty {
 
     run_command(20, 'rm', '-rf',
         glob $t->root . '/docker/registry/nginx/trash/*');
+}
+
+
+# A lock that somebody does not let go of, for longer than is waited for it.
+
+sub hold {
+    my $t = Test::Registry->new(location => 'registry_delete on;')->run;
+    my $digest = $t->push_blob('app', 'a blob');
+
+    open my $lock, '<', $t->root . '/docker/registry/nginx/lock'
+        or die "lock: $!\n";
+    flock $lock, LOCK_SH or die "flock: $!\n";
+
+    my $c = $t->connect(timeout => 120);
+    $c->start('DELETE', "/v2/app/blobs/$digest");
+
+    return [$t, $lock, $c, $digest];
+}
+
+
+sub is_held {
+    my ($t, $lock, $c, $digest) = @_;
+
+    my $r = $c->reply;
+    is_error($r, 503, 'TOOMANYREQUESTS', 'F24 a lock that is held');
+    isnt($r->header('Retry-After'), undef, 'F24 and when to come again');
+    like($t->log_text,
+        qr{ the lock "docker/registry/nginx/lock"; look at the disk of the },
+        'F24 the log says where to look');
+
+    close $lock;
+    is_status($t->delete("/v2/app/blobs/$digest"), 202, 'F24 and then');
+    $t->finish;
 }
 
 

@@ -127,6 +127,7 @@ test_table(void)
         { REG_BODY_TOO_LARGE,        413, "SIZE_INVALID" },
         { REG_BODY_INCOMPLETE,       400, "SIZE_INVALID" },
         { REG_BUSY,                  503, "TOOMANYREQUESTS" },
+        { REG_LOCKED,                503, "TOOMANYREQUESTS" },
         { REG_NO_SPACE,              507, "UNKNOWN" },
         { REG_READ_ONLY,             503, "UNKNOWN" },
         { REG_NO_MEMORY,             503, "UNKNOWN" },

@@ -740,7 +740,7 @@ busy(reg_store_t *store, reg_lock_e mode, int *handle, reg_error_t *e)
 
     lock_mode = mode;
 
-    return reg_error_set(e, REG_BUSY, "somebody does not let go of a lock");
+    return reg_error_set(e, REG_LOCKED, NULL);
 }
 
 
@@ -768,7 +768,7 @@ test_busy(void)
     while (reg_scrub_step(p, &cost, &e) == REG_OK) { /* void */ }
     s->driver = driver;
 
-    is_num(e.rc, REG_BUSY, "F38 somebody else has the lock");
+    is_num(e.rc, REG_LOCKED, "F38 somebody else has the lock");
     is_num(lock_mode, REG_LOCK_EXCLUSIVE, "F38 that all pushes share");
     ok(is_there(data_of(&layer)) && reg_scrub_counts(p)->corrupt == 0,
        "F38 nothing is moved, or told");

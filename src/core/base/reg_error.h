@@ -88,6 +88,8 @@
       "sent before the TLS handshake was complete, send it again", 0)         \
     X(REG_BUSY,                  503, "TOOMANYREQUESTS",                      \
       "the registry is busy, try again", 1)                                   \
+    X(REG_LOCKED,                503, "TOOMANYREQUESTS",                      \
+      "somebody else is at work on it for long, try again", 1)                \
     X(REG_NO_SPACE,              507, "UNKNOWN",                              \
       "no space left in the registry's storage", 1)                           \
     X(REG_READ_ONLY,             503, "UNKNOWN",                              \

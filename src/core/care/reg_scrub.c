@@ -440,7 +440,7 @@ reg_scrub_enter(reg_scrub_t *p, uint64_t *cost, reg_error_t *e)
         (void) close(in.fd);
     }
 
-    if (rc == REG_BUSY || rc == REG_NO_MEMORY) {
+    if (rc == REG_BUSY || rc == REG_LOCKED || rc == REG_NO_MEMORY) {
         if (e != NULL) {
             *e = why;
         }

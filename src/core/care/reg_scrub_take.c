@@ -83,7 +83,7 @@ reg_scrub_take(reg_scrub_t *p, const reg_digest_t *got, int *changed,
 
     rc = p->s->driver->lock(p->s, REG_LOCK_EXCLUSIVE, &lock, &why);
 
-    if (rc == REG_BUSY || rc == REG_NO_MEMORY) {
+    if (rc == REG_LOCKED || rc == REG_BUSY || rc == REG_NO_MEMORY) {
         if (e != NULL) {
             *e = why;
         }

@@ -344,7 +344,7 @@ void reg_fs_unlock(reg_store_t *s, int handle);
  * Tries to have the store's lock alone: REG_ABSENT when others would not let
  * go of it.  For so many ms nobody new is let in, so that those who have it
  * are waited for; with 0 nobody is held up.  Who does not try but waits for it
- * keeps others out for a part of the time, and in the end gives up: REG_BUSY.
+ * keeps others out for a part of the time, and in the end gives up: REG_LOCKED.
  */
 reg_rc_t reg_fs_lock_try(reg_store_t *s, unsigned ms, int *handle,
     reg_error_t *e);

@@ -20,15 +20,15 @@
 #define REG_FS_LOCK_MANIFESTS  REG_LAYOUT_OWN "/lock-manifests"
 
 
-/* ms that others are kept out by who wants a lock alone, */
-#define REG_FS_LOCK_SHUT       200
+/*
+ * ms that others are kept out by who wants a lock alone, and that they are let
+ * in then, doubled each time, since those who have it may wait for a slow disk
+ */
+#define REG_FS_LOCK_SHUT      200
+#define REG_FS_LOCK_SHUT_MAX  2000
 
-/* that they are let in then, doubled each time, */
-#define REG_FS_LOCK_PAUSE      200
-#define REG_FS_LOCK_PAUSE_MAX  2000
-
-/* and after which he gives up */
-#define REG_FS_LOCK_WAIT       30000
+/* ms after which he gives up */
+#define REG_FS_LOCK_WAIT      30000
 
 
 static reg_rc_t reg_fs_lock_file(reg_fs_t *fs, const char *path,
@@ -72,8 +72,8 @@ reg_fs_lock_file(reg_fs_t *fs, const char *path, reg_lock_e mode,
             (void) close(fd);
 
             return (err == EWOULDBLOCK)
-                   ? reg_error_set(e, REG_BUSY, "somebody does not let go of "
-                                   "a lock")
+                   ? reg_error_set(e, REG_LOCKED, "others do not let go of "
+                                   "the lock \"%s\"", path)
                    : reg_error_sys(e, err, "flock", path);
         }
 
@@ -162,22 +162,21 @@ reg_fs_lock_share(int fd)
 static int
 reg_fs_lock_alone(int fd)
 {
-    unsigned  pause, waited;
+    unsigned  ms, waited;
 
-    pause = REG_FS_LOCK_PAUSE;
+    ms = REG_FS_LOCK_SHUT;
     waited = 0;
 
-    while (reg_fs_lock_poll(fd, REG_FS_LOCK_SHUT) == -1) {
+    while (reg_fs_lock_poll(fd, ms) == -1) {
 
         if (errno != EWOULDBLOCK || waited >= REG_FS_LOCK_WAIT) {
             return -1;
         }
 
-        reg_fs_lock_sleep(pause);
+        reg_fs_lock_sleep(ms);
 
-        waited += REG_FS_LOCK_SHUT + pause;
-        pause = (2 * pause < REG_FS_LOCK_PAUSE_MAX) ? 2 * pause
-                                                    : REG_FS_LOCK_PAUSE_MAX;
+        waited += 2 * ms;
+        ms = (2 * ms < REG_FS_LOCK_SHUT_MAX) ? 2 * ms : REG_FS_LOCK_SHUT_MAX;
     }
 
     return 0;

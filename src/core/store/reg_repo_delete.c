@@ -142,7 +142,8 @@ reg_repo_delete(reg_store_t *s, reg_str_t name, reg_error_t *e)
     }
 
     if (rc == REG_BUSY) {
-        return reg_error_set(e, rc, "a manifest of it is being deleted");
+        return reg_error_set(e, REG_LOCKED,
+                             "a manifest of it is being deleted");
     }
 
     if (rc == REG_ABSENT) {

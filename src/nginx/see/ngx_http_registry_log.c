@@ -40,6 +40,8 @@ static const ngx_http_registry_way_t  ngx_http_registry_ways[] = {
 /* By error, where no call failed. */
 
 static const ngx_http_registry_way_t  ngx_http_registry_other_ways[] = {
+    { REG_LOCKED,    "; look at the disk of the registry's root, and for a "
+                     "process that was stopped" },
     { REG_NO_MEMORY, "; give the machine, or the service, more memory" },
     { REG_INTERNAL,  "; that should not happen, please report it" },
     { 0, NULL }
