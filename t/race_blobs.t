@@ -20,13 +20,22 @@ use Time::HiRes qw(sleep);
 my %conf = (workers => 2, location =>
     'registry_delete on; keepalive_requests 10000000;');
 
-my $t = Test::Registry->new(%conf)->run;
+my @more = 1 .. 8;
+
+my $t = Test::Registry->new(%conf, ports => scalar @more,
+    servers => join "\n", map { <<"EOC" } @more)->run;
+server {
+listen 127.0.0.1:%%PORT$_%%;
+location /v2/ { registry %%DIR%%/more$_; }
+}
+EOC
 my $other = Test::Registry->new(%conf, root => $t->root)->run;
 
 seed();
 my $seconds = torture(3, 60);
 my $rounds = torture(15, 1000);
 
+more_stores();
 push_at_once($_) for 1 .. torture(3, 100);
 patch_at_once($_) for 1 .. torture(2, 100);
 finish_and_cancel();
@@ -39,6 +48,27 @@ finish($other, { audit => 0 }, $t, { audit => { missing => 1 } });
 
 sub either { return ($t, $other)[rand 2] }
 sub codes { return join ' ', sort map { $_->[0] } @_ }
+
+
+# A worker opens a store when somebody asks for it first, while its threads
+# are at work for another.
+
+sub more_stores {
+    my @got = crew(60, (map { my $i = $_; sub {
+        my @codes = map {
+            push_one($t, "busy/$i", sha256("busy $i $_"), "busy $i $_", 0)
+        } 1 .. 30;
+        return join ' ', keys %{ { map { $_ => 1 } @codes } };
+    } } 1 .. 8), map { my $port = $t->extra_port($_); sub {
+        sleep 0.1;
+        return join ' ', keys %{ { map {
+            $t->get('/v2/none/tags/list', port => $port)->status => 1
+        } 1 .. 8 } };
+    } } @more);
+
+    is(codes(@got), join(' ', (201) x 8, (404) x @more),
+        'F43 other stores are opened beside pushes to the first');
+}
 
 
 # 20 clients, one blob, 4 repositories, in every way there is to push.

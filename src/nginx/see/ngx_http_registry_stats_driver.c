@@ -125,7 +125,12 @@ ngx_http_registry_stats_driver(reg_store_t *store)
         return;
     }
 
-    ngx_http_registry_driver = store->driver;
+    /* threads may be at work for another store, and read it */
+
+    if (ngx_http_registry_driver == NULL) {
+        ngx_http_registry_driver = store->driver;
+    }
+
     store->driver = &ngx_http_registry_timed_driver;
 }
 
