@@ -12,6 +12,7 @@ static void test_manifest_delete(void);
 static void test_manifest_ahead(void);
 static void test_repo_delete(void);
 static void test_repo_nested(void);
+static void test_no_descriptor(void);
 static void test_killed_delete(void);
 
 
@@ -34,6 +35,7 @@ main(void)
 
     reg_fs_plain(s);
 
+    test_no_descriptor();
     test_killed_delete();
 
     reg_store_close(s);
@@ -212,6 +214,66 @@ test_repo_nested(void)
                "F03 a repeat finishes it");
         ok(!is_there(at(REPOS "half")), "F03 indeed");
     }
+}
+
+
+/* From here on, as long as it is armed. */
+
+static void
+no_descriptor(void)
+{
+    fault_at = fault_seen + 1;
+    fault_then = EMFILE;
+}
+
+
+/* F21: that is not taken for a lock, and what was open by then is closed. */
+
+static void
+test_no_descriptor(void)
+{
+    int           once, bad, told;
+    long          n;
+    reg_rc_t      rc;
+    reg_error_t   e;
+    reg_digest_t  d;
+
+    fault_call = no_descriptor;
+    fault_lazy = 1;
+
+    for (once = 0; once < 2; once++) {
+        bad = 0;
+        told = 0;
+
+        /* later ones are opened to free what is out of sight */
+
+        for (n = 1; n < 60; n++) {
+            (void) push_image(s, "few/inner", "v1", "", &d);
+            (void) push_image(s, "few", "v1", "", &d);
+
+            reg_error_clear(&e);
+
+            fault_only = FAULT_OPEN;
+            fault_arm(n, once ? EMFILE : FAULT_CALL);
+            rc = reg_repo_delete(s, reg_str("few"), &e);
+            (void) fault_disarm();
+            fault_only = 0;
+
+            told += (rc == REG_BUSY && e.sys == EMFILE);
+            bad += (rc != REG_OK && rc != REG_BUSY) || e.rc != rc;
+
+            rc = reg_repo_delete(s, reg_str("few"), NULL);
+            bad += (rc != REG_OK && rc != REG_NAME_UNKNOWN);
+            bad += (reg_repo_exists(s, reg_str("few"), NULL) != 0);
+        }
+
+        ok(told > 8, "F21 a delete without a descriptor%s says so, %d times",
+           once ? " once" : "", told);
+        is_num(bad, 0, "F21 and a repeat finishes it");
+        ok(tag_is(s, "few/inner", "v1", &d), "the one in it stays");
+    }
+
+    fault_lazy = 0;
 }
 
 

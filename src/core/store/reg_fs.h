@@ -360,7 +360,7 @@ reg_rc_t reg_fs_lock_try(reg_store_t *s, unsigned ms, int *handle,
 reg_rc_t reg_fs_lock_repo(reg_store_t *s, const char *path, reg_lock_e mode,
     int *fd, reg_error_t *e);
 
-/* The same, to share it, at once: REG_BUSY without a word in e. */
+/* The same, to share it, at once: REG_LOCKED without a word in e. */
 reg_rc_t reg_fs_lock_repo_try(reg_store_t *s, const char *path, int *fd,
     reg_error_t *e);
 

@@ -360,7 +360,7 @@ reg_fs_lock_repo_try(reg_store_t *s, const char *path, int *fd,
         *fd = -1;
 
         if (err == EWOULDBLOCK) {
-            return REG_BUSY;
+            return REG_LOCKED;
         }
 
         if (err != EBADF && err != EINVAL && err != ENOLCK && err != ENOTSUP)

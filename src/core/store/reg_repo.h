@@ -110,7 +110,7 @@ reg_rc_t reg_tag_delete(reg_store_t *s, reg_str_t name, reg_str_t tag,
     reg_error_t *e);
 
 /*
- * Removes a repository; those nested below its name stay.  REG_BUSY when a
+ * Removes a repository; those nested below its name stay.  REG_LOCKED when a
  * manifest of it was being deleted for half a minute.
  */
 reg_rc_t reg_repo_delete(reg_store_t *s, reg_str_t name, reg_error_t *e);

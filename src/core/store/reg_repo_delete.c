@@ -118,11 +118,11 @@ reg_repo_delete(reg_store_t *s, reg_str_t name, reg_error_t *e)
 
         s->driver->unlock(s, lock);
 
-        if (rc != REG_BUSY || waited >= REG_DELETE_WAIT) {
+        if (rc != REG_LOCKED || waited >= REG_DELETE_WAIT) {
             break;
         }
 
-        /* nobody else has to wait for that repository */
+        /* nothing is gone yet; nobody else has to wait for that repository */
 
         ts.tv_sec = 0;
         ts.tv_nsec = REG_DELETE_PAUSE * 1000000L;
@@ -141,9 +141,8 @@ reg_repo_delete(reg_store_t *s, reg_str_t name, reg_error_t *e)
         rc = (rc == REG_OK) ? settled : rc;
     }
 
-    if (rc == REG_BUSY) {
-        return reg_error_set(e, REG_LOCKED,
-                             "a manifest of it is being deleted");
+    if (rc == REG_LOCKED) {
+        return reg_error_set(e, rc, "a manifest of it is being deleted");
     }
 
     if (rc == REG_ABSENT) {
@@ -162,7 +161,7 @@ reg_repo_delete(reg_store_t *s, reg_str_t name, reg_error_t *e)
  * Under the store's lock nobody puts anything here, but a manifest may be on
  * its way out: who deletes it must not go on in the next repository of that
  * name.  He is not waited for here, with everybody else waiting for us:
- * REG_BUSY.
+ * REG_LOCKED.
  */
 
 static reg_rc_t

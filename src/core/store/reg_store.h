@@ -200,7 +200,7 @@ struct reg_driver_s {
     /*
      * An advisory lock that dies with its holder; *handle goes to unlock().
      * To share it is waited for, to have it alone for half a minute at most:
-     * REG_BUSY.
+     * REG_LOCKED.
      */
     reg_rc_t  (*lock)(reg_store_t *s, reg_lock_e mode, int *handle,
                       reg_error_t *e);
