@@ -1,6 +1,7 @@
 
-#include "reg_test_store.h"
+#include "reg_test_age.h"
 
+#include "reg_gc.h"
 #include "reg_referrers.h"
 
 
@@ -16,6 +17,7 @@ static void test_pages(void);
 static void test_deleted(void);
 static void test_foreign(void);
 static void test_foreign_again(void);
+static void test_foreign_collected(void);
 static int64_t marked_until(const char *name, time_t until);
 static void test_mark(void);
 static void test_read_only(void);
@@ -48,6 +50,7 @@ main(void)
     test_deleted();
     test_foreign();
     test_foreign_again();
+    test_foreign_collected();
     test_mark();
     test_read_only();
     test_damaged();
@@ -453,6 +456,83 @@ test_foreign_again(void)
         (void) unlink(at(REPOS "again/_referrers/sha256/%s/sha256/%s/link",
                          reg_digest_hex(&subject), reg_digest_hex(&d[1])));
     }
+}
+
+
+/* Collects, untagged manifests, too. */
+
+static reg_rc_t
+collect(void)
+{
+    reg_rc_t       rc;
+    reg_gc_t      *g;
+    reg_gc_how_t   how;
+
+    memset(&how, 0, sizeof(how));
+
+    how.grace = 3600;
+    how.untagged = 3600;
+
+    rc = reg_gc_begin(&g, s, &how, NULL);
+
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    while (rc == REG_OK && !reg_gc_done(g)) {
+        rc = reg_gc_step(g, NULL);
+    }
+
+    reg_gc_end(g);
+
+    return rc;
+}
+
+
+/* Between the two it is collected: the directory is young, the entry is not. */
+
+static void
+test_foreign_collected(void)
+{
+    char          dir[512], link[512], entry[512];
+    reg_path_t    path;
+    reg_digest_t  subject, d[2];
+
+    subject = digest_of(REG_SHA256, reg_str("swept"));
+
+    d[0] = refer_foreign("swept", &subject, 0);
+    d[1] = refer_foreign("swept", &subject, 1);
+
+    reg_layout_revision(&path, reg_str("swept"), &d[1]);
+    (void) snprintf(link, sizeof(link), "%s", at("%s", path.s));
+    (void) snprintf(dir, sizeof(dir), "%.*s",
+                    (int) (strlen(link) - sizeof("/link") + 1), link);
+    reg_layout_referrers(&path, reg_str("swept"), &subject, &d[1]);
+    (void) snprintf(entry, sizeof(entry), "%s", at("%s", path.s));
+
+    (void) usleep(60000);
+    is(reg_str_of(page("swept", &subject, "")), those(d, 2),
+       "two of another registry");
+    ok(marked_until("swept", 0) < 0 && is_there(entry),
+       "the index is complete");
+
+    age_one(entry, 7200);
+    (void) unlink(link);
+    is_num(collect(), REG_OK, "that deletes one, and we collect");
+    ok(is_there(dir), "its directory is not old enough to go");
+
+    (void) refer_foreign("swept", &subject, 1);
+    is(reg_str_of(page("swept", &subject, "")), those(d, 2),
+       "it is listed when that one has it again");
+
+    (void) unlink(link);
+    age_one(dir, 7200);
+    is_num(collect(), REG_OK, "deleted for long");
+    ok(!is_there(dir) && !is_there(entry), "all that was left of it goes");
+    is(reg_str_of(page("swept", &subject, "")), those(d, 1), "it is gone");
+
+    (void) refer_foreign("swept", &subject, 1);
+    is(reg_str_of(page("swept", &subject, "")), those(d, 2), "and is back");
 }
 
 

@@ -193,7 +193,7 @@ reg_rc_t reg_gc_untagged(reg_gc_t *g, reg_error_t *e);
 reg_rc_t reg_gc_node_path(const reg_gc_t *g, size_t node, reg_path_t *path,
     reg_error_t *e);
 
-/* REG_OK when the repository in hand has that manifest, REG_ABSENT. */
+/* REG_OK when the repository in hand has its directory, REG_ABSENT. */
 reg_rc_t reg_gc_revision_there(reg_gc_t *g, const reg_digest_t *d,
     reg_error_t *e);
 

@@ -234,7 +234,11 @@ reg_gc_node_path(const reg_gc_t *g, size_t node, reg_path_t *path,
 }
 
 
-/* <alg>/<hex> at the end: an entry that is for a manifest of that digest. */
+/*
+ * <alg>/<hex> at the end: an entry that is for a manifest of that digest.  It
+ * stays with the directory of that, in which another registry may put it back
+ * without anybody noticing.
+ */
 
 reg_rc_t
 reg_gc_entry(reg_gc_t *g, const reg_path_t *path, reg_error_t *e)
@@ -278,7 +282,7 @@ reg_gc_revision_there(reg_gc_t *g, const reg_digest_t *d, reg_error_t *e)
 
     g->counts.calls++;
 
-    if (reg_walk_path(&g->walk, &path, "/_manifests/revisions/%s/%s/link",
+    if (reg_walk_path(&g->walk, &path, "/_manifests/revisions/%s/%s",
                       reg_alg_name(d->alg).data, reg_digest_hex(d))
         == -1)
     {
