@@ -12,6 +12,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
+use Time::HiRes ();
 
 use Test::Registry;
 use Test::Registry::Operations;
@@ -43,6 +44,7 @@ my $failed = 0;
 
 storage('thread_pool one threads=1;', 'registry_thread_pool one;');
 storage('', '') if torture(0, 1);
+again();
 logins();
 command();
 
@@ -117,6 +119,54 @@ sub at_rest {
 
 
 # Passwords, tokens, certificates.
+
+# nginx's reader has no memory for what comes in the middle of a body. Who is
+# told so may send all of it once more, as clients do by themselves.
+
+sub again {
+    my $shim = Test::Registry::Shim->new;
+    my $t = Test::Registry->new(env => $shim->env)->run;
+    my $bytes = blob(600_000, 'again');
+    my $digest = sha256($bytes);
+    my $refused = 0;
+
+    $t->allow_log($_) for @says;
+
+    for my $n (1 .. 12) {
+        my $l = $t->open_upload('again');
+        my $c = $t->connect;
+
+        $c->start('PUT', "$l?digest=$digest",
+            headers => [['Transfer-Encoding', 'chunked']]);
+        $c->send(chunks(substr $bytes, 0, 300_000));
+        Time::HiRes::sleep(0.2);
+        $shim->arm(pid => ($t->workers)[0], @how[0 .. 3], at => $n);
+        $c->send(chunks(substr $bytes, 300_000) . "0\r\n\r\n");
+
+        my $r = $c->reply;
+        my $hits = $shim->disarm;
+
+        if ($hits && $r->status >= 500) {
+            $refused++;
+            is_status($t->put("$l?digest=$digest", body => $bytes), 201,
+                "F26 call $n of a reader: the same PUT once more");
+        }
+
+        last if !$hits;
+    }
+
+    cmp_ok($refused, '>', 0, 'F26 a reader that got no memory');
+    $t->finish;
+}
+
+
+sub chunks {
+    my ($bytes) = @_;
+
+    return join '', map { sprintf("%x\r\n", length) . "$_\r\n" }
+        unpack '(a300)*', $bytes;
+}
+
 
 sub logins {
     my @users = map { "u$_" } 1 .. 400;

@@ -2,6 +2,7 @@
 #include "ngx_http_registry_body_private.h"
 
 
+static ngx_uint_t ngx_http_registry_body_gone(ngx_http_request_t *r);
 static ngx_int_t ngx_http_registry_body_abort(
     ngx_http_registry_body_t *body);
 static ngx_int_t ngx_http_registry_body_wait(ngx_http_request_t *r);
@@ -45,13 +46,9 @@ ngx_http_registry_body_read(ngx_http_request_t *r,
         rc = ngx_http_read_unbuffered_request_body(r);
 
         if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
-
-            /* a stream whose connection could not be written to ends by 500 */
-
             body->status = rc;
-            body->end = (r->connection->error
-                         || rc == NGX_HTTP_REQUEST_TIME_OUT
-                         || rc == NGX_HTTP_INTERNAL_SERVER_ERROR)
+            body->end = (rc == NGX_HTTP_REQUEST_TIME_OUT
+                         || ngx_http_registry_body_gone(r))
                         ? ngx_http_registry_body_cut
                         : ngx_http_registry_body_bad;
             body->eof = 1;
@@ -116,6 +113,24 @@ ngx_http_registry_body_rest(ngx_http_request_t *r,
     {
         body->end = ngx_http_registry_body_over;
     }
+}
+
+
+/*
+ * A stream whose connection could not be written to ends by 500 before it is
+ * told.  Who is still there, and told 500, may repeat all that he sent.
+ */
+
+static ngx_uint_t
+ngx_http_registry_body_gone(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_V2)
+    if (r->stream && r->stream->connection->connection->error) {
+        return 1;
+    }
+#endif
+
+    return r->connection->error;
 }
 
 
