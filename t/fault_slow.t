@@ -13,6 +13,7 @@ use Fcntl qw(:flock);
 use Test::More;
 
 use Test::Registry;
+use Test::Registry::Notify;
 use Test::Registry::Shim;
 
 my $hanging = hang();
@@ -91,9 +92,7 @@ sub maintenance {
         server => 'location = /metrics { registry_metrics; }')->run;
 
     $t->push_blob('app', 'a blob');
-    my ($manager) = grep { command_of($_) =~ /cache manager process/ }
-        children($t->pid);
-    $shim->arm(pid => $manager, dir => $t->root,
+    $shim->arm(pid => manager_of($t), dir => $t->root,
         calls => ['remove'], action => 'delay', delay => 50_000, times => 0);
     fill($t, 400);
 

@@ -37,10 +37,16 @@ use constant NANO =>
 sub manager_of {
     my ($t) = @_;
 
-    my ($pid) = grep {
-        my $cmd = command_of($_);
-        $cmd =~ /nginx: cache manager process/ && $cmd !~ /shutting down/
-    } children($t->pid);
+    my $pid;
+
+    # it has the name of the master until it has begun
+
+    wait_for(10, sub {
+        ($pid) = grep {
+            my $cmd = command_of($_);
+            $cmd =~ /nginx: cache manager process/ && $cmd !~ /shutting down/
+        } children($t->pid);
+    });
 
     return $pid;
 }
@@ -51,8 +57,7 @@ sub manager_of {
 sub kill_manager {
     my ($t) = @_;
 
-    my $old;
-    wait_for(10, sub { $old = manager_of($t) }) or die "no cache manager\n";
+    my $old = manager_of($t) or die "no cache manager\n";
     $t->allow_log(qr/cache manager process \d+ exited on signal 9/);
     $t->was_killed;
     kill 'KILL', $old;
