@@ -172,7 +172,7 @@ sub groups {
     };
     my $push = sub {
         my ($with) = @_;
-        return $with->post('/v2/team/app/blobs/uploads/', '')->status;
+        return $with->post('/v2/team/app/blobs/uploads/')->status;
     };
 
     is($granted->('alice'), $asked, 'a group: one of it');
