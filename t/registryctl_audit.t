@@ -199,7 +199,11 @@ sub pushes {
     while (time < $end) {
         my $r = ctl(qw(audit --json --digests --grace 0), $root);
         my $all = eval { decode_json($r->{out}) };
-        $found .= $r->{out} . $r->{err} if $r->{rc} ne '0' || !$all;
+        # a slow disk frees later what was deleted
+        my @found = grep { $_->{path} !~ m{/nginx/trash/} }
+            @{ $all->{findings} || [] };
+        $found .= $r->{out} . $r->{err}
+            if $r->{rc} !~ /\A[01]\z/ || !$all || @found;
         $pushed = $all->{counts}{manifests} if $all;
         $rounds++;
     }

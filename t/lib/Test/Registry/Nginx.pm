@@ -534,6 +534,7 @@ sub finish {
         or $tb->diag("lost: @lost");
 
     $self->_check_fds if $self->{pid} && (!exists $o{fds} || $o{fds});
+    $self->_wait_for_trash if $self->{pid} && (!exists $o{audit} || $o{audit});
 
     if ($self->{pid}) {
         $tb->ok($self->stop(signal => $o{signal}), 'nginx stops cleanly')
@@ -567,6 +568,20 @@ sub finish {
     }
 
     $self->_remove;
+}
+
+
+# A delete on a slow disk leaves to the cache manager what it cannot free at
+# once.
+
+sub _wait_for_trash {
+    my ($self) = @_;
+
+    return if $self->{killed};
+    wait_for(30, sub {
+        my @left = glob "\Q$self->{root}\E/docker/registry/nginx/trash/*";
+        return !@left;
+    });
 }
 
 
