@@ -125,6 +125,8 @@ sub at_terminal {
         open STDIN, '<&', $tty;
         open STDOUT, '>&', $tty;
         open STDERR, '>&', $tty;
+        # who runs the tests in the background has them ignored
+        @SIG{qw(INT QUIT)} = ('DEFAULT') x 2;
         exec { registryctl() } registryctl(), @args or POSIX::_exit(127);
     }
 
