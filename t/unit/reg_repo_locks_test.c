@@ -19,6 +19,7 @@ static void test_delete_beside(void);
 static void test_delete_between(void);
 static void test_delete_repository(void);
 static void test_stopped(void);
+static void test_steady(void);
 static void test_no_directory_locks(void);
 static void test_locks_taken(void);
 static void test_slow_sync(void);
@@ -81,6 +82,7 @@ main(void)
     test_delete_between();
     test_delete_repository();
     test_stopped();
+    test_steady();
     test_no_directory_locks();
     test_locks_taken();
     test_slow_sync();
@@ -558,6 +560,13 @@ push_elsewhere(void)
 }
 
 
+static reg_rc_t
+push_here(void)
+{
+    return push_image(s, "locks", "v2", "", NULL);
+}
+
+
 /* Who waits for a manifest's delete, to delete its repository, waits alone. */
 
 static void
@@ -599,6 +608,66 @@ test_stopped(void)
     }
 
     s->driver->unlock(s, lock);
+    ok(old_ended(pid), "it goes on when he is gone");
+}
+
+
+/*
+ * On a slow disk each put holds the lock for a while, and where many push there
+ * is always one.  Who deletes a manifest gets his turn all the same, and who
+ * holds the lock and was stopped keeps nobody out who only puts.
+ */
+
+static void
+test_steady(void)
+{
+    int    i, fd, held;
+    pid_t  pid, put[3];
+
+    static const char  path[] = "docker/registry/v2/repositories/locks/"
+                                "_manifests";
+
+    (void) push_image(s, "locks", "v1", "", NULL);
+
+    for (i = 0; i < 3; i++) {
+        put[i] = fork();
+
+        if (put[i] == 0) {
+            (void) alarm(60);
+            (void) usleep((useconds_t) i * 30000);
+
+            while (reg_fs_lock_repo(s, path, REG_LOCK_SHARED, &fd, NULL)
+                   == REG_OK)
+            {
+                (void) usleep(100000);
+                s->driver->unlock(s, fd);
+            }
+
+            _exit(1);
+        }
+    }
+
+    (void) usleep(300000);
+    ok(old_ended(old_delete(0, -1)),
+       "F24 a delete of a manifest gets its turn between puts");
+
+    for (i = 0; i < 3; i++) {
+        (void) kill(put[i], SIGKILL);
+        (void) waitpid(put[i], NULL, 0);
+    }
+
+    (void) push_image(s, "locks", "v1", "", NULL);
+    is_num(reg_fs_lock_repo(s, path, REG_LOCK_SHARED, &held, NULL), REG_OK,
+           "somebody holds the lock");
+
+    pid = old_delete(0, held);
+    ok(old_waits(pid), "a delete of a manifest waits for him");
+
+    for (i = 0; i < 3; i++) {
+        ok(soon(push_here), "others push into the repository all the same");
+    }
+
+    s->driver->unlock(s, held);
     ok(old_ended(pid), "it goes on when he is gone");
 }
 

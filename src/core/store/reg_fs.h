@@ -353,7 +353,9 @@ reg_rc_t reg_fs_lock_try(reg_store_t *s, unsigned ms, int *handle,
  * Locks a directory of a repository against others who do the same, waiting
  * for them.  *fd goes to unlock(), or is -1: REG_ABSENT, or an error.  Who
  * shares it has to hold the store's lock; who has it alone can be sure that it
- * is the directory of that name as long as others share it to remove it.
+ * is the directory of that name as long as others share it to remove it.  Who
+ * waits to have it alone keeps others out for a part of the time, so that he
+ * gets it where it is always shared by somebody.
  * Where the file system cannot lock a directory (NFS), one file stands for
  * those of all repositories.
  */

@@ -30,12 +30,19 @@
 /* ms after which he gives up */
 #define REG_FS_LOCK_WAIT      30000
 
+/* ms between two attempts at the lock of a repository with its door open */
+#define REG_FS_LOCK_PAUSE     20
+
 
 static reg_rc_t reg_fs_lock_file(reg_fs_t *fs, const char *path,
     reg_lock_e mode, int *handle, reg_error_t *e);
 static int reg_fs_lock_open(reg_fs_t *fs, const char *path);
 static int reg_fs_lock_share(int fd);
 static int reg_fs_lock_alone(int fd);
+static int reg_fs_lock_repo_share(int fd, int door);
+static int reg_fs_lock_repo_alone(int fd, int door);
+static int reg_fs_lock_repo_poll(int fd, unsigned ms, unsigned pause);
+static int reg_fs_lock_flock(int fd, int operation);
 static int reg_fs_lock_stale(reg_fs_t *fs, int fd, const char *path);
 static int reg_fs_lock_poll(int fd, unsigned ms);
 static void reg_fs_lock_sleep(unsigned ms);
@@ -146,9 +153,7 @@ reg_fs_lock_share(int fd)
         return -1;
     }
 
-    do {
-        rc = flock(fd, LOCK_SH);
-    } while (rc == -1 && errno == EINTR);
+    rc = reg_fs_lock_flock(fd, LOCK_SH);
 
     if (rc == 0) {
         door.l_type = F_UNLCK;
@@ -284,14 +289,29 @@ reg_fs_unlock(reg_store_t *s, int handle)
 }
 
 
+/*
+ * Here the door is the directory above: it need not be that of the lock for
+ * good, since it is there for the order alone.
+ */
+
 reg_rc_t
 reg_fs_lock_repo(reg_store_t *s, const char *path, reg_lock_e mode, int *fd,
     reg_error_t *e)
 {
-    int        rc, err, stale;
-    reg_fs_t  *fs;
+    int         rc, err, door, stale;
+    char       *p;
+    reg_fs_t   *fs;
+    reg_path_t  above;
 
     fs = reg_fs_of(s);
+
+    (void) snprintf(above.s, sizeof(above.s), "%s", path);
+
+    p = strrchr(above.s, '/');
+
+    if (p != NULL) {
+        *p = '\0';
+    }
 
     do {
         *fd = reg_fs_opendir(fs, fs->root, path);
@@ -300,11 +320,17 @@ reg_fs_lock_repo(reg_store_t *s, const char *path, reg_lock_e mode, int *fd,
             return reg_fs_fail(e, errno, "open", path);
         }
 
-        do {
-            rc = flock(*fd, (mode == REG_LOCK_SHARED) ? LOCK_SH : LOCK_EX);
-        } while (rc == -1 && errno == EINTR);
+        /* without it there is no order, but still a lock */
 
+        door = reg_fs_opendir(fs, fs->root, above.s);
+
+        rc = (mode == REG_LOCK_SHARED) ? reg_fs_lock_repo_share(*fd, door)
+                                       : reg_fs_lock_repo_alone(*fd, door);
         err = errno;
+
+        if (door != -1) {
+            (void) close(door);
+        }
 
         /* who shares it keeps it from being discarded, by the store's lock */
 
@@ -328,6 +354,91 @@ reg_fs_lock_repo(reg_store_t *s, const char *path, reg_lock_e mode, int *fd,
 }
 
 
+static int
+reg_fs_lock_repo_share(int fd, int door)
+{
+    if (door != -1) {
+        (void) reg_fs_lock_flock(door, LOCK_SH);
+    }
+
+    return reg_fs_lock_flock(fd, LOCK_SH);
+}
+
+
+/*
+ * Waits as long as it takes: who may not move tags takes this lock for each
+ * push, and a slow disk is no reason to refuse him.
+ */
+
+static int
+reg_fs_lock_repo_alone(int fd, int door)
+{
+    int       rc;
+    unsigned  ms;
+
+    rc = reg_fs_lock_flock(fd, LOCK_EX|LOCK_NB);
+    ms = REG_FS_LOCK_SHUT;
+
+    while (rc == -1 && errno == EWOULDBLOCK) {
+
+        /* one of those who wait is at the door, the others behind him */
+
+        if (door == -1 || reg_fs_lock_flock(door, LOCK_EX) == -1) {
+            return reg_fs_lock_flock(fd, LOCK_EX);
+        }
+
+        rc = reg_fs_lock_repo_poll(fd, ms, 1);
+
+        if (rc == -1 && errno == EWOULDBLOCK) {
+            (void) reg_fs_lock_flock(door, LOCK_UN);
+            rc = reg_fs_lock_repo_poll(fd, ms, REG_FS_LOCK_PAUSE);
+        }
+
+        ms = (2 * ms < REG_FS_LOCK_SHUT_MAX) ? 2 * ms : REG_FS_LOCK_SHUT_MAX;
+    }
+
+    return rc;
+}
+
+
+/* Tries for so many ms.  EWOULDBLOCK. */
+
+static int
+reg_fs_lock_repo_poll(int fd, unsigned ms, unsigned pause)
+{
+    unsigned  i;
+
+    for (i = 0; i < ms; i += pause) {
+        reg_fs_lock_sleep(pause);
+
+        if (reg_fs_lock_flock(fd, LOCK_EX|LOCK_NB) == 0) {
+            return 0;
+        }
+
+        if (errno != EWOULDBLOCK) {
+            return -1;
+        }
+    }
+
+    errno = EWOULDBLOCK;
+
+    return -1;
+}
+
+
+static int
+reg_fs_lock_flock(int fd, int operation)
+{
+    int  rc;
+
+    do {
+        rc = flock(fd, operation);
+    } while (rc == -1 && errno == EINTR);
+
+    return rc;
+}
+
+
 reg_rc_t
 reg_fs_lock_repo_try(reg_store_t *s, const char *path, int *fd,
     reg_error_t *e)
@@ -347,9 +458,7 @@ reg_fs_lock_repo_try(reg_store_t *s, const char *path, int *fd,
             return reg_fs_fail(e, errno, "open", path);
         }
 
-        do {
-            rc = flock(*fd, LOCK_SH|LOCK_NB);
-        } while (rc == -1 && errno == EINTR);
+        rc = reg_fs_lock_flock(*fd, LOCK_SH|LOCK_NB);
 
         if (rc == 0) {
             return REG_OK;
