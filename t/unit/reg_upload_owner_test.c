@@ -3,6 +3,9 @@
 
 #include "reg_upload_owner.h"
 
+#include <stdio.h>
+#include <sys/syscall.h>
+
 
 #define OWNER    REPOS "own/_uploads/%s/owner"
 #define STARTED  REPOS "own/_uploads/%s/startedat"
@@ -10,6 +13,24 @@
 
 static reg_store_t  *s;
 static reg_str_t     name;
+
+
+static int           moves;    /* at which write the repository goes */
+
+
+/* Whoever deletes a repository moves it out of the way, with all in it. */
+
+ssize_t
+write(int fd, const void *data, size_t len)
+{
+    if (moves > 0 && --moves == 0
+        && rename(at(REPOS "own"), at(REPOS "moved")) == -1)
+    {
+        bail("rename");
+    }
+
+    return (ssize_t) syscall(SYS_write, fd, data, len);
+}
 
 
 static reg_rc_t
@@ -89,6 +110,32 @@ test_gone(void)
 }
 
 
+/*
+ * The repository goes while the session is made: into the trash, which need
+ * not be freed at once.  A client must not be told of what is in there.
+ */
+
+static void
+test_in_trash(void)
+{
+    char  id[REG_UUID_LEN + 1];
+
+    moves = 1;
+    is_num(reg_upload_create(s, name, REG_SHA256, 1700000000, id, NULL),
+           REG_OK, "a session of a repository that is just deleted");
+    is_num(moves, 0, "and while it is made");
+    ok(is_there(at(REPOS "own/_uploads/%s/data", id)),
+       "is where the client is sent");
+    (void) nftw(at(REPOS "moved"), root_remove_one, 32, FTW_DEPTH|FTW_PHYS);
+
+    moves = 1;
+    is_num(reg_upload_own(s, name, reg_str_of(id), reg_str("ann"), NULL),
+           REG_UPLOAD_UNKNOWN, "one that goes before it has an owner");
+    is_num(moves, 0, "and while it gets him");
+    (void) nftw(at(REPOS "moved"), root_remove_one, 32, FTW_DEPTH|FTW_PHYS);
+}
+
+
 int
 main(void)
 {
@@ -164,6 +211,7 @@ main(void)
     test_next();
 
     test_gone();
+    test_in_trash();
 
     reg_store_close(s);
 

@@ -126,6 +126,10 @@ reg_upload_begin(reg_store_t *s, const reg_path_t *path, const char *id,
         rc = reg_upload_make(fs, dir, "data", reg_null_str, path->s, e);
     }
 
+    if (rc == REG_OK) {
+        rc = reg_upload_there(fs, path, e);
+    }
+
     if (dir != -1) {
         (void) close(dir);
     }
@@ -137,6 +141,21 @@ reg_upload_begin(reg_store_t *s, const reg_path_t *path, const char *id,
     (void) close(up);
 
     return rc;
+}
+
+
+/*
+ * A repository that is deleted goes into the trash first, with all in it that
+ * is open: what is made there is made in vain.
+ */
+
+reg_rc_t
+reg_upload_there(reg_fs_t *fs, const reg_path_t *path, reg_error_t *e)
+{
+    struct stat  st;
+
+    return (fstatat(fs->root, path->s, &st, AT_SYMLINK_NOFOLLOW) == 0)
+           ? REG_OK : reg_error_sys(e, errno, "stat", path->s);
 }
 
 

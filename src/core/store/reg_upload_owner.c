@@ -43,6 +43,12 @@ reg_upload_own(reg_store_t *s, reg_str_t name, reg_str_t id, reg_str_t user,
 
     (void) close(dir);
 
+    if (rc == REG_OK
+        && reg_upload_there(reg_fs_of(s), &path, NULL) != REG_OK)
+    {
+        rc = REG_ABSENT;
+    }
+
     return reg_upload_unknown(rc, e);
 }
 

@@ -77,6 +77,16 @@ void reg_upload_distrust(reg_upload_t *u);
 reg_rc_t reg_upload_unknown(reg_rc_t rc, reg_error_t *e);
 
 
+/* --- reg_upload_create.c --- */
+
+/*
+ * Whether the session whose directory is path is where it was made: ENOENT
+ * when its repository was deleted meanwhile.
+ */
+reg_rc_t reg_upload_there(reg_fs_t *fs, const reg_path_t *path,
+    reg_error_t *e);
+
+
 /* --- reg_upload_state.c: hashstates/<alg>/<offset> --- */
 
 typedef struct {
