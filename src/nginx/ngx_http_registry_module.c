@@ -281,7 +281,7 @@ ngx_http_registry_init(ngx_conf_t *cf)
      */
 
     ngx_http_registry_errors_init();
-    ngx_http_registry_body_ahead_init();
+    ngx_http_registry_body_filter_init();
 
     rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_registry_module);
 

@@ -27,7 +27,7 @@
 
 
 /* Puts the filter of request bodies into nginx's chain. */
-void ngx_http_registry_body_ahead_init(void);
+void ngx_http_registry_body_filter_init(void);
 
 
 /* How a body ended before its time. */

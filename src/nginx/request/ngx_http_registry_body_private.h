@@ -2,7 +2,7 @@
 /*
  * The inside of a body: ngx_http_registry_body.c drives it on the event loop,
  * ngx_http_registry_body_read.c takes what the client has sent,
- * ngx_http_registry_body_ahead.c makes nginx read more of it at once,
+ * ngx_http_registry_body_filter.c tells nginx's reader how to read it,
  * ngx_http_registry_body_work.c is what threads do with it, and
  * ngx_http_registry_body_gather.c keeps a short one in memory.
  */

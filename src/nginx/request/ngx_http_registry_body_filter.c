@@ -1,7 +1,9 @@
 
 /*
- * Of a body in chunks nginx reads no more at once than it knows to come, that
- * is the rest of a chunk or the size of a large header buffer, since whatever
+ * What nginx's reader of bodies is told of an upload's.
+ *
+ * Of a body in chunks it reads no more at once than it knows to come, that is
+ * the rest of a chunk or the size of a large header buffer, since whatever
  * stands behind the body begins the next request and is copied into one.  With
  * the chunks of 32k that docker sends that is two reads for each, and as many
  * acknowledgements.  Here more is asked for.
@@ -10,6 +12,10 @@
  * waited for the answer, is told that the connection ends with it, and has to
  * repeat the rest (RFC 9112, 9.3.2): in a larger buffer the limits on headers
  * would no longer hold.
+ *
+ * Over HTTP/2 it asks before it begins, and would read the body of a stream
+ * that is closed already without us; of one that was reset since, or that has
+ * another length than it said, it would end the request, and leave the session.
  */
 
 
@@ -20,32 +26,29 @@
 #define NGX_HTTP_REGISTRY_BODY_AHEAD  (256 * 1024)
 
 
-static ngx_int_t ngx_http_registry_body_ahead_filter(ngx_http_request_t *r,
+static ngx_int_t ngx_http_registry_request_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
-static void ngx_http_registry_body_ahead_drop(ngx_http_request_t *r);
+static void ngx_http_registry_body_filter_drop(ngx_http_request_t *r);
 
 
 static ngx_http_request_body_filter_pt  ngx_http_next_request_body_filter;
 
 
 void
-ngx_http_registry_body_ahead_init(void)
+ngx_http_registry_body_filter_init(void)
 {
     ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
-    ngx_http_top_request_body_filter = ngx_http_registry_body_ahead_filter;
+    ngx_http_top_request_body_filter = ngx_http_registry_request_body_filter;
 }
 
 
 /*
- * nginx has parsed what came, and set rb->rest to what it would ask for.
- *
- * Over HTTP/2 it asks before it begins, and would read the body of a stream
- * that is closed already without us; of one that was reset since, or that has
- * another length than it said, it would end the request, and leave the session.
+ * nginx has parsed what came, and set rb->rest to what it would ask for; or it
+ * has not begun, and in is NULL.
  */
 
 static ngx_int_t
-ngx_http_registry_body_ahead_filter(ngx_http_request_t *r, ngx_chain_t *in)
+ngx_http_registry_request_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
     ngx_http_request_body_t  *rb;
     ngx_http_registry_ctx_t  *ctx;
@@ -64,7 +67,7 @@ ngx_http_registry_body_ahead_filter(ngx_http_request_t *r, ngx_chain_t *in)
                 rb->rest = ngx_max(rb->rest, NGX_HTTP_REGISTRY_BODY_AHEAD);
 
             } else {
-                ngx_http_registry_body_ahead_drop(r);
+                ngx_http_registry_body_filter_drop(r);
             }
         }
     }
@@ -76,7 +79,7 @@ ngx_http_registry_body_ahead_filter(ngx_http_request_t *r, ngx_chain_t *in)
 /* What nginx would find no room for, and say so with an alert and a 500. */
 
 static void
-ngx_http_registry_body_ahead_drop(ngx_http_request_t *r)
+ngx_http_registry_body_filter_drop(ngx_http_request_t *r)
 {
     size_t                     size;
     ngx_buf_t                 *b;
