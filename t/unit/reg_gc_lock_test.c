@@ -5,7 +5,6 @@
  * be stopped, or overtaken, between any two.
  */
 
-#define _FILE_OFFSET_BITS  64
 #define REG_TEST_IN_MEMORY
 
 #include "reg_test_age.h"

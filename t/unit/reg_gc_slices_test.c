@@ -5,7 +5,6 @@
  * as that was there when he was answered.
  */
 
-#define _FILE_OFFSET_BITS  64
 #define REG_TEST_IN_MEMORY
 
 #include "reg_test_age.h"

@@ -1,6 +1,4 @@
 
-#define _FILE_OFFSET_BITS  64
-
 #include "reg_test_fault.h"
 #include "reg_test_store.h"
 

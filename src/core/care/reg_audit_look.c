@@ -1,6 +1,4 @@
 
-#define _FILE_OFFSET_BITS  64
-
 #include "reg_audit_private.h"
 
 #include "reg_time.h"

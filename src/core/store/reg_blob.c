@@ -1,6 +1,4 @@
 
-#define _FILE_OFFSET_BITS  64
-
 #include "reg_blob.h"
 
 #include "reg_catalog.h"

@@ -4,7 +4,6 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#define _FILE_OFFSET_BITS  64
 
 #include "reg_fs_calls.h"
 #include "reg_fs_put_private.h"
