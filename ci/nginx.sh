@@ -6,7 +6,6 @@
 #                        allocation from a pool a malloc of its own
 #     nginx.sh tsan      build/tsan/nginx     the module linked in, both under
 #                        ThreadSanitizer
-#     nginx.sh static    build/static/nginx   the module linked in
 #     nginx.sh dynamic   build/dynamic/nginx and its
 #                        build/dynamic/ngx_http_registry_module.so
 #     nginx.sh source    only prints where the sources are
@@ -97,17 +96,13 @@ case $mode in
         ld_opt="-fsanitize=thread $out/sanitizer.o"
     ;;
 
-    static)
-        cc_opt="$cc_opt -O2"
-    ;;
-
     dynamic)
         cc_opt="$cc_opt -O2"
         add="--with-compat --add-dynamic-module=$top"
     ;;
 
     *)
-        die "usage: $0 asan|tsan|static|dynamic|source"
+        die "usage: $0 asan|tsan|dynamic|source"
     ;;
 esac
 

@@ -421,26 +421,28 @@ tsan()
 
 valgrind_stage()
 {
-    step 'nginx with the module linked in' sh ci/nginx.sh static || return 0
+    # the one of the stage "plain", if that was run
+    step 'nginx from plain sources' sh ci/nginx.sh dynamic || return 0
 
-    reports=$build/static/reports
+    reports=$build/dynamic/reports
     rm -rf "$reports"
     mkdir -p "$reports"
     chmod 1777 "$reports"
 
     # valgrind shows no process titles, by which workers are told: there is
     # one process
-    cat >"$build/static/nginx-valgrind" <<END
+    cat >"$build/dynamic/nginx-valgrind" <<END
 #!/bin/sh
 exec valgrind --quiet --child-silent-after-fork=no --trace-children=no \\
     --suppressions="$top/ci/valgrind.supp" --num-callers=20 \\
-    --log-file="$reports/%p" "$build/static/nginx" "\$@"
+    --log-file="$reports/%p" "$build/dynamic/nginx" "\$@"
 END
-    chmod +x "$build/static/nginx-valgrind"
+    chmod +x "$build/dynamic/nginx-valgrind"
 
     # without those that wait for a lock of another thread: valgrind does not
     # know that F_OFD_SETLKW waits, and lets no other thread run meanwhile
-    TEST_NGINX_BINARY=$build/static/nginx-valgrind TEST_NGINX_MODULE='' \
+    TEST_NGINX_BINARY=$build/dynamic/nginx-valgrind \
+    TEST_NGINX_MODULE=$build/dynamic/ngx_http_registry_module.so \
     TEST_NGINX_SLOW=1 TEST_NGINX_SINGLE=1 \
         tap --name 'the registry under valgrind' --jobs "$jobs" \
             --reports "$reports" \

@@ -154,7 +154,7 @@ END
 sub suite {
     my ($status, $out) = inside(torture(240, 7200), $^X, '-I',
         "$top/t/lib", "$top/ci/tap.pl", '--name', 'sandbox', '--jobs',
-        torture(1, 4), @files);
+        torture(2, 4), @files);
 
     my ($tests) = $out =~ /Tests=(\d+)/;
     figure('assertions in the sandbox', $tests // 0);
