@@ -57,9 +57,18 @@ sub switched_off {
         '/v2/none/manifests/v1', '/v2/off/manifests/none',
         '/v2/none/_nginx/repository/content')
     {
-        is_error($t->delete($uri, port => $off), 405, 'UNSUPPORTED',
+        my $r = $t->delete($uri, port => $off);
+        is_error($r, 405, 'UNSUPPORTED',
             "A65 DELETE $uri while deletion is off");
+        is_header($r, 'Allow', $uri =~ /manifests/ ? 'GET, HEAD, PUT, OPTIONS'
+            : $uri =~ /blobs/ ? 'GET, HEAD, OPTIONS' : 'OPTIONS');
     }
+
+    is_header($t->post("/v2/off/blobs/$layer", body => '', port => $off),
+        'Allow', 'GET, HEAD, OPTIONS', 'no other 405 names DELETE either');
+    is_header($t->post($t->open_upload('off'), body => '', port => $off),
+        'Allow', 'GET, HEAD, PUT, PATCH, DELETE, OPTIONS',
+        'to cancel an upload is no deletion');
 
     is_whole($t->get('/v2/off/manifests/v1'), $image->{bytes},
         'A65 the tag is there');

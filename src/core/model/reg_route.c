@@ -28,6 +28,7 @@ typedef struct {
     reg_op_e     patch;
     reg_op_e     delete;
     const char  *allow;
+    const char  *kept;          /* the same where nothing may be deleted */
 } reg_route_t;
 
 
@@ -55,36 +56,37 @@ static const reg_route_t  reg_routes[REG_ROUTE_N] = {
     /* GET, HEAD, POST, PUT, PATCH, DELETE */
 
     { REG_OP_BASE, REG_NONE, REG_NONE, REG_NONE, REG_NONE,
-      "GET, HEAD, OPTIONS" },
+      "GET, HEAD, OPTIONS", "GET, HEAD, OPTIONS" },
 
     { REG_OP_CATALOG, REG_NONE, REG_NONE, REG_NONE, REG_NONE,
-      "GET, HEAD, OPTIONS" },
+      "GET, HEAD, OPTIONS", "GET, HEAD, OPTIONS" },
 
     { REG_OP_TOKEN, REG_OP_TOKEN, REG_NONE, REG_NONE, REG_NONE,
-      "GET, HEAD, POST, OPTIONS" },
+      "GET, HEAD, POST, OPTIONS", "GET, HEAD, POST, OPTIONS" },
 
     { REG_OP_TAGS, REG_NONE, REG_NONE, REG_NONE, REG_NONE,
-      "GET, HEAD, OPTIONS" },
+      "GET, HEAD, OPTIONS", "GET, HEAD, OPTIONS" },
 
     { REG_OP_REFERRERS, REG_NONE, REG_NONE, REG_NONE, REG_NONE,
-      "GET, HEAD, OPTIONS" },
+      "GET, HEAD, OPTIONS", "GET, HEAD, OPTIONS" },
 
     { REG_OP_MANIFEST_READ, REG_NONE, REG_OP_MANIFEST_WRITE, REG_NONE,
       REG_OP_MANIFEST_DELETE,
-      "GET, HEAD, PUT, DELETE, OPTIONS" },
+      "GET, HEAD, PUT, DELETE, OPTIONS", "GET, HEAD, PUT, OPTIONS" },
 
     { REG_OP_BLOB_READ, REG_NONE, REG_NONE, REG_NONE, REG_OP_BLOB_DELETE,
-      "GET, HEAD, DELETE, OPTIONS" },
+      "GET, HEAD, DELETE, OPTIONS", "GET, HEAD, OPTIONS" },
 
     { REG_NONE, REG_OP_UPLOAD_START, REG_NONE, REG_NONE, REG_NONE,
-      "POST, OPTIONS" },
+      "POST, OPTIONS", "POST, OPTIONS" },
 
     { REG_OP_UPLOAD_STATUS, REG_NONE, REG_OP_UPLOAD_FINISH,
       REG_OP_UPLOAD_APPEND, REG_OP_UPLOAD_CANCEL,
+      "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
       "GET, HEAD, PUT, PATCH, DELETE, OPTIONS" },
 
     { REG_NONE, REG_NONE, REG_NONE, REG_NONE, REG_OP_REPO_DELETE,
-      "DELETE, OPTIONS" }
+      "DELETE, OPTIONS", "OPTIONS" }
 };
 
 
@@ -126,6 +128,8 @@ reg_route_parse(reg_op_t *op, reg_method_e method, reg_str_t path,
     route = &reg_routes[parts.route];
 
     op->op = reg_route_op(route, method);
+    op->allow = route->allow;
+    op->allow_kept = route->kept;
 
     if (parts.route > REG_ROUTE_TOKEN) {
 
@@ -141,7 +145,6 @@ reg_route_parse(reg_op_t *op, reg_method_e method, reg_str_t path,
 
     if (op->op == REG_OP_N) {
         op->op = (parts.route == REG_ROUTE_TOKEN) ? REG_OP_TOKEN : REG_OP_N;
-        op->allow = route->allow;
         return reg_error_set(e, REG_METHOD_UNKNOWN, NULL);
     }
 
@@ -163,6 +166,7 @@ reg_route_clear(reg_op_t *op, reg_method_e method)
     op->op = REG_OP_N;
     op->method = method;
     op->allow = NULL;
+    op->allow_kept = NULL;
 
     op->name = reg_null_str;
     op->tag = reg_null_str;

@@ -96,7 +96,8 @@ typedef enum {
 typedef struct {
     reg_op_e      op;
     reg_method_e  method;
-    const char   *allow;          /* after REG_METHOD_UNKNOWN: for "Allow" */
+    const char   *allow;          /* what the route answers, for "Allow" */
+    const char   *allow_kept;     /* and where nothing may be deleted */
 
     reg_str_t     name;           /* repository, empty when op has none */
     reg_str_t     tag;            /* reference of a manifest, if it is a tag */

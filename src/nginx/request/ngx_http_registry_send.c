@@ -20,6 +20,8 @@ static reg_rc_t ngx_http_registry_open_anew(ngx_http_request_t *r,
 static ngx_table_elt_t *ngx_http_registry_header_push(ngx_http_request_t *r,
     const char *key, const char *value, size_t len);
 static void ngx_http_registry_send_closes(ngx_http_request_t *r);
+static ngx_int_t ngx_http_registry_allow_header(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_free_buf(void *data);
 static void ngx_http_registry_no_gzip(ngx_http_request_t *r);
 
@@ -541,13 +543,10 @@ ngx_http_registry_send_error(ngx_http_request_t *r,
         }
     }
 
-    if (e->rc == REG_METHOD_UNKNOWN && ctx->op.allow) {
-        if (ngx_http_registry_header(r, "Allow", ctx->op.allow,
-                                     ngx_strlen(ctx->op.allow))
-            != NGX_OK)
-        {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
+    if (status == NGX_HTTP_NOT_ALLOWED
+        && ngx_http_registry_allow_header(r, ctx) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     r->headers_out.etag = NULL;
@@ -556,6 +555,27 @@ ngx_http_registry_send_error(ngx_http_request_t *r,
     r->headers_out.content_type_lowcase = NULL;
 
     return ngx_http_registry_send_memory(r, status, b.data, b.len);
+}
+
+
+/* A 405 has it always (RFC 9110, 15.5.6). */
+
+static ngx_int_t
+ngx_http_registry_allow_header(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx)
+{
+    const char                    *allow;
+    ngx_http_registry_loc_conf_t  *rlcf;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
+
+    allow = rlcf->delete ? ctx->op.allow : ctx->op.allow_kept;
+
+    if (allow == NULL) {
+        return NGX_OK;
+    }
+
+    return ngx_http_registry_header(r, "Allow", allow, ngx_strlen(allow));
 }
 
 
