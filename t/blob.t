@@ -322,6 +322,16 @@ sub odd_ranges {
         is_header($r, 'Content-Range', "bytes */$n");
     }
 
+    # To HEAD no range means anything (RFC 9110, 14.2).
+
+    for my $range ('bytes=0-1', 'bytes=0-1,5-6', "bytes=$n-") {
+        my $r = $t->head($uri, headers => { Range => $range });
+        is_status($r, 200, "A100 HEAD, $range");
+        is_header($r, 'Content-Length', $n);
+        is_header($r, 'Accept-Ranges', 'bytes');
+        has_no_header($r, 'Content-Range');
+    }
+
     my $r = $t->get($uri, headers => [['Range', 'bytes=0-1'],
         ['Range', 'bytes=5-6']]);
     ok($r->status == 400 || $r->status == 206

@@ -268,6 +268,12 @@ ngx_http_registry_send_file(ngx_http_request_t *r, ngx_open_file_info_t *of,
     r->root_tested = !r->error_page;
     r->allow_ranges = 1;
 
+    /* a range is of GET alone; who asks by HEAD is told the whole size */
+
+    if (r->method == NGX_HTTP_HEAD) {
+        r->headers_in.range = NULL;
+    }
+
     r->headers_out.status = NGX_HTTP_OK;
     r->headers_out.content_length_n = of->size;
 
