@@ -165,6 +165,15 @@ sub conditional {
     is_error($t->get($uri, headers => { 'If-Match' => '"x"' }), 412,
         'UNSUPPORTED', 'R1 If-Match with another one');
 
+    # Nothing has a date, so those of a client are not looked at.
+
+    my $date = 'Thu, 01 Jan 2026 00:00:00 GMT';
+    is_whole($t->get($uri, headers => { $_ => $date }), $bytes, "$_: a date")
+        for 'If-Modified-Since', 'If-Unmodified-Since';
+    is_status($t->get($uri, headers => { 'If-Modified-Since' => $date,
+        'If-None-Match' => "\"$digest\"" }), 304,
+        'If-None-Match, and a date');
+
     my $c = $t->connect;
     my $r = $c->get($uri, headers => { 'If-Match' => '"x"' });
     is_header($r, 'Connection', 'close', 'the last of its connection');

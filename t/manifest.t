@@ -190,6 +190,14 @@ sub conditional {
     is_whole($t->get($uri, headers => { 'If-None-Match' => '"x"' }),
         $image->{bytes}, 'If-None-Match with another one');
 
+    my $date = 'Thu, 01 Jan 2026 00:00:00 GMT';
+    is_status($t->get($_, headers => { 'If-Unmodified-Since' => $date }), 200,
+        "If-Unmodified-Since means nothing to $_")
+        for $uri, '/v2/', '/v2/cond/tags/list';
+    is_status($t->get($uri, headers => { 'If-Modified-Since' => $date,
+        'If-None-Match' => "\"$image->{digest}\"" }), 304,
+        'If-None-Match, and a date');
+
     # A tag can move, so nobody may keep what it gave for ever.
 
     my $cache = $t->get($uri)->header('Cache-Control') // '';

@@ -73,6 +73,15 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
         return ngx_http_registry_send_error(r, ctx);
     }
 
+    /*
+     * Nothing here has a date: these are to be ignored (RFC 9110, 13.1.3 and
+     * 13.1.4), while nginx says 412 to the one, and lets the other have the
+     * better of If-None-Match.
+     */
+
+    r->headers_in.if_modified_since = NULL;
+    r->headers_in.if_unmodified_since = NULL;
+
     if (reg_op_action(ctx->op.op) == REG_ACTION_DELETE && !rlcf->delete) {
         (void) reg_error_set(&ctx->error, REG_DELETE_DISABLED, NULL);
         return ngx_http_registry_send_error(r, ctx);
