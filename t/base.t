@@ -119,6 +119,11 @@ sub methods {
         my %known = map { $_ => 1 } @known, 'OPTIONS';
         $known{HEAD} = 1 if $known{GET};
 
+        my $options = $t->options($uri);
+        is_status($options, 204, "OPTIONS $uri");
+        is(join(' ', sort map { split /\s*,\s*/ } $options->headers('Allow')),
+            join(' ', sort keys %known), 'names what there is');
+
         for my $method (qw(GET HEAD POST PUT PATCH DELETE MKCOL FOO)) {
             next if $known{$method};
 

@@ -367,6 +367,14 @@ test_methods(void)
         }
     }
 
+    /* and of all of them, for who asks */
+
+    ok(route(&op, OPTIONS, "/v2/a/blobs/" D256, "") == REG_OK
+       && reg_str_eq(reg_str_of(op.allow),
+                     reg_str("GET, HEAD, DELETE, OPTIONS"))
+       && route(&op, OPTIONS, "/v2/a/b", "") == REG_OK && op.allow == NULL,
+       "what OPTIONS is told");
+
     /* the method is judged before what stands behind the name */
 
     ok(route(&op, POST, "/v2/a/manifests/.x", "") == REG_METHOD_UNKNOWN

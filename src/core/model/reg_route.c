@@ -106,11 +106,6 @@ reg_route_parse(reg_op_t *op, reg_method_e method, reg_str_t path,
         return reg_error_set(e, REG_ROUTE_UNKNOWN, NULL);
     }
 
-    if (method == REG_METHOD_OPTIONS) {
-        op->op = REG_OP_PREFLIGHT;
-        return REG_OK;
-    }
-
     if (path.len == 3) {
         path.len = 0;
 
@@ -121,6 +116,16 @@ reg_route_parse(reg_op_t *op, reg_method_e method, reg_str_t path,
 
     reg_route_split(&parts, path);
 
+    if (parts.route != REG_ROUTE_N) {
+        op->allow = reg_routes[parts.route].allow;
+        op->allow_kept = reg_routes[parts.route].kept;
+    }
+
+    if (method == REG_METHOD_OPTIONS) {
+        op->op = REG_OP_PREFLIGHT;
+        return REG_OK;
+    }
+
     if (parts.route == REG_ROUTE_N) {
         return reg_error_set(e, REG_ROUTE_UNKNOWN, NULL);
     }
@@ -128,8 +133,6 @@ reg_route_parse(reg_op_t *op, reg_method_e method, reg_str_t path,
     route = &reg_routes[parts.route];
 
     op->op = reg_route_op(route, method);
-    op->allow = route->allow;
-    op->allow_kept = route->kept;
 
     if (parts.route > REG_ROUTE_TOKEN) {
 

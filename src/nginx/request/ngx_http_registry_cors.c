@@ -76,11 +76,7 @@ ngx_http_registry_preflight(ngx_http_request_t *r,
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_registry_module);
 
-    if (ngx_http_registry_header(r, "Allow",
-                                 NGX_HTTP_REGISTRY_CORS_METHODS,
-                                 sizeof(NGX_HTTP_REGISTRY_CORS_METHODS) - 1)
-        != NGX_OK)
-    {
+    if (ngx_http_registry_allow_header(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

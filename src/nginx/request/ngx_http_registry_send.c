@@ -20,8 +20,6 @@ static reg_rc_t ngx_http_registry_open_anew(ngx_http_request_t *r,
 static ngx_table_elt_t *ngx_http_registry_header_push(ngx_http_request_t *r,
     const char *key, const char *value, size_t len);
 static void ngx_http_registry_send_closes(ngx_http_request_t *r);
-static ngx_int_t ngx_http_registry_allow_header(ngx_http_request_t *r,
-    ngx_http_registry_ctx_t *ctx);
 static void ngx_http_registry_free_buf(void *data);
 static void ngx_http_registry_no_gzip(ngx_http_request_t *r);
 
@@ -564,9 +562,7 @@ ngx_http_registry_send_error(ngx_http_request_t *r,
 }
 
 
-/* A 405 has it always (RFC 9110, 15.5.6). */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_registry_allow_header(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx)
 {

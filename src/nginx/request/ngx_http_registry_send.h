@@ -24,6 +24,10 @@ ngx_int_t ngx_http_registry_headerf(ngx_http_request_t *r, const char *key,
 ngx_int_t ngx_http_registry_cache_header(ngx_http_request_t *r,
     const char *value, size_t len);
 
+/* Allow, with what is answered on this path; none where nothing is. */
+ngx_int_t ngx_http_registry_allow_header(ngx_http_request_t *r,
+    ngx_http_registry_ctx_t *ctx);
+
 /*
  * Docker-Content-Digest, and for content that is read also ETag and what
  * keeps a browser from running it (nosniff, sandbox).
