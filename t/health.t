@@ -108,7 +108,9 @@ sub well {
     is($live->header('Cache-Control'), 'no-store', 'no cache keeps it');
 
     is($t->head('/health/ready')->status, 200, 'HEAD');
-    is($t->post('/health/ready', body => 'x')->status, 405, 'POST');
+    my $post = $t->post('/health/ready', body => 'x');
+    is($post->status, 405, 'POST');
+    is($post->header('Allow'), 'GET, HEAD', 'is told what there is');
     is($t->get('/closed/ready')->status, 403, 'A118 deny');
 }
 

@@ -145,7 +145,9 @@ sub formats {
     my $head = $t->head('/metrics');
     is($head->status, 200, 'HEAD');
     is($head->body, '', 'HEAD has no body');
-    is($t->post('/metrics', body => 'x')->status, 405, 'POST');
+    my $post = $t->post('/metrics', body => 'x');
+    is($post->status, 405, 'POST');
+    is($post->header('Allow'), 'GET, HEAD', 'is told what there is');
     is($t->get('/closed')->status, 403, 'A118 deny');
 }
 

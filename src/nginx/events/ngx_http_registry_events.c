@@ -87,7 +87,7 @@ ngx_http_registry_events_handler(ngx_http_request_t *r)
     ngx_http_registry_ctx_t  *ctx;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return NGX_HTTP_NOT_ALLOWED;
+        return ngx_http_registry_only_read(r);
     }
 
     rc = ngx_http_discard_request_body(r);

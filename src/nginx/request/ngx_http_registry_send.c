@@ -582,6 +582,14 @@ ngx_http_registry_allow_header(ngx_http_request_t *r,
 
 
 ngx_int_t
+ngx_http_registry_only_read(ngx_http_request_t *r)
+{
+    return (ngx_http_registry_header(r, "Allow", "GET, HEAD", 9) == NGX_OK)
+           ? NGX_HTTP_NOT_ALLOWED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+ngx_int_t
 ngx_http_registry_keep_buf(ngx_http_request_t *r, reg_buf_t *b)
 {
     ngx_pool_cleanup_t  *cln;

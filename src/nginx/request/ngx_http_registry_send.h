@@ -28,6 +28,9 @@ ngx_int_t ngx_http_registry_cache_header(ngx_http_request_t *r,
 ngx_int_t ngx_http_registry_allow_header(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 
+/* What to finalize with where there is no method but GET and HEAD. */
+ngx_int_t ngx_http_registry_only_read(ngx_http_request_t *r);
+
 /*
  * Docker-Content-Digest, and for content that is read also ETag and what
  * keeps a browser from running it (nosniff, sandbox).

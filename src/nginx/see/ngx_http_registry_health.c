@@ -36,7 +36,7 @@ ngx_http_registry_health_handler(ngx_http_request_t *r)
     ngx_uint_t  ok;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return NGX_HTTP_NOT_ALLOWED;
+        return ngx_http_registry_only_read(r);
     }
 
     if (ngx_http_registry_stats == NULL) {

@@ -49,7 +49,7 @@ ngx_http_registry_metrics_handler(ngx_http_request_t *r)
     ngx_http_registry_metrics_t   p;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return NGX_HTTP_NOT_ALLOWED;
+        return ngx_http_registry_only_read(r);
     }
 
     p.stats = ngx_http_registry_stats;
