@@ -24,6 +24,7 @@ nothing_yet();
 listed();
 artifact_types();
 filtered();
+plus();
 malformed();
 subject_later();
 index_as_referrer();
@@ -181,6 +182,19 @@ sub filtered {
     digests_are($r, [$sbom, $signature, $plain],
         'A63 an empty filter is none');
     has_no_header($r, 'OCI-Filters-Applied');
+}
+
+
+# The most of them end in "+json", which curl sends as it stands.
+
+sub plus {
+    my $image = $t->push_image('plus', 'v1');
+    my $type = 'application/vnd.example.bundle+json';
+    my $bundle = $t->push_referrer('plus',
+        descriptor(OCI_MANIFEST, $image->{bytes}), type => $type);
+
+    digests_are($t->get("/v2/plus/referrers/$image->{digest}?artifactType=$_"),
+        [$bundle], "?artifactType=$_") for $type, escape($type);
 }
 
 

@@ -1036,6 +1036,7 @@ test_referrers(void)
         { "artifactType=a/b",                 REG_OK, "a/b", "" },
         { "artifactType=application%2Fx%2Bjson", REG_OK,
           "application/x+json", "" },
+        { "artifactType=a/b+json",            REG_OK, "a/b+json", "" },
         { "artifactType=a&artifactType=b",    REG_OK, "a", "" },
         { "artifactType=%22%3Cx%3E%22",       REG_OK, "\"<x>\"", "" },
         { "artifactType=%ff",                 REG_OK, "\xff", "" },

@@ -166,7 +166,13 @@ reg_params_find(reg_op_t *op, unsigned wanted, reg_str_t query,
         }
 
         param->there = 1;
-        param->bad = (reg_query_value(&q, value, &param->value) != 0);
+
+        /* media types end in "+json", and none has a blank in it */
+
+        param->bad = (((i == REG_PARAM_ARTIFACT_TYPE)
+                       ? reg_query_literal(&q, value, &param->value)
+                       : reg_query_value(&q, value, &param->value))
+                      != 0);
 
         if (i == REG_PARAM_TAG) {
             rc = reg_params_tag(op, param, e);

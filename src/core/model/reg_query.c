@@ -2,6 +2,10 @@
 #include "reg_query.h"
 
 
+static int reg_query_decode(reg_query_t *q, reg_str_t value, int plus,
+    reg_str_t *out);
+
+
 void
 reg_query_init(reg_query_t *q, reg_str_t query, char *scratch)
 {
@@ -58,7 +62,21 @@ reg_query_next(reg_query_t *q, reg_str_t *key, reg_str_t *value)
 int
 reg_query_value(reg_query_t *q, reg_str_t value, reg_str_t *out)
 {
-    if (reg_str_unescape(value, 1, q->scratch, out) != 0) {
+    return reg_query_decode(q, value, 1, out);
+}
+
+
+int
+reg_query_literal(reg_query_t *q, reg_str_t value, reg_str_t *out)
+{
+    return reg_query_decode(q, value, 0, out);
+}
+
+
+static int
+reg_query_decode(reg_query_t *q, reg_str_t value, int plus, reg_str_t *out)
+{
+    if (reg_str_unescape(value, plus, q->scratch, out) != 0) {
         *out = reg_null_str;
         return -1;
     }

@@ -37,5 +37,8 @@ int reg_query_next(reg_query_t *q, reg_str_t *key, reg_str_t *value);
  */
 int reg_query_value(reg_query_t *q, reg_str_t value, reg_str_t *out);
 
+/* The same, but '+' stands for itself, as in any URI that no form has made. */
+int reg_query_literal(reg_query_t *q, reg_str_t value, reg_str_t *out);
+
 
 #endif /* REG_QUERY_H_INCLUDED */
