@@ -498,6 +498,7 @@ sub deleting {
     my $r = $t->delete("/v2/app/blobs/$d");
     is_status($r, 202, 'DELETE is 202');
     is($r->body, '', 'without a body');
+    is_header($r, 'Docker-Content-Digest', $d);
 
     is_error($t->get("/v2/app/blobs/$d"), 404, 'BLOB_UNKNOWN', 'then gone');
     is_error($t->head("/v2/app/blobs/$d"), 404, 'BLOB_UNKNOWN',
