@@ -230,6 +230,10 @@ sub wrong_types {
     is_taken({ %{ manifest_index([]) }, manifests => undef },
         'A51 manifests null', OCI_INDEX);
 
+    # which SDKs of .NET write for each layer that has none
+    is_taken({ %$good, layers => [{ %$ld, urls => undef }] },
+        'A51 urls null');
+
     for my $key (qw(digest size mediaType)) {
         my %d = %$ld;
         delete $d{$key};

@@ -463,6 +463,8 @@ test_descriptors(void)
         { "{'mediaType':'a/b','digest':'" D0 "','size':1,'urls':[],"
           "'annotations':{'x':'y'},'platform':{'os':'linux'},"
           "'artifactType':'c/d','data':'e30='}",  1, NULL },
+        { "{'mediaType':'a/b','digest':'" D0 "','size':1,'urls':null}",
+          1, NULL },
 
         { DESC("a/b", D0, "-1"),                  0, "size" },
         { DESC("a/b", D0, "9223372036854775808"), 0, "range" },
@@ -543,12 +545,13 @@ test_urls(void)
         { RAR ".gzip",     "['https://a.example/x']",        1 },
         { RAR ".gzip",     "[]",                             1 },
         { TAR,             "[]",                             1 },
+        { TAR,             "null",                           1 },
+        { FOREIGN,         "null",                           1 },
         { TAR,             "['https://a.example/x']",        0 },
         { TAR "+gzip",     "['http://127.0.0.1:1/x']",       0 },
         { FOREIGN "+x",    "['https://a.example/x']",        0 },
         { RAR ".x",        "['https://a.example/x']",        0 },
         { FOREIGN,         "'https://a.example/x'",          0 },
-        { FOREIGN,         "null",                           0 },
         { FOREIGN,         "{}",                             0 },
         { FOREIGN,         "[5]",                            0 },
         { FOREIGN,         "['https://a/',null]",            0 },

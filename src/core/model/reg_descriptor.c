@@ -181,7 +181,8 @@ reg_descriptor_foreign(reg_str_t media_type)
 /*
  * NULL when "urls" may stand as it does.  A client that follows the URL of an
  * ordinary layer asks a host of the author's choice with the credentials of
- * this registry (CVE-2020-15157).
+ * this registry (CVE-2020-15157).  Where there are none they may be null: SDKs
+ * of .NET write that for each layer.
  */
 
 static const char *
@@ -193,7 +194,7 @@ reg_descriptor_urls(const json_t *d, int foreign)
 
     urls = json_object_get(d, "urls");
 
-    if (urls == NULL) {
+    if (urls == NULL || json_is_null(urls)) {
         return NULL;
     }
 
