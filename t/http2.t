@@ -350,6 +350,8 @@ sub stream_reset {
     sleep 0.2;
     is_error($c->request('HEAD', '/v2/h2/blobs/' . sha256('part')), 404,
         'BLOB_UNKNOWN', 'A101 a PUT that was reset creates nothing');
+    is_status($t->put("$l?digest=" . sha256('part'), body => 'part'), 201,
+        'A101 and can be sent again');
 }
 
 

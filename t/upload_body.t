@@ -52,6 +52,7 @@ half_closed();
 half_closed_at();
 reset_connection();
 cut_put();
+cut_whole_put();
 cut_single_post();
 body_timeout();
 refused_early();
@@ -279,6 +280,36 @@ sub cut_put {
     sleep 0.3;
     is_error($t->head("/v2/app/blobs/$part"), 404, 'BLOB_UNKNOWN',
         'A31 a cut PUT creates nothing even when its bytes would do');
+}
+
+
+# One that was to bring all of the blob is sent again whole, by clients and by
+# proxies that know nothing of sessions. It may come before the worker has
+# noticed that the first one was cut.
+
+sub cut_whole_put {
+    my $bytes = blob(3_000_000, 'cut whole put');
+    my $digest = sha256($bytes);
+    my $l = $t->open_upload('app');
+    my ($id) = $l =~ m{([^/]+)\z};
+    my $data = $t->repo_dir('app') . "/_uploads/$id/data";
+
+    for my $how (qw(close reset)) {
+        my $c = $t->connect;
+        $c->start('PUT', "$l?digest=$digest", length => length $bytes);
+        $c->send(substr $bytes, 0, 2_500_000);
+        ok(wait_for(10, sub { -s $data }), "A31 a PUT of all of it: written");
+        $c->$how;
+        ok(wait_for(10, sub { !-s $data }), "A31 $how: nothing of it stays");
+    }
+
+    my $r;
+    wait_for(10, sub {
+        $r = $t->put("$l?digest=$digest", body => $bytes);
+        return $r->status != 429;
+    });
+    is_status($r, 201, 'A31 it is sent again whole');
+    is_whole($t->get("/v2/app/blobs/$digest"), $bytes, 'A31 and is right');
 }
 
 

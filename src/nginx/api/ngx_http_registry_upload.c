@@ -49,6 +49,8 @@ static ngx_int_t ngx_http_registry_upload_committed(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
 static reg_rc_t ngx_http_registry_upload_cut_work(
     ngx_http_registry_ctx_t *ctx);
+static ngx_uint_t ngx_http_registry_upload_whole(
+    ngx_http_registry_ctx_t *ctx);
 
 
 /*
@@ -592,8 +594,9 @@ ngx_http_registry_upload_committed(ngx_http_request_t *r,
 /*
  * In a thread: the body was not received to its end.  Of a client that went
  * away, what came is kept, so that it can go on; unless nobody knows the
- * session.  Of nonsense nothing is kept, and a blob that is too large will
- * never be one.
+ * session, or a PUT was to bring all of it, which is sent again from its
+ * begin.  Of nonsense nothing is kept, and a blob that is too large will never
+ * be one.
  */
 
 static reg_rc_t
@@ -619,7 +622,9 @@ ngx_http_registry_upload_cut_work(ngx_http_registry_ctx_t *ctx)
         job->ended = 1;
         rc = ctx->error.rc;
 
-    } else if (end == ngx_http_registry_body_cut) {
+    } else if (end == ngx_http_registry_body_cut
+               && !ngx_http_registry_upload_whole(ctx))
+    {
         rc = reg_upload_save(job->upload, &ctx->error);
 
     } else {
@@ -631,4 +636,21 @@ ngx_http_registry_upload_cut_work(ngx_http_registry_ctx_t *ctx)
     job->upload = NULL;
 
     return rc;
+}
+
+
+/*
+ * What clients and proxies repeat by themselves, as HTTP lets them repeat a
+ * PUT: they neither ask what is there nor say where their bytes belong.
+ */
+
+static ngx_uint_t
+ngx_http_registry_upload_whole(ngx_http_registry_ctx_t *ctx)
+{
+    ngx_http_registry_upload_job_t  *job;
+
+    job = ctx->job;
+
+    return ctx->op.op == REG_OP_UPLOAD_FINISH && job->start == 0
+           && !job->has_range;
 }
