@@ -18,6 +18,7 @@ static void test_put(reg_store_t *s);
 static void test_put_faults(reg_store_t *s);
 static void test_replaced(reg_store_t *s);
 static void test_keep(reg_store_t *s);
+static void test_discarded(reg_store_t *s);
 static void test_doubt(reg_store_t *s);
 static void test_lease_synced(reg_store_t *s);
 static void test_swept(reg_store_t *s);
@@ -60,6 +61,7 @@ all_of_it(const char *how, int plain)
     test_put_faults(s);
     test_replaced(s);
     test_keep(s);
+    test_discarded(s);
     test_doubt(s);
     test_lease_synced(s);
     test_swept(s);
@@ -331,6 +333,62 @@ test_keep(reg_store_t *s)
     fault_only = 0;
     (void) stat(at("keep/index/link"), &b);
     ok(a.st_ino != b.st_ino, "%s: replaces it", mode);
+}
+
+
+static void
+discard_now(void)
+{
+    (void) rename(at("gone"), at("gone-aside"));
+}
+
+
+/*
+ * Whoever deletes a tag moves it aside, with the directories that a put has
+ * made or opened there: what it puts is on both sides or on one.
+ */
+
+static void
+test_discarded(reg_store_t *s)
+{
+    long       n, halves, lost;
+    reg_rc_t   rc;
+    reg_put_t  items[2];
+
+    memset(items, 0, sizeof(items));
+
+    items[0].path = "gone/index/link";
+    items[0].data = reg_str(D1);
+    items[0].fd = -1;
+    items[0].keep = 1;
+    items[1] = items[0];
+    items[1].path = "gone/current/link";
+
+    halves = 0;
+    lost = 0;
+
+    for (n = 1; n < 200; n++) {
+        (void) nftw(at("gone"), root_remove_one, 32, FTW_DEPTH|FTW_PHYS);
+        (void) nftw(at("gone-aside"), root_remove_one, 32,
+                    FTW_DEPTH|FTW_PHYS);
+        spit(at("gone/current/link"), D2);
+
+        fault_call = discard_now;
+        fault_arm(n, FAULT_CALL);
+        rc = s->driver->put(s, items, 2, NULL);
+
+        if (!fault_disarm()) {
+            break;
+        }
+
+        lost += (rc != REG_OK);
+        halves += (is_there(at("gone/current/link"))
+                   && !is_there(at("gone/index/link")));
+    }
+
+    ok(n > 5 && n < 200, "%s: discarded at each call (%ld)", mode, n);
+    is_num(lost, 0, "all of them are put");
+    is_num(halves, 0, "no tag lacks its index entry");
 }
 
 

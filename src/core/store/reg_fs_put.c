@@ -22,6 +22,7 @@ static reg_rc_t reg_fs_step_try(reg_fs_put_t *p, size_t from, size_t to,
     int *raced);
 static reg_rc_t reg_fs_name(reg_fs_put_t *p, size_t i, int *raced);
 static int reg_fs_first(reg_fs_put_t *p, size_t i);
+static int reg_fs_parted(reg_fs_put_t *p, size_t i);
 static int reg_fs_lost(reg_fs_put_t *p, size_t from, size_t to);
 static int reg_fs_removed(int dir);
 static void reg_fs_release(reg_fs_put_t *p, size_t i);
@@ -129,6 +130,12 @@ reg_fs_step_try(reg_fs_put_t *p, size_t from, size_t to, int *raced)
     rc = REG_OK;
 
     for (i = from; i < to && rc == REG_OK && !*raced; i++) {
+
+        if (i > from && reg_fs_parted(p, i - 1)) {
+            *raced = 1;
+            break;
+        }
+
         rc = reg_fs_name(p, i, raced);
     }
 
@@ -272,6 +279,24 @@ reg_fs_first(reg_fs_put_t *p, size_t i)
     }
 
     return renameat(p->fs->root, spot->name, spot->dir.fd, base);
+}
+
+
+/*
+ * 1 when a file is gone again before the one behind it gets its name.  Whoever
+ * deletes a tag moves its directory aside, with what was prepared in it; what
+ * was prepared later is in a new one, and would be there alone.
+ */
+
+static int
+reg_fs_parted(reg_fs_put_t *p, size_t i)
+{
+    struct stat  st;
+
+    return p->spots[i].named && p->items[i].from == NULL
+           && fstatat(p->fs->root, p->items[i].path, &st, AT_SYMLINK_NOFOLLOW)
+              == -1
+           && errno == ENOENT;
 }
 
 
