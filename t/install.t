@@ -110,7 +110,8 @@ sub parallel {
 
     make_path(map { "$tree/$_" } qw(ci src/cli src/core));
     spew("$tree/Makefile", slurp("$top/Makefile"));
-    spew("$tree/$_", '') for qw(src/cli/one.c src/core/sources ci/module.sh);
+    spew("$tree/$_", '') for qw(src/cli/one.c src/core/two.c ci/module.sh);
+    spew("$tree/src/core/sources", "src/core/two.c\n");
     spew("$tree/ci/deps.sh", "sleep 2; : >needed\n");
     my $cc = spew("$tree/cc", <<'END');
 #!/bin/sh

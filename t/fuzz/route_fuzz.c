@@ -107,7 +107,10 @@ check(const reg_op_t *op, reg_rc_t rc, const bounds_t *bounds)
     reg_digest_t  d;
 
     must((unsigned) op->op <= REG_OP_N);
-    must((rc == REG_METHOD_UNKNOWN) == (op->allow != NULL));
+    must((op->allow == NULL) == (op->allow_kept == NULL));
+    must(rc != REG_METHOD_UNKNOWN || op->allow != NULL);
+    must(rc != REG_OK || op->op == REG_OP_PREFLIGHT || op->allow != NULL);
+    must(rc != REG_ROUTE_UNKNOWN || op->allow == NULL);
     must(rc != REG_ROUTE_UNKNOWN || op->op == REG_OP_N);
     must(rc != REG_OK || op->op != REG_OP_N);
 
