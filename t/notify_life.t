@@ -111,7 +111,16 @@ sub reloads {
     } 1 .. 3;
 
     my ($none, @seen) = crew($seconds + 60, $reloader, @pushers);
-    wait_for(20, sub { children($t->pid) == 3 && manager_of($t) });
+
+    # the last of them is through when its manager was begun
+    wait_for(20, sub {
+        my $log = $t->log_text;
+        my $asked = () = $log =~ /\(SIGHUP\) received/g;
+
+        return $asked >= $seconds
+            && $log !~ /\(SIGHUP\) received(?!.*start cache manager)/s
+            && children($t->pid) == 3 && manager_of($t);
+    });
     $t->_expect_workers;
 
     my ($count, @wrong) = (0);
