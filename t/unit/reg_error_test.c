@@ -115,6 +115,7 @@ test_table(void)
         { REG_MANIFEST_BLOB_UNKNOWN, 404, "MANIFEST_BLOB_UNKNOWN" },
         { REG_ROUTE_UNKNOWN,         404, "UNSUPPORTED" },
         { REG_METHOD_UNKNOWN,        405, "UNSUPPORTED" },
+        { REG_PRECONDITION_FAILED,   412, "UNSUPPORTED" },
         { REG_TOO_EARLY,             425, "UNSUPPORTED" },
         { REG_DELETE_DISABLED,       405, "UNSUPPORTED" },
         { REG_UNAUTHORIZED,          401, "UNAUTHORIZED" },

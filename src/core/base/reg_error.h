@@ -84,6 +84,8 @@
       "request body larger than this registry accepts", 1)                    \
     X(REG_BODY_INCOMPLETE,       400, "SIZE_INVALID",                         \
       "request body ended early", 1)                                          \
+    X(REG_PRECONDITION_FAILED,   412, "UNSUPPORTED",                          \
+      "it is not what If-Match or If-None-Match says, nothing was changed", 0) \
     X(REG_TOO_EARLY,             425, "UNSUPPORTED",                          \
       "sent before the TLS handshake was complete, send it again", 0)         \
     X(REG_BUSY,                  503, "TOOMANYREQUESTS",                      \

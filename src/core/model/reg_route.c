@@ -181,6 +181,9 @@ reg_route_clear(reg_op_t *op, reg_method_e method)
     op->has_n = 0;
     op->has_artifact_type = 0;
 
+    op->when.match = reg_null_str;
+    op->when.none_match = reg_null_str;
+
     op->digest.alg = REG_SHA256;
     op->digest.len = 0;
     op->digest.text[0] = '\0';

@@ -13,6 +13,7 @@
 #define REG_ROUTE_H_INCLUDED
 
 
+#include "reg_condition.h"
 #include "reg_digest.h"
 #include "reg_error.h"
 #include "reg_range.h"
@@ -107,6 +108,9 @@ typedef struct {
     unsigned      mount:1;        /* ?mount= is there: ?digest= is ignored */
     unsigned      has_alg:1;      /* ?digest-algorithm= */
     unsigned      has_n:1;
+
+    reg_condition_t  when;        /* the caller's to fill: of what changes a
+                                     manifest or a blob */
 
     reg_digest_t  digest;
     reg_digest_t  mount_digest;

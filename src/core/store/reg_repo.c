@@ -33,6 +33,8 @@ static reg_rc_t reg_manifest_take(reg_manifest_t *m,
     const reg_manifest_put_t *put, reg_error_t *e);
 static reg_rc_t reg_manifest_check_tags(reg_store_t *s,
     const reg_manifest_put_t *put, const reg_digest_t *d, reg_error_t *e);
+static reg_rc_t reg_manifest_check_when(reg_store_t *s,
+    const reg_manifest_put_t *put, reg_error_t *e);
 static reg_rc_t reg_manifest_check_refs(reg_store_t *s,
     const reg_manifest_put_t *put, const reg_manifest_t *m, reg_error_t *e);
 static reg_rc_t reg_manifest_check_ref(reg_store_t *s, reg_str_t name,
@@ -386,9 +388,13 @@ reg_manifest_put_locked(reg_store_t *s, const reg_manifest_put_t *put,
     reg_path_t  path;
     reg_lock_e  mode;
 
-    /* who may not move a tag must not be overtaken by who makes it */
+    /*
+     * Who may not move a tag must not be overtaken by who makes it, nor who
+     * says what there has to be by who changes that.
+     */
 
-    mode = (put->keep_tags && put->ntags > 0) ? REG_LOCK_EXCLUSIVE
+    mode = ((put->keep_tags && put->ntags > 0)
+            || reg_condition_any(&put->when)) ? REG_LOCK_EXCLUSIVE
                                               : REG_LOCK_SHARED;
 
     reg_layout_repo(&path, put->name, "/_manifests");
@@ -411,6 +417,10 @@ reg_manifest_put_locked(reg_store_t *s, const reg_manifest_put_t *put,
 
     if (rc == REG_OK && put->keep_tags) {
         rc = reg_manifest_check_tags(s, put, d, e);
+    }
+
+    if (rc == REG_OK && reg_condition_any(&put->when)) {
+        rc = reg_manifest_check_when(s, put, e);
     }
 
     if (rc == REG_OK) {
@@ -459,6 +469,41 @@ reg_manifest_check_tags(reg_store_t *s, const reg_manifest_put_t *put,
     }
 
     return REG_OK;
+}
+
+
+/* The conditions hold of what a GET of the same path would find. */
+
+static reg_rc_t
+reg_manifest_check_when(reg_store_t *s, const reg_manifest_put_t *put,
+    reg_error_t *e)
+{
+    reg_rc_t             rc;
+    reg_digest_t         tagged, target;
+    const reg_digest_t  *d;
+
+    if (put->expected != NULL) {
+        d = put->expected;
+        rc = reg_revision_find(s, put->name, d, &target, NULL, e);
+
+    } else {
+        d = &tagged;
+        rc = reg_tag_find(s, put->name, put->tags[0], &tagged, &target, e);
+    }
+
+    if (rc == REG_MANIFEST_UNKNOWN) {
+        d = NULL;
+
+        if (e != NULL) {
+            reg_error_clear(e);
+        }
+
+    } else if (rc != REG_OK) {
+        return rc;
+    }
+
+    return reg_condition_holds(&put->when, d)
+           ? REG_OK : reg_error_set(e, REG_PRECONDITION_FAILED, NULL);
 }
 
 

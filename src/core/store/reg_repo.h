@@ -6,6 +6,7 @@
 #define REG_REPO_H_INCLUDED
 
 
+#include "reg_condition.h"
 #include "reg_manifest.h"
 #include "reg_names.h"
 #include "reg_store.h"
@@ -22,6 +23,9 @@ typedef struct {
     size_t               ntags;
     reg_str_t            content_type;  /* without parameters, or empty */
     reg_str_t            body;
+    reg_condition_t      when;          /* REG_PRECONDITION_FAILED unless it
+                                           holds of the tag, or of the digest
+                                           of a PUT by digest */
     unsigned             sparse:1;      /* an index may name absent children */
     unsigned             keep_tags:1;   /* REG_DENIED rather than that a tag
                                            which is there moves */
@@ -108,6 +112,13 @@ void reg_manifest_untagged(reg_store_t *s, reg_str_t name, reg_str_t tag);
 /* Removes a tag alone. */
 reg_rc_t reg_tag_delete(reg_store_t *s, reg_str_t name, reg_str_t tag,
     reg_error_t *e);
+
+/*
+ * The same if what it is on is as the conditions say, or else
+ * REG_PRECONDITION_FAILED.  Nobody puts the tag on anything between the two.
+ */
+reg_rc_t reg_tag_delete_if(reg_store_t *s, reg_str_t name, reg_str_t tag,
+    const reg_condition_t *when, reg_error_t *e);
 
 /*
  * Removes a repository; those nested below its name stay.  REG_LOCKED when a

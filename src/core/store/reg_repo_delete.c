@@ -25,6 +25,9 @@
 
 
 static int64_t reg_repo_now(void);
+static reg_rc_t reg_tag_discard(reg_store_t *s, reg_str_t name, reg_str_t tag,
+    reg_error_t *e);
+static reg_rc_t reg_tag_unknown(reg_str_t tag, reg_error_t *e);
 static reg_rc_t reg_repo_delete_locked(reg_store_t *s, reg_str_t name,
     int *dir, reg_error_t *e);
 static reg_rc_t reg_repo_delete_alone(reg_store_t *s, reg_str_t name,
@@ -72,6 +75,64 @@ reg_repo_now(void)
 reg_rc_t
 reg_tag_delete(reg_store_t *s, reg_str_t name, reg_str_t tag, reg_error_t *e)
 {
+    reg_rc_t  rc;
+
+    rc = reg_tag_discard(s, name, tag, e);
+
+    if (rc == REG_OK) {
+        reg_repo_free(s);
+    }
+
+    return rc;
+}
+
+
+reg_rc_t
+reg_tag_delete_if(reg_store_t *s, reg_str_t name, reg_str_t tag,
+    const reg_condition_t *when, reg_error_t *e)
+{
+    int           fd;
+    reg_rc_t      rc;
+    reg_path_t    path;
+    reg_digest_t  d, target;
+
+    if (!reg_condition_any(when)) {
+        return reg_tag_delete(s, name, tag, e);
+    }
+
+    reg_layout_repo(&path, name, "/_manifests");
+
+    rc = reg_fs_lock_repo(s, path.s, REG_LOCK_EXCLUSIVE, &fd, e);
+
+    if (rc == REG_OK) {
+        rc = reg_tag_find(s, name, tag, &d, &target, e);
+
+        if (rc == REG_OK && !reg_condition_holds(when, &d)) {
+            rc = reg_error_set(e, REG_PRECONDITION_FAILED, NULL);
+        }
+
+        if (rc == REG_OK) {
+            rc = reg_tag_discard(s, name, tag, e);
+        }
+
+        s->driver->unlock(s, fd);
+    }
+
+    if (rc == REG_ABSENT) {
+        return reg_tag_unknown(tag, e);
+    }
+
+    if (rc == REG_OK) {
+        reg_repo_free(s);
+    }
+
+    return rc;
+}
+
+
+static reg_rc_t
+reg_tag_discard(reg_store_t *s, reg_str_t name, reg_str_t tag, reg_error_t *e)
+{
     reg_rc_t    rc;
     reg_path_t  path;
 
@@ -81,16 +142,15 @@ reg_tag_delete(reg_store_t *s, reg_str_t name, reg_str_t tag, reg_error_t *e)
 
     rc = s->driver->discard(s, path.s, NULL, e);
 
-    if (rc == REG_ABSENT) {
-        return reg_error_set(e, REG_MANIFEST_UNKNOWN, "unknown tag %.*s",
-                             (int) tag.len, tag.data);
-    }
+    return (rc == REG_ABSENT) ? reg_tag_unknown(tag, e) : rc;
+}
 
-    if (rc == REG_OK) {
-        reg_repo_free(s);
-    }
 
-    return rc;
+static reg_rc_t
+reg_tag_unknown(reg_str_t tag, reg_error_t *e)
+{
+    return reg_error_set(e, REG_MANIFEST_UNKNOWN, "unknown tag %.*s",
+                         (int) tag.len, tag.data);
 }
 
 

@@ -146,7 +146,17 @@ ngx_http_registry_blob_delete(ngx_http_request_t *r,
 static reg_rc_t
 ngx_http_registry_blob_delete_work(ngx_http_registry_ctx_t *ctx)
 {
-    reg_rc_t  rc;
+    reg_rc_t      rc;
+    reg_digest_t  target;
+
+    if (!reg_condition_holds(&ctx->op.when, &ctx->op.digest)) {
+        rc = reg_blob_find(ctx->store, ctx->op.name, &ctx->op.digest, &target,
+                           NULL, &ctx->error);
+
+        return (rc == REG_OK)
+               ? reg_error_set(&ctx->error, REG_PRECONDITION_FAILED, NULL)
+               : rc;
+    }
 
     rc = ngx_http_registry_emit_room(ctx, 1);
 

@@ -21,6 +21,7 @@ static const ngx_http_registry_step_pt  ngx_http_registry_ops[REG_OP_N] = {
 
 static ngx_int_t ngx_http_registry_begin(ngx_http_request_t *r,
     ngx_http_registry_ctx_t *ctx);
+static void ngx_http_registry_conditions(ngx_http_request_t *r, reg_op_t *op);
 static ngx_uint_t ngx_http_registry_early(ngx_http_request_t *r);
 
 
@@ -92,6 +93,8 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
         return ngx_http_registry_send_error(r, ctx);
     }
 
+    ngx_http_registry_conditions(r, &ctx->op);
+
     rc = ngx_http_registry_readonly_check(r, ctx);
 
     if (rc == NGX_DECLINED) {
@@ -122,6 +125,31 @@ ngx_http_registry_begin(ngx_http_request_t *r, ngx_http_registry_ctx_t *ctx)
     }
 
     return ngx_http_registry_ops[ctx->op.op](r, ctx);
+}
+
+
+/*
+ * What a GET has of them nginx itself looks at, when it is answered; and it
+ * does so with answers of 200 alone, which a change never has.
+ */
+
+static void
+ngx_http_registry_conditions(ngx_http_request_t *r, reg_op_t *op)
+{
+    if (op->op != REG_OP_MANIFEST_WRITE && op->op != REG_OP_MANIFEST_DELETE
+        && op->op != REG_OP_BLOB_DELETE)
+    {
+        return;
+    }
+
+    if (r->headers_in.if_match) {
+        op->when.match = ngx_http_registry_str(&r->headers_in.if_match->value);
+    }
+
+    if (r->headers_in.if_none_match) {
+        op->when.none_match =
+                     ngx_http_registry_str(&r->headers_in.if_none_match->value);
+    }
 }
 
 

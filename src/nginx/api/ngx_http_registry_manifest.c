@@ -322,6 +322,7 @@ ngx_http_registry_manifest_write(ngx_http_request_t *r,
     }
 
     job->put.name = ctx->op.name;
+    job->put.when = ctx->op.when;
     job->put.sparse = rlcf->sparse_index;
     job->put.keep_tags =
         (ngx_http_registry_may(ngx_http_registry_identity(ctx),
@@ -586,6 +587,16 @@ ngx_http_registry_manifest_delete_work(ngx_http_registry_ctx_t *ctx)
     }
 
     if (ctx->op.has_digest) {
+
+        if (!reg_condition_holds(&ctx->op.when, &ctx->op.digest)) {
+            rc = reg_revision_find(ctx->store, ctx->op.name, &ctx->op.digest,
+                                   &target, NULL, &ctx->error);
+
+            return (rc == REG_OK)
+                   ? reg_error_set(&ctx->error, REG_PRECONDITION_FAILED, NULL)
+                   : rc;
+        }
+
         ngx_memzero(&tags, sizeof(reg_names_t));
 
         rc = reg_manifest_delete(ctx->store, ctx->op.name, &ctx->op.digest,
@@ -605,7 +616,8 @@ ngx_http_registry_manifest_delete_work(ngx_http_registry_ctx_t *ctx)
     found = reg_tag_find(ctx->store, ctx->op.name, ctx->op.tag, &digest,
                          &target, NULL);
 
-    rc = reg_tag_delete(ctx->store, ctx->op.name, ctx->op.tag, &ctx->error);
+    rc = reg_tag_delete_if(ctx->store, ctx->op.name, ctx->op.tag,
+                           &ctx->op.when, &ctx->error);
 
     if (rc != REG_OK) {
         return rc;

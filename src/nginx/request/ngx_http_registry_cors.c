@@ -16,7 +16,7 @@
 
 #define NGX_HTTP_REGISTRY_CORS_HEADERS                                        \
     "Accept, Authorization, Content-Range, Content-Type, "                    \
-    "If-None-Match, Range"
+    "If-Match, If-None-Match, Range"
 
 
 static ngx_int_t ngx_http_registry_cors_valid(ngx_str_t *origin);
