@@ -62,6 +62,9 @@ reg_rc_t reg_repo_make(reg_store_t *s, reg_str_t name, reg_error_t *e);
 reg_rc_t reg_tag_read(reg_store_t *s, reg_str_t name, reg_str_t tag,
     reg_digest_t *d, reg_error_t *e);
 
+/* REG_ABSENT becomes REG_MANIFEST_UNKNOWN of that tag; others stay. */
+reg_rc_t reg_tag_unknown(reg_rc_t rc, reg_str_t tag, reg_error_t *e);
+
 /*
  * Where the bytes of a revision are, or REG_MANIFEST_UNKNOWN.  *leased, unless
  * it is NULL, is when its lease was renewed last, in ns.  fast

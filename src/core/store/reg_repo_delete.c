@@ -27,7 +27,6 @@
 static int64_t reg_repo_now(void);
 static reg_rc_t reg_tag_discard(reg_store_t *s, reg_str_t name, reg_str_t tag,
     reg_error_t *e);
-static reg_rc_t reg_tag_unknown(reg_str_t tag, reg_error_t *e);
 static reg_rc_t reg_repo_delete_locked(reg_store_t *s, reg_str_t name,
     int *dir, reg_error_t *e);
 static reg_rc_t reg_repo_delete_alone(reg_store_t *s, reg_str_t name,
@@ -118,15 +117,11 @@ reg_tag_delete_if(reg_store_t *s, reg_str_t name, reg_str_t tag,
         s->driver->unlock(s, fd);
     }
 
-    if (rc == REG_ABSENT) {
-        return reg_tag_unknown(tag, e);
-    }
-
     if (rc == REG_OK) {
         reg_repo_free(s);
     }
 
-    return rc;
+    return reg_tag_unknown(rc, tag, e);
 }
 
 
@@ -142,15 +137,7 @@ reg_tag_discard(reg_store_t *s, reg_str_t name, reg_str_t tag, reg_error_t *e)
 
     rc = s->driver->discard(s, path.s, NULL, e);
 
-    return (rc == REG_ABSENT) ? reg_tag_unknown(tag, e) : rc;
-}
-
-
-static reg_rc_t
-reg_tag_unknown(reg_str_t tag, reg_error_t *e)
-{
-    return reg_error_set(e, REG_MANIFEST_UNKNOWN, "unknown tag %.*s",
-                         (int) tag.len, tag.data);
+    return reg_tag_unknown(rc, tag, e);
 }
 
 
