@@ -12,10 +12,14 @@ use lib "$FindBin::Bin/lib";
 
 use Test::More;
 use Test::Registry;
+use Test::Registry::Files;
 
 
-my $t = Test::Registry->new(location => 'registry_delete on;', workers => 2)
-    ->run;
+my $t = Test::Registry->new(location => 'registry_delete on;', workers => 2,
+    http => <<'END')->run;
+    log_format digests '$request_method $uri $status $registry_digest';
+    access_log %%DIR%%/digests.log digests;
+END
 
 my @images = map { image(seed => "condition $_") } 0 .. 9;
 for my $image (@images) {
@@ -34,6 +38,8 @@ delete_blob();
 uploads();
 first_wins();
 one_of_each_round();
+taken_away();
+told();
 
 finish($t, { audit => { missing => 1 } });
 
@@ -295,4 +301,54 @@ sub one_of_each_round {
     }
 
     is($bad, 0, 'of eight that change what they saw one does, thirty times');
+}
+
+
+# Who takes a tag away without a condition does so before it is moved, which
+# then does not hold any more, or behind that.
+
+sub taken_away {
+    my $bad = 0;
+
+    for my $round (1 .. 60) {
+        my ($put, $delete) = ($t->connect, $t->connect);
+
+        put_if(0, 'away');
+        start_put($put, 1, 'away', 'If-Match', etag($images[0]{digest}));
+        select(undef, undef, undef, 0.002 * ($round % 3));
+        $delete->start('DELETE', '/v2/app/manifests/away');
+
+        my @codes = map { $_->reply->status } $put, $delete;
+
+        $bad++ if "@codes" !~ /^(?:201|412) 202$/
+            || $t->head('/v2/app/manifests/away')->status != 404;
+    }
+
+    is($bad, 0, 'a tag that is deleted while it is moved is gone, each time');
+}
+
+
+# The log knows what it was on when it was deleted, not when that was asked.
+
+sub told {
+    my $moved = 0;
+
+    for my $round (1 .. 60) {
+        my ($put, $delete) = ($t->connect, $t->connect);
+
+        put_if(2, 'told');
+        start_put($put, 3, 'told', 'If-Match', etag($images[2]{digest}));
+        select(undef, undef, undef, 0.002 * ($round % 3));
+        $delete->start('DELETE', '/v2/app/manifests/told',
+            headers => { 'If-Match' => etag($images[3]{digest}) });
+
+        $put->reply;
+        $moved += ($delete->reply->status == 202);
+    }
+
+    my @other = grep { m{^DELETE \S+/told 202 $images[2]{digest}$} }
+        split /\n/, slurp($t->dir . '/digests.log');
+
+    ok($moved, 'a tag was deleted that had just moved');
+    is(@other, 0, 'it is logged with what it was on, each time');
 }

@@ -731,14 +731,16 @@ flock(int fd, int operation)
 static reg_rc_t
 one_of(int what)
 {
-    reg_str_t                  tag;
+    reg_str_t                  tag, v1;
     reg_digest_t               config, layer, d;
+    reg_condition_t            when;
     reg_manifest_put_t         put;
     reg_manifest_put_result_t  result;
 
     config = digest_of(REG_SHA256, reg_str("{}"));
     layer = digest_of(REG_SHA256, reg_str("layer"));
     tag = reg_str("v2");
+    v1 = reg_str("v1");
 
     memset(&put, 0, sizeof(put));
 
@@ -747,6 +749,14 @@ one_of(int what)
     put.tags = &tag;
     put.ntags = (what != 10);
     put.keep_tags = (what == 1 || what == 10);
+
+    when.match = reg_str("*");
+    when.none_match = reg_null_str;
+
+    if (what == 11) {
+        put.tags = &v1;
+        put.when = when;
+    }
 
     d = digest_of(REG_SHA256, put.body);
 
@@ -776,6 +786,12 @@ one_of(int what)
 
     case 9:
         return reg_revision_lease(s, put.name, &d, 0, NULL);
+
+    case 12:
+        return reg_tag_delete(s, put.name, v1, NULL);
+
+    case 13:
+        return reg_tag_delete_if(s, put.name, v1, &when, &d, NULL);
 
     default:
         return reg_manifest_put(s, &put, &result, NULL);
@@ -850,7 +866,16 @@ test_locks_taken(void)
         { "lease of a manifest", { "lock shared", "lock shared" } },
         { "put without a tag by who may not move tags",
           { "lock shared, _manifests shared",
-            "lock shared, lock-manifests shared" } }
+            "lock shared, lock-manifests shared" } },
+        { "put on a condition",
+          { "lock shared, _manifests alone",
+            "lock shared, lock-manifests alone" } },
+        { "delete of a tag",
+          { "lock shared, _manifests shared",
+            "lock shared, lock-manifests shared" } },
+        { "delete of a tag on a condition",
+          { "lock shared, _manifests alone",
+            "lock shared, lock-manifests alone" } }
     };
 
     for (i = 0; i < 2; i++) {

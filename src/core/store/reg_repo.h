@@ -119,9 +119,10 @@ reg_rc_t reg_tag_delete(reg_store_t *s, reg_str_t name, reg_str_t tag,
 /*
  * The same if what it is on is as the conditions say, or else
  * REG_PRECONDITION_FAILED.  Nobody puts the tag on anything between the two.
+ * What it was on is told: len is 0 where that is not known.
  */
 reg_rc_t reg_tag_delete_if(reg_store_t *s, reg_str_t name, reg_str_t tag,
-    const reg_condition_t *when, reg_error_t *e);
+    const reg_condition_t *when, reg_digest_t *was, reg_error_t *e);
 
 /*
  * Removes a repository; those nested below its name stay.  REG_LOCKED when a

@@ -25,7 +25,8 @@
 
 
 static int64_t reg_repo_now(void);
-static reg_rc_t reg_tag_discard(reg_store_t *s, reg_str_t name, reg_str_t tag,
+static reg_rc_t reg_tag_delete_locked(reg_store_t *s, reg_str_t name,
+    reg_str_t tag, const reg_condition_t *when, reg_digest_t *was,
     reg_error_t *e);
 static reg_rc_t reg_repo_delete_locked(reg_store_t *s, reg_str_t name,
     int *dir, reg_error_t *e);
@@ -74,48 +75,32 @@ reg_repo_now(void)
 reg_rc_t
 reg_tag_delete(reg_store_t *s, reg_str_t name, reg_str_t tag, reg_error_t *e)
 {
-    reg_rc_t  rc;
+    reg_digest_t     was;
+    reg_condition_t  when;
 
-    rc = reg_tag_discard(s, name, tag, e);
+    when.match = reg_null_str;
+    when.none_match = reg_null_str;
 
-    if (rc == REG_OK) {
-        reg_repo_free(s);
-    }
-
-    return rc;
+    return reg_tag_delete_if(s, name, tag, &when, &was, e);
 }
 
 
 reg_rc_t
 reg_tag_delete_if(reg_store_t *s, reg_str_t name, reg_str_t tag,
-    const reg_condition_t *when, reg_error_t *e)
+    const reg_condition_t *when, reg_digest_t *was, reg_error_t *e)
 {
-    int           fd;
-    reg_rc_t      rc;
-    reg_path_t    path;
-    reg_digest_t  d, target;
+    int       lock;
+    reg_rc_t  rc;
 
-    if (!reg_condition_any(when)) {
-        return reg_tag_delete(s, name, tag, e);
+    rc = s->driver->lock(s, REG_LOCK_SHARED, &lock, e);
+
+    if (rc != REG_OK) {
+        return rc;
     }
 
-    reg_layout_repo(&path, name, "/_manifests");
+    rc = reg_tag_delete_locked(s, name, tag, when, was, e);
 
-    rc = reg_fs_lock_repo(s, path.s, REG_LOCK_EXCLUSIVE, &fd, e);
-
-    if (rc == REG_OK) {
-        rc = reg_tag_find(s, name, tag, &d, &target, e);
-
-        if (rc == REG_OK && !reg_condition_holds(when, &d)) {
-            rc = reg_error_set(e, REG_PRECONDITION_FAILED, NULL);
-        }
-
-        if (rc == REG_OK) {
-            rc = reg_tag_discard(s, name, tag, e);
-        }
-
-        s->driver->unlock(s, fd);
-    }
+    s->driver->unlock(s, lock);
 
     if (rc == REG_OK) {
         reg_repo_free(s);
@@ -125,19 +110,53 @@ reg_tag_delete_if(reg_store_t *s, reg_str_t name, reg_str_t tag,
 }
 
 
+/*
+ * Without a condition, too: who says what the tag has to be on, and puts it on
+ * something else then, must not find it gone between the two.
+ */
+
 static reg_rc_t
-reg_tag_discard(reg_store_t *s, reg_str_t name, reg_str_t tag, reg_error_t *e)
+reg_tag_delete_locked(reg_store_t *s, reg_str_t name, reg_str_t tag,
+    const reg_condition_t *when, reg_digest_t *was, reg_error_t *e)
 {
-    reg_rc_t    rc;
-    reg_path_t  path;
+    int           fd;
+    reg_rc_t      rc;
+    reg_path_t    path;
+    reg_lock_e    mode;
+    reg_digest_t  target;
 
-    reg_layout_tag(&path, name, tag, "");
+    mode = reg_condition_any(when) ? REG_LOCK_EXCLUSIVE : REG_LOCK_SHARED;
 
-    reg_manifest_untagged(s, name, tag);
+    reg_layout_repo(&path, name, "/_manifests");
 
-    rc = s->driver->discard(s, path.s, NULL, e);
+    rc = reg_fs_lock_repo(s, path.s, mode, &fd, e);
 
-    return reg_tag_unknown(rc, tag, e);
+    if (rc != REG_OK) {
+        return rc;
+    }
+
+    if (mode == REG_LOCK_EXCLUSIVE) {
+        rc = reg_tag_find(s, name, tag, was, &target, e);
+
+        if (rc == REG_OK && !reg_condition_holds(when, was)) {
+            rc = reg_error_set(e, REG_PRECONDITION_FAILED, NULL);
+        }
+
+    } else if (reg_tag_find(s, name, tag, was, &target, NULL) != REG_OK) {
+        was->len = 0;
+    }
+
+    if (rc == REG_OK) {
+        reg_layout_tag(&path, name, tag, "");
+
+        reg_manifest_untagged(s, name, tag);
+
+        rc = s->driver->discard(s, path.s, NULL, e);
+    }
+
+    s->driver->unlock(s, fd);
+
+    return rc;
 }
 
 

@@ -574,7 +574,7 @@ ngx_http_registry_manifest_delete(ngx_http_request_t *r,
 static reg_rc_t
 ngx_http_registry_manifest_delete_work(ngx_http_registry_ctx_t *ctx)
 {
-    reg_rc_t      rc, told, found;
+    reg_rc_t      rc, told;
     reg_names_t   tags;
     reg_digest_t  digest, target;
 
@@ -613,17 +613,14 @@ ngx_http_registry_manifest_delete_work(ngx_http_registry_ctx_t *ctx)
         return (rc == REG_OK) ? told : rc;
     }
 
-    found = reg_tag_find(ctx->store, ctx->op.name, ctx->op.tag, &digest,
-                         &target, NULL);
-
     rc = reg_tag_delete_if(ctx->store, ctx->op.name, ctx->op.tag,
-                           &ctx->op.when, &ctx->error);
+                           &ctx->op.when, &digest, &ctx->error);
 
     if (rc != REG_OK) {
         return rc;
     }
 
-    if (found == REG_OK) {
+    if (digest.len != 0) {
         ctx->op.digest = digest;
         ctx->op.has_digest = 1;
     }
