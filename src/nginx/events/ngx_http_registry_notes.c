@@ -20,6 +20,10 @@
 /* ms of syncs behind one another */
 #define NGX_HTTP_REGISTRY_NOTES_SLICE  20
 
+/* with none there is never a turn, and the timer that waits for it is due at
+   once: nginx calls it again and again, and delivers nothing */
+_Static_assert(NGX_HTTP_REGISTRY_NOTES_SLICE > 0, "nothing would be synced");
+
 /* so many times longer than they took nothing is synced, so many ms at most */
 #define NGX_HTTP_REGISTRY_NOTES_PAUSE  10
 #define NGX_HTTP_REGISTRY_NOTES_MAX    10000
