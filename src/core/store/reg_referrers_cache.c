@@ -35,6 +35,11 @@ struct reg_referrers_entry_s {
     char                    data[];
 };
 
+/* room is made by letting entries go, until there is some */
+_Static_assert(REG_REFERRERS_MALLOC + sizeof(reg_referrers_entry_t)
+               + 4 * REG_DIGEST_MAX + REG_REFERRERS_TEXT_MAX
+               <= REG_REFERRERS_CACHE_MAX, "an entry may be too large");
+
 
 struct reg_referrers_cache_s {
     pthread_mutex_t         lock;
