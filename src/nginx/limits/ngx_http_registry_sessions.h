@@ -30,6 +30,10 @@
 /* entries looked at before somebody is refused */
 #define NGX_HTTP_REGISTRY_SESSIONS_LOOK  16
 
+/* half of them are those that were used longest ago */
+_Static_assert(NGX_HTTP_REGISTRY_SESSIONS_LOOK >= 2,
+               "the oldest would not be looked at");
+
 
 /* Part of the zone. */
 typedef struct {
