@@ -56,6 +56,7 @@ reg_cli_store(const char *root)
 reg_store_t *
 reg_cli_store_there(const char *root)
 {
+    int           there;
     char          path[PATH_MAX];
     reg_rc_t      rc;
     reg_stat_t    st;
@@ -71,6 +72,18 @@ reg_cli_store_there(const char *root)
     reg_error_clear(&e);
 
     rc = s->driver->stat(s, REG_LAYOUT_V2, &st, &e);
+    there = 0;
+
+    if (rc == REG_ABSENT) {
+        (void) snprintf(path, sizeof(path), "%s/" REG_LAYOUT_V2, root);
+        there = (access(path, F_OK) == 0);
+
+        /* the first push may have made it a moment ago */
+
+        if (there) {
+            rc = s->driver->stat(s, REG_LAYOUT_V2, &st, &e);
+        }
+    }
 
     if (rc == REG_OK) {
         return s;
@@ -78,9 +91,7 @@ reg_cli_store_there(const char *root)
 
     reg_store_close(s);
 
-    (void) snprintf(path, sizeof(path), "%s/" REG_LAYOUT_V2, root);
-
-    if (rc == REG_ABSENT && access(path, F_OK) == 0) {
+    if (rc == REG_ABSENT && there) {
         (void) reg_cli_fail(REG_CLI_FAILED, "%s: a symbolic link stands above "
                             "its " REG_LAYOUT_V2 ", or is it, and none is "
                             "followed", root);
