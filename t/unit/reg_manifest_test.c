@@ -734,7 +734,12 @@ test_read(void)
           "'a':'\\u0000\xff','n':1e999}}", DOCKER_IMAGE },
         { "{'schemaVersion':1,'schemaVersion':2}", IMAGE },
         { "{'schemaVersion':1.0}", IMAGE },
-        { "{'schemaVersion':2,'manifests':null}", INDEX }
+        { "{'schemaVersion':2,'manifests':null}", INDEX },
+        { "{'config':{},'manifests':null}", IMAGE },
+        { "{'manifests':null,'layers':[]}", IMAGE },
+        { "{'manifests':null,'layers':null,'config':null}", INDEX },
+        { "{'mediaType':null,'manifests':[]}", INDEX },
+        { "{'mediaType':null,'config':{},'fsLayers':null}", IMAGE }
     };
 
     static const struct {
@@ -769,6 +774,10 @@ test_read(void)
         { SMALL ",'subject':{'digest':'" D2 "'}}",
           IMAGE, 0, 1, D2, "a/config" },
         { SMALL ",'subject':null}",    IMAGE, 0, 1, NULL, "a/config" },
+        { "{'mediaType':null,'manifests':null," CONFIG "}",
+          IMAGE, 0, 1, NULL, "a/config" },
+        { "{'fsLayers':null," CONFIG "}", IMAGE, 0, 1, NULL, "a/config" },
+        { "{'manifests':null}",        INDEX, 1, 0, NULL, "" },
         { SMALL ",'subject':{'digest':'x'}}", IMAGE, 0, 1, NULL, "a/config" },
         { "{'schemaVersion':1,'fsLayers':[{'blobSum':'" D1 "'}]}",
           "application/vnd.docker.distribution.manifest.v1+json",
@@ -803,6 +812,8 @@ test_read(void)
         { SMALL ",'annotations':{'a':'\\ud800\\u0000'}}",       0 },
 
         { SMALL_INDEX ",'layers':[],'config':null}",            0 },
+        { "{'mediaType':null," CONFIG ",'layers':null}",        0 },
+        { "{'mediaType':null,'manifests':null," CONFIG ",'layers':[]}", 0 },
         { SMALL ",'manifests':[]}",                             0 },
 
         { "{}",                                                 1 },

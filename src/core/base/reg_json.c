@@ -194,6 +194,17 @@ reg_json_fold(const char *name, const char *key)
 }
 
 
+const json_t *
+reg_json_get(const json_t *object, const char *key)
+{
+    const json_t  *value;
+
+    value = json_object_get(object, key);
+
+    return json_is_null(value) ? NULL : value;
+}
+
+
 reg_str_t
 reg_json_str(const json_t *object, const char *key)
 {

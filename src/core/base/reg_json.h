@@ -55,6 +55,12 @@ json_t *reg_json_load_stored(const char *data, size_t len, int *merged,
  */
 int reg_json_alike(const json_t *object, const char *key);
 
+/*
+ * The member of that name, borrowed, or NULL.  One that is null is none:
+ * programs in Go read it so, and others write it for what they leave out.
+ */
+const json_t *reg_json_get(const json_t *object, const char *key);
+
 /* The string member of that name, borrowed, or a null slice. */
 reg_str_t reg_json_str(const json_t *object, const char *key);
 

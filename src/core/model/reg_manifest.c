@@ -81,7 +81,7 @@ reg_manifest_read(reg_manifest_t *m, const char *data, size_t len,
 
         /* signatures stand in the document itself */
 
-        m->media_type = (json_object_get(m->root, "signatures") != NULL)
+        m->media_type = (reg_json_get(m->root, "signatures") != NULL)
                         ? reg_str(REG_TYPE_SCHEMA1_SIGNED)
                         : reg_str(REG_TYPE_SCHEMA1);
 
@@ -95,7 +95,7 @@ reg_manifest_read(reg_manifest_t *m, const char *data, size_t len,
 
         /* one of a later time may refer to things by other names */
 
-        if (type == NULL || json_object_get(m->root, "mediaType") != NULL) {
+        if (type == NULL || reg_json_get(m->root, "mediaType") != NULL) {
             m->unread = 1;
         }
     }
@@ -458,9 +458,9 @@ reg_manifest_holds(const json_t *root, const char *key)
 {
     const json_t  *value;
 
-    value = json_object_get(root, key);
+    value = reg_json_get(root, key);
 
-    return value != NULL && !json_is_null(value)
+    return value != NULL
            && !(json_is_array(value) && json_array_size(value) == 0);
 }
 

@@ -13,6 +13,8 @@ typedef struct {
     unsigned  fs_layers:1;
     unsigned  is_signed:1;
     unsigned  index:1;
+    unsigned  image:1;
+    unsigned  none:1;                          /* manifests, but null */
 } reg_manifest_look_t;
 
 
@@ -67,8 +69,8 @@ reg_manifest_type_of(const char *data, size_t len, char *media_type)
                               : reg_str(REG_TYPE_SCHEMA1);
 
     } else {
-        name = look.index ? reg_manifest_oci_index->name
-                          : reg_manifest_oci->name;
+        name = (look.index || (look.none && !look.image))
+               ? reg_manifest_oci_index->name : reg_manifest_oci->name;
     }
 
     memcpy(media_type, name.data, name.len);
@@ -79,6 +81,7 @@ reg_manifest_type_of(const char *data, size_t len, char *media_type)
 static void
 reg_manifest_look(void *ctx, reg_str_t name, reg_str_t value)
 {
+    int                   none;
     char                  key[sizeof("schemaVersion")];
     reg_str_t             k;
     reg_manifest_look_t  *look;
@@ -90,6 +93,7 @@ reg_manifest_look(void *ctx, reg_str_t name, reg_str_t value)
     }
 
     k = reg_str_of(key);
+    none = reg_str_eq(value, reg_str("null"));
 
     if (reg_str_eq(k, reg_str("mediaType"))) {
 
@@ -101,13 +105,19 @@ reg_manifest_look(void *ctx, reg_str_t name, reg_str_t value)
         look->version1 = reg_str_eq(value, reg_str("1"));
 
     } else if (reg_str_eq(k, reg_str("fsLayers"))) {
-        look->fs_layers = 1;
+        look->fs_layers = !none;
 
     } else if (reg_str_eq(k, reg_str("signatures"))) {
-        look->is_signed = 1;
+        look->is_signed = !none;
 
     } else if (reg_str_eq(k, reg_str("manifests"))) {
-        look->index = 1;
+        look->index = !none;
+        look->none = none;
+
+    } else if (reg_str_eq(k, reg_str("config"))
+               || reg_str_eq(k, reg_str("layers")))
+    {
+        look->image |= !none;
     }
 }
 
@@ -133,21 +143,27 @@ reg_manifest_schema1(const json_t *root, reg_str_t content_type)
     version = json_object_get(root, "schemaVersion");
 
     return (json_is_integer(version) && json_integer_value(version) == 1)
-           || json_object_get(root, "fsLayers") != NULL;
+           || reg_json_get(root, "fsLayers") != NULL;
 }
 
 
 const reg_manifest_type_t *
 reg_manifest_shape(const json_t *root)
 {
-    if (json_object_get(root, "manifests") != NULL) {
+    if (reg_json_get(root, "manifests") != NULL) {
         return reg_manifest_oci_index;
     }
 
-    if (json_object_get(root, "config") != NULL
-        || json_object_get(root, "layers") != NULL)
+    if (reg_json_get(root, "config") != NULL
+        || reg_json_get(root, "layers") != NULL)
     {
         return reg_manifest_oci;
+    }
+
+    /* of nothing, as programs in Go write it */
+
+    if (json_object_get(root, "manifests") != NULL) {
+        return reg_manifest_oci_index;
     }
 
     return NULL;
