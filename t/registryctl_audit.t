@@ -17,7 +17,6 @@ use Time::HiRes qw(time);
 
 use Test::Registry;
 use Test::Registry::Command;
-use Test::Registry::Shim;
 
 my $t = Test::Registry->new(location => 'registry_delete on;')->run;
 my $root = $t->{root};
@@ -27,7 +26,6 @@ my $tag = "$v2/repositories/some/app/_manifests/tags/v1/current/link";
 
 clean();
 calls();
-first_push();
 damaged();
 many();
 read_only();
@@ -81,21 +79,6 @@ sub calls {
 
     is_exit(ctl({ stdout => '/dev/full' }, qw(audit --json), $root), 3,
         'no room for what it prints');
-}
-
-
-# A store that the first push makes while it is looked for.
-
-sub first_push {
-    my $shim = Test::Registry::Shim->new;
-    my %env = %{ $shim->env };
-
-    $shim->arm(action => 'ENOENT', calls => ['open'], dir => "$root/docker");
-    my $r = ctl({ wrap => [ 'env', map { "$_=$env{$_}" } keys %env ] },
-        'audit', $root);
-    ok($shim->disarm, 'a store that was not there a moment ago');
-    is_exit($r, 0, 'is looked over');
-    unlike($r->{err}, qr/symbolic/, 'and no link is to blame');
 }
 
 
