@@ -206,11 +206,23 @@ narrow()
 }
 
 
+# Programs under sanitizers, which all other tests are run with too, do not take
+# the libraries of t/shim.
+shims()
+{
+    _rc=0
+    grep -rlE --include='*.t' --exclude='fault_*' \
+        'Test::Registry::(Shim|Sweep)' t || _rc=$?
+    [ $_rc -eq 1 ]
+}
+
+
 lint()
 {
     step 'shellcheck' shellcheck ci/*.sh .ci/run \
         src/cli/registryctl.bash || true
     step 'no line of C has more than 80 columns' narrow || true
+    step 'what breaks system calls stands in t/fault_*.t' shims || true
     built || return 0
     tap --name 'conf.examples' ci/examples.sh
 }
