@@ -391,7 +391,7 @@ asan()
 # It reports to the same folder as nginx.
 asan_command()
 {
-    CFLAGS='-fsanitize=address,undefined -fno-sanitize-recover=undefined' \
+    CFLAGS='-O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined' \
     LDFLAGS=$build/asan/sanitizer.o \
         make -s BUILD="$build/asan" -j "$jobs" registryctl
 }
