@@ -220,6 +220,11 @@ sub wrong_types {
             ['digest with a path', { digest => 'sha256:../../x' }],
             ['mediaType a number', { mediaType => 5 }],
             ['mediaType null', { mediaType => undef }],
+            ['annotations a string', { annotations => 'x' }],
+            ['an annotation a number', { annotations => { a => 1 } }],
+            ['artifactType a list', { artifactType => [] }],
+            ['data an object', { data => {} }],
+            ['a platform a string', { platform => 'linux' }],
         )
     );
 

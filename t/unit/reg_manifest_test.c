@@ -441,6 +441,9 @@ test_descriptors(void)
     reg_error_t     e;
     reg_manifest_t  m;
 
+#define WITH(members)                                                         \
+    "{'mediaType':'a/b','digest':'" D0 "','size':1," members "}"
+
     static const char  *places[] = {
         HEAD(IMAGE) "'config':%s,'layers':[]}",
         HEAD(IMAGE) CONFIG ",'layers':[%s]}",
@@ -465,6 +468,28 @@ test_descriptors(void)
           "'artifactType':'c/d','data':'e30='}",  1, NULL },
         { "{'mediaType':'a/b','digest':'" D0 "','size':1,'urls':null}",
           1, NULL },
+
+        { WITH("'annotations':null,'platform':null,'artifactType':null,"
+               "'data':null"),                    1, NULL },
+        { WITH("'annotations':{},'platform':{'architecture':'arm','os':'x',"
+               "'os.version':'1','variant':null,'os.features':['a'],"
+               "'features':[],'x':5}"),           1, NULL },
+
+        { WITH("'annotations':'x'"),              0, "annotations" },
+        { WITH("'annotations':[]"),               0, "annotations" },
+        { WITH("'annotations':{'a':'b','c':1}"),  0, "annotation" },
+        { WITH("'annotations':{'a':null}"),       0, "annotation" },
+        { WITH("'data':{}"),                      0, "data" },
+        { WITH("'data':['e30=']"),                0, "data" },
+        { WITH("'artifactType':[]"),              0, "artifactType" },
+        { WITH("'artifactType':5"),               0, "artifactType" },
+        { WITH("'platform':'linux'"),             0, "platform" },
+        { WITH("'platform':[]"),                  0, "platform" },
+        { WITH("'platform':{'os':5}"),            0, "platform" },
+        { WITH("'platform':{'architecture':{}}"), 0, "platform" },
+        { WITH("'platform':{'os.features':'x'}"), 0, "platform" },
+        { WITH("'platform':{'os.features':[5]}"), 0, "platform" },
+        { WITH("'platform':{'features':[null]}"), 0, "platform" },
 
         { DESC("a/b", D0, "-1"),                  0, "size" },
         { DESC("a/b", D0, "9223372036854775808"), 0, "range" },

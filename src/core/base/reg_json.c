@@ -205,6 +205,29 @@ reg_json_get(const json_t *object, const char *key)
 }
 
 
+const char *
+reg_json_unstring(const json_t *object)
+{
+    void    *iter;
+    json_t  *o;
+
+    /* jansson's iterators want an object they might change, and do not */
+
+    o = (json_t *) object;
+
+    for (iter = json_object_iter(o);
+         iter != NULL;
+         iter = json_object_iter_next(o, iter))
+    {
+        if (!json_is_string(json_object_iter_value(iter))) {
+            return json_object_iter_key(iter);
+        }
+    }
+
+    return NULL;
+}
+
+
 reg_str_t
 reg_json_str(const json_t *object, const char *key)
 {

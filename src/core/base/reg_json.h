@@ -61,6 +61,9 @@ int reg_json_alike(const json_t *object, const char *key);
  */
 const json_t *reg_json_get(const json_t *object, const char *key);
 
+/* The name of a member that is no string, borrowed, or NULL. */
+const char *reg_json_unstring(const json_t *object);
+
 /* The string member of that name, borrowed, or a null slice. */
 reg_str_t reg_json_str(const json_t *object, const char *key);
 

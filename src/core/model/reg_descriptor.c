@@ -7,6 +7,8 @@ static reg_rc_t reg_descriptor_bad(reg_descriptor_at_e at, size_t i,
 static const char *reg_descriptor_alike(const json_t *d);
 static int reg_descriptor_foreign(reg_str_t media_type);
 static const char *reg_descriptor_urls(const json_t *d, int foreign);
+static const char *reg_descriptor_labels(const json_t *d);
+static const char *reg_descriptor_platform(const json_t *platform);
 
 
 /* image-spec, "Non-Distributable Layers", and what Docker called them */
@@ -104,11 +106,15 @@ reg_descriptor_check(const reg_reference_t *ref, const json_t *d,
 
     why = reg_descriptor_urls(d, ref->foreign);
 
-    if (why != NULL) {
-        return reg_descriptor_bad(at, i, why, e);
+    if (why == NULL) {
+        why = reg_descriptor_labels(d);
     }
 
-    return REG_OK;
+    if (why == NULL) {
+        why = reg_descriptor_platform(reg_json_get(d, "platform"));
+    }
+
+    return (why == NULL) ? REG_OK : reg_descriptor_bad(at, i, why, e);
 }
 
 
@@ -219,6 +225,92 @@ reg_descriptor_urls(const json_t *d, int foreign)
             && !reg_str_starts(url, reg_str("http://")))
         {
             return "has urls that are neither http nor https";
+        }
+    }
+
+    return NULL;
+}
+
+
+/*
+ * NULL when what a descriptor says besides is of the right types.  To clients
+ * with types of their own, such as all in Go, the whole manifest is no manifest
+ * when one of them is wrong.
+ */
+
+static const char *
+reg_descriptor_labels(const json_t *d)
+{
+    const json_t  *value;
+
+    value = reg_json_get(d, "artifactType");
+
+    if (value != NULL && !json_is_string(value)) {
+        return "has an artifactType that is not a string";
+    }
+
+    value = reg_json_get(d, "data");
+
+    if (value != NULL && !json_is_string(value)) {
+        return "has data that are not a string";
+    }
+
+    value = reg_json_get(d, "annotations");
+
+    if (value == NULL) {
+        return NULL;
+    }
+
+    if (!json_is_object(value)) {
+        return "has annotations that are not an object";
+    }
+
+    return (reg_json_unstring(value) == NULL)
+           ? NULL : "has an annotation that is not a string";
+}
+
+
+static const char *
+reg_descriptor_platform(const json_t *platform)
+{
+    size_t         i, j;
+    const json_t  *value;
+
+    static const char *const  strings[] = {
+        "architecture", "os", "os.version", "variant"
+    };
+
+    /* the second is of Docker's lists */
+
+    static const char *const  lists[] = { "os.features", "features" };
+
+    if (platform == NULL) {
+        return NULL;
+    }
+
+    if (!json_is_object(platform)) {
+        return "has a platform that is not an object";
+    }
+
+    for (i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
+        value = reg_json_get(platform, strings[i]);
+
+        if (value != NULL && !json_is_string(value)) {
+            return "has a platform with a member that is not a string";
+        }
+    }
+
+    for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        value = reg_json_get(platform, lists[i]);
+
+        if (value != NULL && !json_is_array(value)) {
+            return "has a platform with features that are not an array";
+        }
+
+        for (j = 0; j < json_array_size(value); j++) {
+            if (!json_is_string(json_array_get(value, j))) {
+                return "has a platform with features that are not strings";
+            }
         }
     }
 

@@ -334,8 +334,8 @@ reg_manifest_list(const json_t *root, const char *key)
 static reg_rc_t
 reg_manifest_check_labels(const json_t *root, reg_error_t *e)
 {
-    void    *iter;
-    json_t  *value;
+    const char    *name;
+    const json_t  *value;
 
     value = json_object_get(root, "artifactType");
 
@@ -355,19 +355,13 @@ reg_manifest_check_labels(const json_t *root, reg_error_t *e)
                              "annotations is not an object");
     }
 
-    for (iter = json_object_iter(value);
-         iter != NULL;
-         iter = json_object_iter_next(value, iter))
-    {
-        if (!json_is_string(json_object_iter_value(iter))) {
-            return reg_error_set(e, REG_MANIFEST_INVALID,
-                                 "annotation \"%.*s\" is not a string",
-                                 REG_MANIFEST_SHOWN,
-                                 json_object_iter_key(iter));
-        }
-    }
+    name = reg_json_unstring(value);
 
-    return REG_OK;
+    return (name == NULL)
+           ? REG_OK
+           : reg_error_set(e, REG_MANIFEST_INVALID,
+                           "annotation \"%.*s\" is not a string",
+                           REG_MANIFEST_SHOWN, name);
 }
 
 
