@@ -18,6 +18,7 @@ use constant BODY => 14000;
 
 
 manifests();
+large();
 visitors();
 names();
 
@@ -96,6 +97,23 @@ sub manifests {
         'somebody guesses where bob is known');
     is(status($t, 'bob', 'two', '127.0.1.7'), 200,
         'A78 and it is remembered from where he has');
+    $t->finish;
+}
+
+
+# A manifest that is too large for what there is is read again each time, which
+# is no alert's business.
+
+sub large {
+    my $t = server('32k');
+    my $bob = $t->as('bob', 'two');
+    my $image = $bob->push_image('app', 'v1');
+    my $bytes = padded_manifest($image->{data}, BODY);
+
+    status($t, 'bob', 'two', "127.0.3.$_") for 1 .. 40;
+    $bob->push_manifest('app', sha256($bytes), $bytes, $image->{type});
+    like($t->get('/metrics')->body, qr/^registry_zone_no_room_total 0$/m,
+        'a manifest that is not remembered is no login and no session');
     $t->finish;
 }
 

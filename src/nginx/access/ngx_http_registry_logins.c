@@ -1,5 +1,6 @@
 
 #include "ngx_http_registry_logins.h"
+#include "ngx_http_registry_stats.h"
 #include "ngx_http_registry_tree.h"
 #include "ngx_http_registry_zone.h"
 
@@ -291,16 +292,20 @@ ngx_http_registry_logins_alloc(ngx_http_registry_main_conf_t *rmcf,
         p = ngx_slab_alloc_locked(pool, size);
     }
 
-    if (p || ngx_queue_empty(&logins->verified)) {
-        return p;
+    if (p == NULL && !ngx_queue_empty(&logins->verified)) {
+        q = ngx_queue_last(&logins->verified);
+
+        ngx_http_registry_logins_remove(rmcf, logins,
+            ngx_queue_data(q, ngx_http_registry_logins_node_t, queue));
+
+        p = ngx_slab_alloc_locked(pool, size);
     }
 
-    q = ngx_queue_last(&logins->verified);
+    if (p == NULL) {
+        ngx_http_registry_stats_no_room();
+    }
 
-    ngx_http_registry_logins_remove(rmcf, logins,
-        ngx_queue_data(q, ngx_http_registry_logins_node_t, queue));
-
-    return ngx_slab_alloc_locked(pool, size);
+    return p;
 }
 
 

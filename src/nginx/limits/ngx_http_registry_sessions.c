@@ -317,6 +317,8 @@ ngx_http_registry_sessions_add(ngx_http_registry_main_conf_t *rmcf,
     }
 
     if (node == NULL) {
+        ngx_http_registry_stats_no_room();
+
         ngx_http_registry_sessions_release(rmcf, store);
         ngx_http_registry_sessions_release(rmcf, user);
 

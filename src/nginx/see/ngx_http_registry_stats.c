@@ -404,12 +404,20 @@ ngx_http_registry_stats_write_refused(void)
 
 
 void
-ngx_http_registry_stats_evicted(ngx_uint_t n, ngx_uint_t room)
+ngx_http_registry_stats_evicted(ngx_uint_t n)
 {
     if (ngx_http_registry_stats) {
         (void) ngx_atomic_fetch_add(&ngx_http_registry_stats->evicted,
                                     (ngx_atomic_int_t) n);
-        (void) ngx_atomic_fetch_add(&ngx_http_registry_stats->no_room, !room);
+    }
+}
+
+
+void
+ngx_http_registry_stats_no_room(void)
+{
+    if (ngx_http_registry_stats) {
+        (void) ngx_atomic_fetch_add(&ngx_http_registry_stats->no_room, 1);
     }
 }
 

@@ -249,7 +249,7 @@ typedef struct {
     ngx_atomic_t                   bearers[NGX_HTTP_REGISTRY_BEARERS];
     ngx_atomic_t                   writes_refused;
     ngx_atomic_t                   evicted;     /* of the zone, for room */
-    ngx_atomic_t                   no_room;     /* in it, all the same */
+    ngx_atomic_t                   no_room;     /* in it, for what counts */
     ngx_atomic_t                   zone_free;   /* monotonic seconds: its lock
                                                    was to be had */
     ngx_atomic_t                   managers;    /* that began */
@@ -333,8 +333,11 @@ void ngx_http_registry_stats_cache(ngx_uint_t hit);
 void ngx_http_registry_stats_bearer(ngx_http_registry_bearer_e result);
 void ngx_http_registry_stats_write_refused(void);
 
-/* So many things of the zone were forgotten for another one; did it help? */
-void ngx_http_registry_stats_evicted(ngx_uint_t n, ngx_uint_t room);
+/* So many manifests were forgotten for something else in the zone. */
+void ngx_http_registry_stats_evicted(ngx_uint_t n);
+
+/* A login or an upload session has no room in the zone, all the same. */
+void ngx_http_registry_stats_no_room(void);
 
 /* Times the calls of a store that was just opened; NULL counts nothing. */
 void ngx_http_registry_stats_driver(reg_store_t *store);

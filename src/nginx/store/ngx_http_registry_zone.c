@@ -274,7 +274,7 @@ ngx_http_registry_zone_make_room(ngx_http_registry_main_conf_t *rmcf,
         p = ngx_slab_alloc_locked(pool, size);
     }
 
-    ngx_http_registry_stats_evicted(i, p != NULL);
+    ngx_http_registry_stats_evicted(i);
 
     return p;
 }
