@@ -67,6 +67,9 @@ fi
 # a line that did not come into the tally
 lost=
 
+# stands before what runs tests
+within=
+
 started=$(date +%s)
 
 # more than there are processors: for most of its time a test waits
@@ -113,11 +116,21 @@ tap()
     _before=$(scores)
     _rc=0
     # shellcheck disable=SC2086
-    $bound perl ci/tap.pl --tally "$tally" "$@" || _rc=$?
+    $bound $within perl ci/tap.pl --tally "$tally" "$@" || _rc=$?
 
     if [ "$(scores)" -le "$_before" ]; then
         step "$2 end with a score, not with exit code $_rc" false || true
     fi
+}
+
+
+# What looks for faults of the program alone: the stages unit, api and faults
+# have their files on this machine's disk.
+tap_in_memory()
+{
+    within='sh ci/memory.sh'
+    tap "$@"
+    within=
 }
 
 
@@ -383,8 +396,9 @@ asan()
     # shellcheck disable=SC2046
     TEST_NGINX_BINARY=$build/asan/nginx TEST_NGINX_MODULE='' \
     TEST_REGISTRYCTL=$build/asan/registryctl \
-        tap --name 'the registry under ASan and UBSan' --jobs "$waiting" \
-            --timeout 1200 --reports "$reports" $(api_tests)
+        tap_in_memory --name 'the registry under ASan and UBSan' \
+            --jobs "$waiting" --timeout 1200 --reports "$reports" \
+            $(api_tests)
 }
 
 
@@ -425,7 +439,7 @@ tsan()
 
     # shellcheck disable=SC2086
     TEST_NGINX_BINARY=$build/tsan/nginx TEST_NGINX_MODULE='' \
-        tap --name 'the registry under TSan' --jobs "$jobs" \
+        tap_in_memory --name 'the registry under TSan' --jobs "$jobs" \
             --reports "$reports" \
         $short_tests t/access_htpasswd.t t/race_blobs.t
 }
@@ -456,7 +470,7 @@ END
     TEST_NGINX_BINARY=$build/dynamic/nginx-valgrind \
     TEST_NGINX_MODULE=$build/dynamic/ngx_http_registry_module.so \
     TEST_NGINX_SLOW=1 TEST_NGINX_SINGLE=1 \
-        tap --name 'the registry under valgrind' --jobs "$jobs" \
+        tap_in_memory --name 'the registry under valgrind' --jobs "$jobs" \
             --reports "$reports" \
         t/upload.t t/manifest.t t/upload_body.t
 }

@@ -272,8 +272,10 @@ sub places {
 }
 
 
+# A directory without its file is no session yet, or none any more.
+
 sub sessions {
-    return scalar(my @all = glob $t->repo_dir($_[0]) . "/_uploads/*");
+    return scalar(my @all = glob $t->repo_dir($_[0]) . "/_uploads/*/data");
 }
 
 
