@@ -30,6 +30,7 @@ my $other = etag('sha256:' . 'f' x 64);
 
 put_tag();
 put_digest();
+no_repository();
 malformed();
 ignored();
 delete_tag();
@@ -140,6 +141,21 @@ sub put_digest {
     is_status(put_if(6, "$to?tag=d2", 'If-Match', etag($to)), 201,
         'only if it is there');
     tag_is('d2', 6, 'with the tag');
+}
+
+
+# Nor is it made for something that is refused then.
+
+sub no_repository {
+    my $bytes = to_json(manifest_index([]));
+
+    is_refused($t->put("/v2/none/manifests/$_", body => $bytes,
+        headers => { 'Content-Type' => OCI_INDEX, 'If-Match' => '*' }),
+        'only if it is there: not even the repository is')
+        for 'v1', sha256($bytes) . '?tag=v1';
+
+    is_error($t->get('/v2/none/tags/list'), 404, 'NAME_UNKNOWN',
+        'and is not made');
 }
 
 

@@ -144,19 +144,20 @@ static reg_rc_t
 reg_manifest_put_locked(reg_store_t *s, const reg_manifest_put_t *put,
     const reg_manifest_t *m, const reg_digest_t *d, reg_error_t *e)
 {
-    int         fd;
+    int         fd, when;
     reg_rc_t    rc;
     reg_path_t  path;
     reg_lock_e  mode;
+
+    when = reg_condition_any(&put->when);
 
     /*
      * Who may not move a tag must not be overtaken by who makes it, nor who
      * says what there has to be by who changes that.
      */
 
-    mode = ((put->keep_tags && put->ntags > 0)
-            || reg_condition_any(&put->when)) ? REG_LOCK_EXCLUSIVE
-                                              : REG_LOCK_SHARED;
+    mode = ((put->keep_tags && put->ntags > 0) || when) ? REG_LOCK_EXCLUSIVE
+                                                        : REG_LOCK_SHARED;
 
     reg_layout_repo(&path, put->name, "/_manifests");
 
@@ -167,6 +168,12 @@ reg_manifest_put_locked(reg_store_t *s, const reg_manifest_put_t *put,
     }
 
     rc = reg_manifest_check_refs(s, put, m, e);
+
+    /* what is refused makes no repository */
+
+    if (rc == REG_OK && fd == -1 && when) {
+        rc = reg_manifest_check_when(s, put, e);
+    }
 
     if (rc == REG_OK) {
         rc = reg_repo_make(s, put->name, e);
@@ -180,7 +187,7 @@ reg_manifest_put_locked(reg_store_t *s, const reg_manifest_put_t *put,
         rc = reg_manifest_check_tags(s, put, d, e);
     }
 
-    if (rc == REG_OK && reg_condition_any(&put->when)) {
+    if (rc == REG_OK && when) {
         rc = reg_manifest_check_when(s, put, e);
     }
 
