@@ -299,6 +299,15 @@ sub second_spellings {
     my $url = ['http://127.0.0.1/'];
 
     is_refused({ %$good, Layers => [] }, 'A50 layers, and Layers');
+    is_refused({ %$good, Annotations => 5 }, 'A51 Annotations a number');
+    is_refused({ %$good, layers => [{ %$ld, %{ $_->[1] } }] }, "A51 $_->[0]")
+        for (
+            ['Annotations of a layer', { Annotations => 5 }],
+            ['Platform of a layer', { Platform => 'linux' }],
+            ['Data of a layer', { Data => [] }],
+            ['ArtifactType of a layer', { ArtifactType => [] }],
+            ['OS of a platform', { platform => { os => 'linux', OS => 5 } }],
+        );
     is_refused({ %$good, layers => [{ %$ld, %{ $_->[1] } }] }, "A60 $_->[0]")
         for (
             ['digest, and Digest', { Digest => $cd->{digest} }],

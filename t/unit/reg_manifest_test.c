@@ -411,7 +411,9 @@ test_invalid(void)
         { SMALL_INDEX ",'annotations':{'a':{}}}",     "annotation \"a\"" },
 
         { SMALL ",'Layers':[]}",                      "\"layers\"" },
-        { SMALL_INDEX ",'manifest\u017f':[]}",        "\"manifests\"" }
+        { SMALL_INDEX ",'manifest\u017f':[]}",        "\"manifests\"" },
+        { SMALL ",'Annotations':{}}",                 "\"annotations\"" },
+        { SMALL_INDEX ",'artifacttype':'a/b'}",       "\"artifactType\"" }
     };
 
     for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -517,6 +519,13 @@ test_descriptors(void)
           0, "\"size\" by case" },
         { "{'mediaType':'a/b','digest':'" D0 "','size':1,'Urls':[]}",
           0, "\"urls\" by case" },
+        { WITH("'Annotations':5"),                0, "\"annotations\" by" },
+        { WITH("'ArtifactType':'a/b'"),           0, "\"artifactType\" by" },
+        { WITH("'DATA':'e30='"),                  0, "\"data\" by" },
+        { WITH("'platform':{},'Platform':{}"),    0, "\"platform\" by" },
+        { WITH("'platform':{'os':'x','OS':5}"),   0, "by case" },
+        { WITH("'platform':{'O\u017f':'x'}"),     0, "by case" },
+        { WITH("'platform':{'Features':5}"),      0, "by case" },
         { DESC("a/b", "", "1"),                   0, "digest" },
         { DESC("a/b", "sha256:", "1"),            0, "digest \"sha256:\"" },
         { DESC("a/b", D0 "0", "1"),               0, "digest \"" D0 },
@@ -855,6 +864,7 @@ test_read(void)
         { SMALL ",'Layers':[" LAYER "]}",                       1 },
         { SMALL ",'layer\xc5\xbf':[" LAYER "]}",                1 },
         { SMALL ",'layers':[" LAYER "]}",                       1 },
+        { SMALL ",'Annotations':5,'ARTIFACTTYPE':5}",           0 },
         { HEAD(IMAGE) "'Config':" DESC("a/config", D0, "2") ",'layers':[]}",
                                                                 1 },
         { SMALL ",'manifests':[" CHILD "]}",                    1 },

@@ -26,6 +26,9 @@ static const reg_str_t  reg_descriptor_foreign_types[] = {
 #define REG_DESCRIPTOR_ALIKE(name)                                            \
     "has a name that differs from \"" name "\" by case alone"
 
+#define REG_DESCRIPTOR_PLATFORM_ALIKE                                         \
+    "has a platform with a name that differs from another by case alone"
+
 
 /* Whatever a descriptor says besides, its digest makes it a reference. */
 
@@ -155,7 +158,11 @@ reg_descriptor_alike(const json_t *d)
 #define row(name)  { name, REG_DESCRIPTOR_ALIKE(name) }
         row("mediaType"),
         row("size"),
-        row("urls")
+        row("urls"),
+        row("artifactType"),
+        row("data"),
+        row("annotations"),
+        row("platform")
 #undef row
     };
 
@@ -295,6 +302,10 @@ reg_descriptor_platform(const json_t *platform)
     for (i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
         value = reg_json_get(platform, strings[i]);
 
+        if (reg_json_alike(platform, strings[i])) {
+            return REG_DESCRIPTOR_PLATFORM_ALIKE;
+        }
+
         if (value != NULL && !json_is_string(value)) {
             return "has a platform with a member that is not a string";
         }
@@ -302,6 +313,10 @@ reg_descriptor_platform(const json_t *platform)
 
     for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         value = reg_json_get(platform, lists[i]);
+
+        if (reg_json_alike(platform, lists[i])) {
+            return REG_DESCRIPTOR_PLATFORM_ALIKE;
+        }
 
         if (value != NULL && !json_is_array(value)) {
             return "has a platform with features that are not an array";

@@ -12,7 +12,8 @@ static reg_rc_t reg_manifest_open(reg_manifest_t *m, const char *data,
 static reg_rc_t reg_manifest_fail(reg_manifest_t *m, reg_rc_t rc);
 static reg_rc_t reg_manifest_fill(reg_manifest_t *m,
     const reg_manifest_type_t *type, int strict, reg_error_t *e);
-static const char *reg_manifest_alike(const json_t *root);
+static const char *reg_manifest_alike(const json_t *root,
+    const char *const *names);
 static reg_rc_t reg_manifest_schema1_refs(reg_manifest_t *m, reg_error_t *e);
 static reg_rc_t reg_manifest_check(const json_t *root,
     const reg_manifest_type_t *type, reg_error_t *e);
@@ -26,6 +27,14 @@ static reg_rc_t reg_manifest_reference(reg_reference_t *ref,
     const json_t *d, reg_descriptor_at_e at, size_t i, int strict,
     reg_error_t *e);
 static void reg_manifest_labels(reg_manifest_t *m);
+
+
+/* what says of what type it is, and what it refers to */
+
+static const char *const  reg_manifest_names[] = {
+    "schemaVersion", "mediaType", "config", "layers", "manifests", "subject",
+    "fsLayers", NULL
+};
 
 
 reg_rc_t
@@ -72,7 +81,8 @@ reg_manifest_read(reg_manifest_t *m, const char *data, size_t len,
         return rc;
     }
 
-    m->unread = merged || reg_manifest_alike(m->root) != NULL;
+    m->unread = merged
+                || reg_manifest_alike(m->root, reg_manifest_names) != NULL;
 
     name = reg_json_str(m->root, "mediaType");
     type = reg_manifest_type(name);
@@ -115,18 +125,11 @@ reg_manifest_read(reg_manifest_t *m, const char *data, size_t len,
  */
 
 static const char *
-reg_manifest_alike(const json_t *root)
+reg_manifest_alike(const json_t *root, const char *const *names)
 {
-    size_t  i;
-
-    static const char *const  names[] = {
-        "schemaVersion", "mediaType", "config", "layers", "manifests",
-        "subject", "fsLayers"
-    };
-
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (reg_json_alike(root, names[i])) {
-            return names[i];
+    for ( /* void */ ; *names != NULL; names++) {
+        if (reg_json_alike(root, *names)) {
+            return *names;
         }
     }
 
@@ -267,7 +270,15 @@ reg_manifest_check(const json_t *root, const reg_manifest_type_t *type,
     const char    *name;
     const json_t  *version;
 
-    name = reg_manifest_alike(root);
+    static const char *const  labels[] = {
+        "artifactType", "annotations", NULL
+    };
+
+    name = reg_manifest_alike(root, reg_manifest_names);
+
+    if (name == NULL) {
+        name = reg_manifest_alike(root, labels);
+    }
 
     if (name != NULL) {
         return reg_error_set(e, REG_MANIFEST_INVALID,
