@@ -224,6 +224,7 @@ sub wrong_types {
             ['an annotation a number', { annotations => { a => 1 } }],
             ['artifactType a list', { artifactType => [] }],
             ['data an object', { data => {} }],
+            ['data that are no base64', { data => '{}' }],
             ['a platform a string', { platform => 'linux' }],
         )
     );

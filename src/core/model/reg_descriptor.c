@@ -8,6 +8,7 @@ static const char *reg_descriptor_alike(const json_t *d);
 static int reg_descriptor_foreign(reg_str_t media_type);
 static const char *reg_descriptor_urls(const json_t *d, int foreign);
 static const char *reg_descriptor_labels(const json_t *d);
+static int reg_descriptor_base64(reg_str_t s);
 static const char *reg_descriptor_platform(const json_t *platform);
 
 
@@ -262,6 +263,10 @@ reg_descriptor_labels(const json_t *d)
         return "has data that are not a string";
     }
 
+    if (!reg_descriptor_base64(reg_json_str(d, "data"))) {
+        return "has data that are not in base64";
+    }
+
     value = reg_json_get(d, "annotations");
 
     if (value == NULL) {
@@ -274,6 +279,41 @@ reg_descriptor_labels(const json_t *d)
 
     return (reg_json_unstring(value) == NULL)
            ? NULL : "has an annotation that is not a string";
+}
+
+
+/* As those clients read it: ends of lines are nothing, nor are bits left. */
+
+static int
+reg_descriptor_base64(reg_str_t s)
+{
+    char    c;
+    size_t  i, n, pad;
+
+    n = 0;
+    pad = 0;
+
+    for (i = 0; i < s.len; i++) {
+        c = s.data[i];
+
+        if (c == '\r' || c == '\n') {
+            continue;
+        }
+
+        if (c == '=') {
+            pad++;
+
+        } else if (pad > 0
+                   || !((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
+                        || (c >= '0' && c <= '9') || c == '+' || c == '/'))
+        {
+            return 0;
+        }
+
+        n++;
+    }
+
+    return n % 4 == 0 && pad <= 2;
 }
 
 
